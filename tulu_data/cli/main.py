@@ -1,0 +1,72 @@
+"""The `tulu-data` command: a group whose verbs load lazily.
+
+Each verb lives in `tulu_data.cli.<module>` and exposes `command`. The one-line help of every verb
+stands here, so that `tulu-data --help` imports none of them; a test holds the two texts equal.
+"""
+
+import sys
+from importlib import import_module
+
+import click
+
+from tulu_data import __version__
+from tulu_data.errors import TuluDataError, nearest
+
+VERBS: dict[str, tuple[str, str]] = {
+    "init": ("init", "Write a workspace with small data, eval suites, specs and a tiny model."),
+    "check": ("check", "Check spec files offline and report every mistake with its place."),
+    "decontaminate": ("decontaminate", "Find eval instances inside training data, with evidence."),
+    "mix": ("mix", "Build a dataset version from a mixture spec."),
+    "list": ("list_", "List the dataset versions in the store."),
+    "show": ("show", "Show one version: sources, counts, drops and records."),
+    "diff": ("diff", "Compare two versions: rows added and removed per source."),
+    "train": ("train", "Train a model on a dataset version."),
+}
+"""Verb -> (module, one-line help), in the order of the work."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a verb's module only when the verb is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of the work."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the verb's module and return its command."""
+        if cmd_name not in VERBS:
+            return None
+        command = import_module(f"tulu_data.cli.{VERBS[cmd_name][0]}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest verb when one is misspelt."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            raise click.UsageError(f"no command {args[0]!r}{nearest(args[0], VERBS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs from the table, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tulu-data")
+def group() -> None:
+    """Carry post-training data from persona to policy.
+
+    The main job: find leaked eval instances, mix sources into a versioned dataset, train on it.
+    """
+
+
+def main() -> None:
+    """Run the command line: exit 0 done, 1 our error in one line, 2 usage."""
+    try:
+        group(prog_name="tulu-data")
+    except TuluDataError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""Eval suites, the n-gram index, the scan, rules, evidence and report."""

@@ -1,0 +1,1 @@
+"""Exact duplicates across sources."""

@@ -1,0 +1,1 @@
+"""Where batches run; results do not depend on it."""

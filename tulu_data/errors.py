@@ -1,0 +1,77 @@
+"""The exception tree: every error that a user can cause or meet.
+
+    TuluDataError                 base; the command line prints it in one line and exits 1
+    |-- SpecError                 a YAML file says something that does not hold; carries every problem found
+    |-- SourceError               a source is missing, unreadable or changed
+    |   `-- HubError              the hub could not be reached or refused
+    |-- LockError                 a pin is missing or stale (`--frozen`), or contradicts what was seen
+    |-- PlanError                 the mixture cannot be built as asked (a shortfall, zero rows)
+    |-- StoreError                a version is missing, damaged, ambiguous or being written by another process
+    |-- SuiteError                an eval suite is missing or not readable as one
+    |-- TrainError                a trainer cannot start or go on (model, data, checkpoint)
+    `-- MissingExtraError         a command needs an optional extra that is not installed
+
+Texts follow one form: where: what, what was found, what would do. Anything else that
+escapes is a bug and keeps its traceback.
+"""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+class TuluDataError(Exception):
+    """Base of every error that is the user's to mend."""
+
+
+class SpecError(TuluDataError):
+    """One or more problems in a YAML file, each `file:line:column path: text`."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Keep the problems apart for `--json`, and join them for people."""
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class SourceError(TuluDataError):
+    """A source is missing, unreadable or changed under its pin."""
+
+
+class HubError(SourceError):
+    """The hub could not be reached, or refused the request."""
+
+
+class LockError(TuluDataError):
+    """A pin is missing, stale, or contradicts what was seen."""
+
+
+class PlanError(TuluDataError):
+    """A mixture cannot be built as asked."""
+
+
+class StoreError(TuluDataError):
+    """A version is missing, damaged, ambiguous or locked by another writer."""
+
+
+class SuiteError(TuluDataError):
+    """An eval suite is missing or cannot be read as one."""
+
+
+class TrainError(TuluDataError):
+    """A trainer cannot start or go on."""
+
+
+class MissingExtraError(TuluDataError):
+    """A command needs an optional extra that is not installed."""
+
+    def __init__(self, command: str, extra: str, module: str) -> None:
+        """Say which extra to install and why."""
+        super().__init__(
+            f"{command}: needs the {extra!r} extra (module {module!r} is not installed); "
+            f"install it with: pip install 'tulu-data[{extra}]'"
+        )
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for the choice nearest to `word`, or an empty string."""
+    found = get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    return f"; did you mean {found[0]!r}?" if found else ""

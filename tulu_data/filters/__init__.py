@@ -1,0 +1,1 @@
+"""One file per filter: a record batch in, a keep mask out."""

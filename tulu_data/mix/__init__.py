@@ -1,0 +1,1 @@
+"""Plan, draw and build a dataset version from a mixture spec."""

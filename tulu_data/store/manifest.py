@@ -1,0 +1,89 @@
+"""The manifest of a version: what it holds, where that came from, what was left out.
+
+It is written last, so a folder with a manifest is a whole version. Everything a later reader
+needs stands here; nothing here enters the content id.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tulu_data.errors import StoreError
+from tulu_data.schema import Kind
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ShardEntry(_Entry):
+    """One Arrow stream file of the version."""
+
+    file: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class FileEntry(_Entry):
+    """One input file: its origin as records show it, and its content."""
+
+    origin: str
+    sha256: str
+    rows: int
+
+
+class SourceEntry(_Entry):
+    """What became of one source. `read = quarantined + sum(dropped) + not_drawn + kept`."""
+
+    name: str
+    uri: str
+    revision: str | None = None
+    licence: str | None = None
+    files: tuple[FileEntry, ...] = ()
+    read: int
+    quarantined: dict[str, int] = {}
+    dropped: dict[str, int] = {}
+    """Rows left out by `where` and by steps, by reason."""
+    not_drawn: int
+    kept: int
+    """Different rows of the source that are in the version."""
+    rows: int
+    """Rows in the version, copies counted."""
+    tokens: int | None = None
+
+
+class Manifest(_Entry):
+    """Everything about a version but its records."""
+
+    format: int = FORMAT
+    name: str
+    kind: Kind
+    content_id: str
+    recipe_id: str
+    rows: int
+    created: str
+    """UTC time in ISO form; it enters no id."""
+    shards: tuple[ShardEntry, ...]
+    sources: tuple[SourceEntry, ...]
+    decontamination: dict[str, Any] | None = None
+    """The report of the decontamination step: suites with sha256, rule, table of hits; None if none ran."""
+    warnings: tuple[str, ...] = ()
+    software: dict[str, str] = {}
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read a version's manifest; raise StoreError when it is missing or damaged."""
+    path = folder / MANIFEST
+    try:
+        return Manifest.model_validate(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        raise StoreError(f"{folder}: no {MANIFEST}, so no whole version; build it again") from None
+    except (ValidationError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise StoreError(f"{path}: not readable as a manifest ({reason}); build the version again") from None

@@ -1,0 +1,68 @@
+"""The store: a folder of dataset names, each with immutable versions and a log.
+
+`refs/<name>` lists the versions of a name, newest last, one content id a line with its time, so a
+name's history survives and the newest is cheap to find. Reading never writes.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tulu_data.errors import StoreError, nearest
+from tulu_data.store.manifest import MANIFEST
+from tulu_data.store.version import Version
+
+STORE_ENV = "TULU_DATA_STORE"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A folder of dataset versions."""
+
+    root: Path
+
+    @classmethod
+    def default(cls, given: Path | None = None) -> "Store":
+        """Return the store at `given`, else at $TULU_DATA_STORE, else ./store."""
+        return cls(given or Path(os.environ.get(STORE_ENV) or "store"))
+
+    def names(self) -> list[str]:
+        """Return the dataset names that have a version, sorted."""
+        refs = self.root / "refs"
+        return sorted(p.name for p in refs.iterdir() if self.ids(p.name)) if refs.is_dir() else []
+
+    def ids(self, name: str) -> list[str]:
+        """Return the content ids of a name, oldest first; versions that were removed are left out."""
+        log = self.root / "refs" / name
+        if not log.is_file():
+            return []
+        seen = [line.split()[0] for line in log.read_text("utf-8").splitlines() if line.strip()]
+        newest_last = list(dict.fromkeys(reversed(seen)))[::-1]
+        return [i for i in newest_last if (self.root / name / i / MANIFEST).is_file()]
+
+    def versions(self, name: str) -> list[Version]:
+        """Open every version of a name, oldest first."""
+        return [Version.open(self.root / name / i) for i in self.ids(name)]
+
+    def latest(self) -> Version | None:
+        """Return the version built last over all names, or None in an empty store."""
+        newest = [Version.open(self.root / name / self.ids(name)[-1]) for name in self.names()]
+        return max(newest, key=lambda v: v.manifest.created, default=None)
+
+    def resolve(self, ref: str) -> Version:
+        """Open `name` (its newest version) or `name@prefix`; raise StoreError when that is not one version."""
+        name, _, prefix = ref.partition("@")
+        ids = self.ids(name)
+        if not ids:
+            known = self.names()
+            choices = f" (the store holds {', '.join(known)})" if known else " (the store is empty)"
+            raise StoreError(f"{self.root}: no dataset {name!r}{nearest(name, known)}{choices}")
+        if not prefix or prefix == "latest":
+            return Version.open(self.root / name / ids[-1])
+        fitting = [i for i in ids if i.startswith(prefix)]
+        if len(fitting) == 1:
+            return Version.open(self.root / name / fitting[0])
+        if fitting:
+            raise StoreError(f"{ref}: fits {len(fitting)} versions; give more digits of one of {', '.join(fitting)}")
+        have = ", ".join(f"{name}@{i[:8]}" for i in ids)
+        raise StoreError(f"{ref}: no such version of {name!r} (the store holds {have})")
