@@ -6,13 +6,13 @@ nearest name where a word is misspelt.
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tulu_data.errors import SpecError, nearest
 from tulu_data.specs.document import Document, KeyPath, read_document
@@ -29,6 +29,22 @@ class Spec(BaseModel):
 S = TypeVar("S", bound=BaseModel)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """What a validator refuses: the text, and the path below its model that it points at."""
+
+    text: str
+    path: KeyPath = ()
+    on_key: bool = False
+    """Point at the key instead of its value."""
+
+
+def refuse(*mistakes: Mistake) -> PydanticCustomError:
+    """Make the error that a validator raises for one or more mistakes at their own places."""
+    text = "; ".join(mistake.text for mistake in mistakes)
+    return PydanticCustomError("mistakes", "{text}", {"text": text, "mistakes": mistakes})
+
+
 def read_spec(model: type[S], path: Path, *, name: str | None = None) -> S:
     """Read a YAML file as `model`; raise SpecError with every mistake at its place."""
     return validate(model, read_document(path, name))
@@ -43,7 +59,8 @@ def validate(model: type[S], document: Document) -> S:
         # JSON mode: strict types, yet a YAML list may fill a tuple.
         return model.model_validate_json(json.dumps(document.data), strict=True)
     except ValidationError as error:
-        problems = [_translate(model, document, detail) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        problems = [text for detail in details for text in _translate_all(model, document, detail)]
         raise SpecError(list(dict.fromkeys(problems))) from None
 
 
@@ -73,9 +90,18 @@ _BOUNDS = {
 }  # fmt: skip
 
 
+def _translate_all(model: type[BaseModel], document: Document, detail: ErrorDetails) -> list[str]:
+    """Turn one pydantic error into its problems; a validator may refuse several things at once."""
+    if detail["type"] != "mistakes":
+        return [_translate(model, document, detail)]
+    above = _document_path(document.data, detail["loc"])
+    return [document.problem((*above, *m.path), m.text, key=m.on_key) for m in detail["ctx"]["mistakes"]]
+
+
 def _translate(model: type[BaseModel], document: Document, detail: ErrorDetails) -> str:
     """Turn one pydantic error into `file:line:column path: text`."""
-    path, kind = _document_path(document.data, detail["loc"]), detail["type"]
+    kind = detail["type"]
+    path = _document_path(document.data, detail["loc"], names_key=kind in ("missing", "extra_forbidden"))
     value, context = _value_at(document.data, path), detail.get("ctx", {})
     if kind == "extra_forbidden":
         known = _keys_at(model, document.data, path[:-1])
@@ -94,9 +120,10 @@ def _translate(model: type[BaseModel], document: Document, detail: ErrorDetails)
     if kind in _BOUNDS:
         word, key = _BOUNDS[kind]
         return document.problem(path, f"must be {word} {context[key]}, found {shown(value)}")
-    if kind == "at":
-        at = (*path, *str(context["key"]).split(".")) if context.get("key") else path
-        return document.problem(at, str(context["text"]), key=bool(context.get("on_key")))
+    if kind == "string_pattern_mismatch":
+        return document.problem(path, f"must match {context['pattern']}, found {shown(value)}")
+    if kind in ("too_short", "string_too_short"):
+        return document.problem(path, "must not be empty")
     text = detail["msg"].removeprefix("Value error, ")
     return document.problem(path, text)
 
@@ -115,11 +142,12 @@ def _wrong_word(model: type[BaseModel], document: Document, path: KeyPath, detai
     return document.problem(path, text)
 
 
-def _document_path(data: object, loc: tuple[int | str, ...]) -> KeyPath:
+def _document_path(data: object, loc: tuple[int | str, ...], *, names_key: bool = False) -> KeyPath:
     """Drop from a pydantic location the parts that name union members, not keys."""
     path: list[str | int] = []
     for i, part in enumerate(loc):
-        if isinstance(data, dict) and isinstance(part, str) and (part in data or i == len(loc) - 1):
+        last = names_key and i == len(loc) - 1
+        if isinstance(data, dict) and isinstance(part, str) and (part in data or last):
             data = data.get(part)
             path.append(part)
         elif isinstance(data, list) and isinstance(part, int) and part < len(data):
@@ -143,7 +171,7 @@ def _keys_at(model: type[BaseModel], data: object, path: KeyPath) -> list[str]:
     types: list[Any] = [model]
     for part in path:
         types = [member for t in types for member in _below(t, part)]
-        data = data.get(str(part)) if isinstance(data, dict) else data[part] if isinstance(data, list) else None  # type: ignore[index]
+        data = _value_at(data, (part,))
         types = [t for t in types if _tag_fits(t, data)]
     return [name for t in types if _is_model(t) for name in t.model_fields]
 

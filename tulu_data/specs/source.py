@@ -3,9 +3,8 @@
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
-from tulu_data.specs.base import Spec
+from tulu_data.specs.base import Mistake, Spec, refuse
 
 Adapter = Literal["auto", "messages", "alpaca", "sharegpt", "prompt_completion", "hh", "preference", "rlvr"]
 ADAPTERS: tuple[Adapter, ...] = get_args(Adapter)
@@ -33,11 +32,8 @@ class Take(Spec):
     def _exactly_one(self) -> "Take":
         given = [name for name in TAKES if getattr(self, name) is not None]
         if len(given) != 1:
-            raise PydanticCustomError(
-                "at",
-                "{text}",
-                {"text": f"give exactly one of {', '.join(TAKES)} (found {', '.join(given) or 'none'})"},
-            )
+            found = ", ".join(given) or "none"
+            raise refuse(Mistake(text=f"give exactly one of {', '.join(TAKES)} (found {found})"))
         return self
 
     @property
@@ -52,7 +48,7 @@ class Source(Spec):
     uri: Annotated[str, Field(min_length=1)]
     """`hf://owner/name`, a path or glob relative to the workspace, or `name@version` of the store."""
     revision: str | None = None
-    """Branch, tag or commit of a hub dataset; resolved to a commit once and written to the lock. Default: main."""
+    """Branch, tag or commit of a hub dataset, pinned to a commit in the lock; default: main."""
     config: str | None = None
     """Configuration (subset) of a hub dataset. Default: the dataset's own default."""
     split: Annotated[str, Field(min_length=1)] = "train"
@@ -60,7 +56,7 @@ class Source(Spec):
     adapter: Adapter = "auto"
     """Layout of the rows; `auto` decides by column names and says what it chose."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Column that plays each part, where names differ; dots reach into structs (`prompt: reward.question`)."""
+    """Column that plays each part, where names differ; dots reach into structs (`prompt: a.question`)."""
     verifier: str | None = None
     """Verifier of rlvr records that carry none of their own."""
     licence: str | None = None

@@ -1,0 +1,189 @@
+"""A mixture spec: which sources, how much of each, and the steps on the way to a version."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, model_validator
+
+from tulu_data.errors import nearest
+from tulu_data.schema import Kind
+from tulu_data.specs.base import Mistake, Spec, refuse, validate
+from tulu_data.specs.document import Document, read_document
+from tulu_data.specs.source import Source
+
+DropFilter = Literal["empty_turn", "identity", "refusal", "repetition"]
+DROP_FILTERS: tuple[DropFilter, ...] = get_args(DropFilter)
+
+_HUB_ONLY = ("revision", "config", "split")
+
+
+class FilterStep(Spec):
+    """Drop records by what they say, each for a named reason."""
+
+    step: Literal["filter"]
+    """Name of the step."""
+    drop: tuple[DropFilter, ...] = ()
+    """Kinds of record to drop."""
+    min_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Fewest tokens over all turns (needs `tokenizer`); default: no bound."""
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Most tokens over all turns (needs `tokenizer`); default: no bound."""
+
+    @model_validator(mode="after")
+    def _does_something(self) -> "FilterStep":
+        if not self.drop and self.min_tokens is None and self.max_tokens is None:
+            kinds = ", ".join(DROP_FILTERS)
+            raise refuse(Mistake(text=f"drops nothing; give drop (of {kinds}), min_tokens or max_tokens"))
+        if self.min_tokens and self.max_tokens and self.min_tokens > self.max_tokens:
+            text = f"min_tokens {self.min_tokens} is above max_tokens {self.max_tokens}"
+            raise refuse(Mistake(text=text, path=("min_tokens",)))
+        return self
+
+
+class DedupStep(Spec):
+    """Keep one of the records that are equal."""
+
+    step: Literal["dedup"]
+    """Name of the step."""
+    key: Literal["record", "prompt"] = "record"
+    """What must be equal: the whole record, or its turns before the first answer."""
+    prefer: tuple[str, ...] = ()
+    """Sources whose record is kept, best first; the rest follow by name, then by record id."""
+
+
+class DecontaminateStep(Spec):
+    """Find eval instances in the records, and drop or flag the records."""
+
+    step: Literal["decontaminate"]
+    """Name of the step."""
+    against: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Eval suite files or folders, relative to the workspace."""
+    rule: Literal["tulu3"] = "tulu3"
+    """Rule that decides a hit."""
+    action: Literal["drop", "flag"] = "drop"
+    """`drop` leaves records with a hit out of the version; `flag` keeps them and reports."""
+
+
+Step = Annotated[FilterStep | DedupStep | DecontaminateStep, Field(discriminator="step")]
+
+
+class Mixture(Spec):
+    """A declarative mixture: sources in, one dataset version out."""
+
+    version: Literal[1]
+    """Version of this format."""
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,99}$")]
+    """Name of the dataset in the store: small letters, digits, `_`, `.` and `-`."""
+    kind: Kind
+    """Kind of the records."""
+    description: str | None = None
+    """Prose for people; it changes no id."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 42
+    """Seed of draws and order."""
+    tokenizer: str | None = None
+    """Folder with a tokenizer.json, or a hub id, for token budgets and token filters."""
+    size: Annotated[int, Field(ge=1)] | None = None
+    """Rows to share out among sources with a `weight`."""
+    sources: Annotated[dict[str, Source], Field(min_length=1)]
+    """Named inputs; the name enters ranks and the content id."""
+    steps: tuple[Step, ...] = ()
+    """What happens to the records, in order, before the draw."""
+    decontaminate: Literal["none"] | None = None
+    """`none` says on purpose that this mixture has no decontamination step."""
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> "Mixture":
+        checks = (_decontamination, _weights, _token_bounds, _preferred, _kinds, _uris)
+        mistakes = [mistake for check in checks for mistake in check(self)]
+        if mistakes:
+            raise refuse(*mistakes)
+        return self
+
+
+def _decontamination(mixture: Mixture) -> Iterator[Mistake]:
+    """Refuse a mixture that is neither decontaminated nor says that it is not."""
+    has_step = any(step.step == "decontaminate" for step in mixture.steps)
+    if not has_step and mixture.decontaminate is None:
+        yield Mistake(
+            text="no decontamination step; add {step: decontaminate, against: [evals/]} to steps, "
+            "or say `decontaminate: none`"
+        )
+    if has_step and mixture.decontaminate is not None:
+        text = "says none, but steps has a decontaminate step; keep one of the two"
+        yield Mistake(text=text, path=("decontaminate",))
+
+
+def _weights(mixture: Mixture) -> Iterator[Mistake]:
+    """Refuse weights without a size, and a size without weights."""
+    weighted = [name for name, source in mixture.sources.items() if source.take.weight is not None]
+    if weighted and mixture.size is None:
+        text = f"a weight needs `size` (rows to share out among {', '.join(weighted)})"
+        yield Mistake(text=text, path=("sources", weighted[0], "take"))
+    if mixture.size is not None and not weighted:
+        text = "no source takes a weight, so there is nothing to share out; remove size"
+        yield Mistake(text=text, path=("size",), on_key=True)
+
+
+def _token_bounds(mixture: Mixture) -> Iterator[Mistake]:
+    """Refuse token counts without a tokenizer."""
+    if mixture.tokenizer is not None:
+        return
+    for name, source in mixture.sources.items():
+        if source.take.tokens is not None:
+            text = "a token budget needs `tokenizer` (a folder or hub id)"
+            yield Mistake(text=text, path=("sources", name, "take"))
+    for i, step in enumerate(mixture.steps):
+        if isinstance(step, FilterStep) and (step.min_tokens or step.max_tokens):
+            yield Mistake(text="a bound in tokens needs `tokenizer` (a folder or hub id)", path=("steps", i))
+
+
+def _preferred(mixture: Mixture) -> Iterator[Mistake]:
+    """Refuse preferred sources that do not exist."""
+    for i, step in enumerate(mixture.steps):
+        for j, name in enumerate(step.prefer if isinstance(step, DedupStep) else ()):
+            if name not in mixture.sources:
+                known = f"(sources: {', '.join(sorted(mixture.sources))})"
+                text = f"no source {name!r}{nearest(name, mixture.sources)} {known}"
+                yield Mistake(text=text, path=("steps", i, "prefer", j))
+
+
+def _kinds(mixture: Mixture) -> Iterator[Mistake]:
+    """Refuse adapters and verifiers that do not fit the kind of the records."""
+    for name, source in mixture.sources.items():
+        if source.adapter in ("preference", "rlvr") and source.adapter != mixture.kind:
+            text = f"delivers {source.adapter} records, the mixture is of kind {mixture.kind!r}"
+            yield Mistake(text=text, path=("sources", name, "adapter"))
+        if source.verifier is not None and mixture.kind != "rlvr":
+            text = f"only rlvr records have a verifier, the mixture is of kind {mixture.kind!r}"
+            yield Mistake(text=text, path=("sources", name, "verifier"), on_key=True)
+
+
+def _uris(mixture: Mixture) -> Iterator[Mistake]:
+    """Refuse unknown schemes, and hub settings at sources that are not on the hub."""
+    for name, source in mixture.sources.items():
+        scheme, separator, _ = source.uri.partition("://")
+        if separator and scheme != "hf":
+            use = "use hf://owner/name, a path, or name@version"
+            text = f"scheme {scheme + separator!r} is not supported; {use}"
+            yield Mistake(text=text, path=("sources", name, "uri"))
+        for key in _HUB_ONLY:
+            if key in source.model_fields_set and scheme != "hf":
+                text = f"only an hf:// source has a {key}; remove it"
+                yield Mistake(text=text, path=("sources", name, key), on_key=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixtureFile:
+    """A mixture with the document it was read from, so that later checks can name a place."""
+
+    mixture: Mixture
+    document: Document
+    path: Path
+
+
+def read_mixture(path: Path) -> MixtureFile:
+    """Read a mixture spec; raise SpecError with every mistake at its place."""
+    document = read_document(path)
+    return MixtureFile(mixture=validate(Mixture, document), document=document, path=path)
