@@ -35,7 +35,7 @@ Offsets = npt.NDArray[np.int64]
 def record_ids(batch: pa.RecordBatch, kind: Kind) -> pa.Array:
     """Return the ids of a batch as 32 hexadecimal digits each (large_string)."""
     buffer, ends = canonical_bytes(batch, kind)
-    view = memoryview(buffer)
+    view = memoryview(buffer.data)
     starts = np.concatenate(([0], ends[:-1])).tolist() if len(ends) else []
     digests = [sha256(view[a:b]).hexdigest()[: 2 * ID_BYTES] for a, b in zip(starts, ends.tolist(), strict=True)]
     return pa.array(digests, pa.large_string())

@@ -3,5 +3,6 @@
 from tulu_data.store.manifest import Manifest, ShardEntry, SourceEntry
 from tulu_data.store.store import Store
 from tulu_data.store.version import Version
+from tulu_data.store.writer import Draft, write_version
 
-__all__ = ["Manifest", "ShardEntry", "SourceEntry", "Store", "Version"]
+__all__ = ["Draft", "Manifest", "ShardEntry", "SourceEntry", "Store", "Version", "write_version"]

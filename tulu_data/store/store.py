@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tulu_data.errors import StoreError, nearest
-from tulu_data.store.manifest import MANIFEST
+from tulu_data.store.refs import read_refs
 from tulu_data.store.version import Version
 
 STORE_ENV = "TULU_DATA_STORE"
@@ -29,16 +29,12 @@ class Store:
     def names(self) -> list[str]:
         """Return the dataset names that have a version, sorted."""
         refs = self.root / "refs"
-        return sorted(p.name for p in refs.iterdir() if self.ids(p.name)) if refs.is_dir() else []
+        names = sorted(p.name for p in refs.iterdir()) if refs.is_dir() else []
+        return [name for name in names if not name.startswith(".") and self.ids(name)]
 
     def ids(self, name: str) -> list[str]:
         """Return the content ids of a name, oldest first; versions that were removed are left out."""
-        log = self.root / "refs" / name
-        if not log.is_file():
-            return []
-        seen = [line.split()[0] for line in log.read_text("utf-8").splitlines() if line.strip()]
-        newest_last = list(dict.fromkeys(reversed(seen)))[::-1]
-        return [i for i in newest_last if (self.root / name / i / MANIFEST).is_file()]
+        return [ref.content_id for ref in read_refs(self.root, name)]
 
     def versions(self, name: str) -> list[Version]:
         """Open every version of a name, oldest first."""
@@ -46,11 +42,11 @@ class Store:
 
     def latest(self) -> Version | None:
         """Return the version built last over all names, or None in an empty store."""
-        newest = [Version.open(self.root / name / self.ids(name)[-1]) for name in self.names()]
-        return max(newest, key=lambda v: v.manifest.created, default=None)
+        newest = [(refs[-1].time, name) for name in self.names() if (refs := read_refs(self.root, name))]
+        return self.resolve(max(newest)[1]) if newest else None
 
     def resolve(self, ref: str) -> Version:
-        """Open `name` (its newest version) or `name@prefix`; raise StoreError when that is not one version."""
+        """Open `name` (its newest) or `name@prefix`; raise StoreError when that is not one version."""
         name, _, prefix = ref.partition("@")
         ids = self.ids(name)
         if not ids:
@@ -63,6 +59,8 @@ class Store:
         if len(fitting) == 1:
             return Version.open(self.root / name / fitting[0])
         if fitting:
-            raise StoreError(f"{ref}: fits {len(fitting)} versions; give more digits of one of {', '.join(fitting)}")
+            raise StoreError(
+                f"{ref}: fits {len(fitting)} versions; give more digits of one of {', '.join(fitting)}"
+            )
         have = ", ".join(f"{name}@{i[:8]}" for i in ids)
         raise StoreError(f"{ref}: no such version of {name!r} (the store holds {have})")

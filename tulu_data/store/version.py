@@ -35,7 +35,8 @@ class Version:
             if size != shard.bytes:
                 found = "it is missing" if size is None else f"it has {size} bytes"
                 raise StoreError(
-                    f"{file}: the manifest says {shard.bytes} bytes, {found}; the version is damaged, build it again"
+                    f"{file}: the manifest says {shard.bytes} bytes, {found}; "
+                    "the version is damaged, build it again"
                 )
         return cls(path=path, manifest=manifest)
 

@@ -1,0 +1,187 @@
+"""Write a version: into a temporary folder beside the target, synced, renamed.
+
+The manifest is written last, so its existence means the version is whole; a kill at any moment
+leaves the store as it was plus a temporary folder, which the next writer of that name removes.
+One writer per name at a time. Nothing here decides what the records are.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tulu_data.errors import StoreError
+from tulu_data.schema import version_schema
+from tulu_data.store.manifest import MANIFEST, Manifest, ShardEntry
+from tulu_data.store.refs import append_ref
+from tulu_data.store.store import Store
+from tulu_data.store.version import Version
+
+SHARD_BYTES = 256 << 20
+_TEMPORARY = ".building-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """Everything about a version but its shards: the writer fills those in."""
+
+    manifest: Manifest
+    inputs_id: str
+    """Hash of the input files' contents; with the recipe id it says `already built`."""
+    files: Mapping[str, str]
+    """Further text files of the version, by name (spec, lock, card)."""
+    tables: Mapping[str, pa.Table]
+    """Further parquet tables of the version, by name (dropped, quarantined, hits)."""
+
+
+def write_version(store: Store, draft: Draft, batches: Iterable[pa.RecordBatch]) -> Version:
+    """Write a version whole or not at all; raise StoreError when the disk refuses or another writes."""
+    name = draft.manifest.name
+    try:
+        with _writing(store, name) as folder:
+            target = store.root / name / draft.manifest.content_id
+            if not (target / MANIFEST).is_file():
+                _write_all(folder, draft, batches)
+                shutil.rmtree(target, ignore_errors=True)
+                folder.rename(target)
+                _sync(target.parent)
+            append_ref(store.root, name, draft.manifest, draft.inputs_id)
+    except OSError as error:
+        where = error.filename or store.root / name
+        raise StoreError(
+            f"{where}: cannot write the version ({error.strerror}); the store is as it was; "
+            "free space, or choose another store with --store"
+        ) from error
+    return Version.open(target)
+
+
+@contextmanager
+def _writing(store: Store, name: str) -> Iterator[Path]:
+    """Hold the writer lock of a name and give a fresh temporary folder."""
+    parent = store.root / name
+    parent.mkdir(parents=True, exist_ok=True)
+    with (parent / ".lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(
+                f"{parent}: another process is writing {name!r}; wait for it, or build into another --store"
+            ) from None
+        for stale in parent.glob(_TEMPORARY + "*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        folder = parent / f"{_TEMPORARY}{os.getpid()}"
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_all(folder: Path, draft: Draft, batches: Iterable[pa.RecordBatch]) -> None:
+    """Write shards, side files and last the manifest."""
+    shards = list(_write_shards(folder, draft.manifest, batches))
+    rows = sum(shard.rows for shard in shards)
+    assert rows == draft.manifest.rows, f"wrote {rows} rows, planned {draft.manifest.rows}"
+    for name, text in draft.files.items():
+        _write_synced(folder / name, text.encode())
+    for name, table in draft.tables.items():
+        pq.write_table(table, folder / name, compression="zstd")
+        _sync(folder / name)
+    _write_synced(folder / "dataset_info.json", _dataset_info(draft.manifest))
+    _write_synced(folder / "state.json", _dataset_state(draft.manifest, shards))
+    manifest = draft.manifest.model_copy(update={"shards": tuple(shards)})
+    _write_synced(folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
+    _sync(folder)
+
+
+def _write_shards(
+    folder: Path, manifest: Manifest, batches: Iterable[pa.RecordBatch]
+) -> Iterator[ShardEntry]:
+    """Write batches into Arrow stream files of about SHARD_BYTES, named once their number is known."""
+    written: list[tuple[Path, int, int, str]] = []
+    stream = iter(batches)
+    batch = next(stream, None)
+    while batch is not None or not written:
+        path = folder / f"{len(written)}.tmp"
+        with path.open("wb") as file:
+            sink = _HashingFile(file)
+            with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), version_schema(manifest.kind)) as writer:
+                rows = 0
+                while batch is not None and sink.size < SHARD_BYTES:
+                    writer.write_batch(batch)
+                    rows += batch.num_rows
+                    batch = next(stream, None)
+            file.flush()
+            os.fsync(file.fileno())
+        written.append((path, rows, sink.size, sink.digest.hexdigest()))
+    for i, (path, rows, size, digest) in enumerate(written):
+        final = path.rename(folder / f"data-{i:05d}-of-{len(written):05d}.arrow")
+        yield ShardEntry(file=final.name, rows=rows, bytes=size, sha256=digest)
+
+
+class _HashingFile:
+    """A write-only file that counts and hashes what passes through."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.size, self.digest, self.closed = file, 0, sha256(), False
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        self.size += len(data)
+        return self.file.write(data)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def _dataset_info(manifest: Manifest) -> bytes:
+    """Return the dataset_info.json that `datasets.load_from_disk` wants; features come from the shards."""
+    return json.dumps({"dataset_name": manifest.name, "version": {"version_str": "0.0.0"}}).encode()
+
+
+def _dataset_state(manifest: Manifest, shards: list[ShardEntry]) -> bytes:
+    """Return the state.json that `datasets.load_from_disk` wants."""
+    state: dict[str, object] = {
+        "_data_files": [{"filename": shard.file} for shard in shards],
+        "_fingerprint": manifest.content_id[:16],
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": "train",
+    }
+    return json.dumps(state, indent=1).encode()
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(path: Path) -> None:
+    """Flush a file or folder entry to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def utc_now() -> str:
+    """Return the time now as ISO text in UTC, to the microsecond, so that it sorts."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
