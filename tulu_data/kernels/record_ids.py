@@ -26,6 +26,8 @@ from tulu_data.kernels.jit import kernel
 from tulu_data.schema import CONTENT, MESSAGES, Kind
 
 ID_BYTES = 16
+_DIGIT_VALUES = np.zeros(256, np.uint8)
+_DIGIT_VALUES[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
 _NULL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 Bytes = npt.NDArray[np.uint8]
@@ -43,9 +45,12 @@ def record_ids(batch: pa.RecordBatch, kind: Kind) -> pa.Array:
 
 def id_words(ids: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint64]:
     """Return ids as (n, 2) unsigned 64-bit words, big-endian halves of the 16 bytes."""
-    joined = "".join(ids.to_pylist())
-    words = np.frombuffer(bytes.fromhex(joined), dtype=">u8").astype(np.uint64)
-    return words.reshape(-1, 2)
+    chunks = ids.chunks if isinstance(ids, pa.ChunkedArray) else [ids]
+    texts = [text_of(chunk) for chunk in chunks]
+    digits = [text.bytes[text.offsets[0] : text.offsets[-1]] for text in texts]
+    values = _DIGIT_VALUES[np.concatenate(digits)] if digits else np.zeros(0, np.uint8)
+    packed = values[0::2] << 4 | values[1::2]
+    return packed.view(">u8").astype(np.uint64).reshape(-1, 2)
 
 
 def canonical_bytes(batch: pa.RecordBatch, kind: Kind) -> tuple[Bytes, Offsets]:

@@ -13,7 +13,7 @@ from tulu_data.specs.base import Mistake, Spec, refuse, validate
 from tulu_data.specs.document import Document, read_document
 from tulu_data.specs.source import Source
 
-DropFilter = Literal["empty_turn", "identity", "refusal", "repetition"]
+DropFilter = Literal["empty_turn", "identity", "refusal"]
 DROP_FILTERS: tuple[DropFilter, ...] = get_args(DropFilter)
 
 _HUB_ONLY = ("revision", "config", "split")
@@ -95,11 +95,17 @@ class Mixture(Spec):
 
     @model_validator(mode="after")
     def _holds_together(self) -> "Mixture":
-        checks = (_decontamination, _weights, _token_bounds, _preferred, _kinds, _uris)
+        checks = (_name, _decontamination, _weights, _token_bounds, _preferred, _kinds, _uris)
         mistakes = [mistake for check in checks for mistake in check(self)]
         if mistakes:
             raise refuse(*mistakes)
         return self
+
+
+def _name(mixture: Mixture) -> Iterator[Mistake]:
+    """Refuse names that the store keeps for itself."""
+    if mixture.name in ("refs", "cache"):
+        yield Mistake(text=f"{mixture.name!r} is a folder of the store itself; choose another", path=("name",))
 
 
 def _decontamination(mixture: Mixture) -> Iterator[Mistake]:

@@ -1,0 +1,74 @@
+"""Exact duplicates: keep one record of every group with the same key.
+
+Which one is kept depends on declared priority and on ids, never on input order, so the result is
+the same for shuffled files, and dedup of a deduplicated set changes nothing.
+"""
+
+from hashlib import sha256
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tulu_data.kernels.record_ids import canonical_bytes
+from tulu_data.schema import CONTENT, MESSAGES, Kind
+
+Words = npt.NDArray[np.uint64]
+
+
+def first_of_each(
+    keys: Words, priority: npt.NDArray[np.integer], ids: Words
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Return which rows are kept, and for every row the row that stands for it.
+
+    `keys` and `ids` are (n, 2) words; among rows of one key the lowest priority number wins, then
+    the lowest id, then the earliest row (equal records, so only provenance depends on it).
+    """
+    count = len(keys)
+    order = np.lexsort((np.arange(count), ids[:, 1], ids[:, 0], priority, keys[:, 1], keys[:, 0]))
+    ordered = keys[order]
+    starts = np.ones(count, np.bool_)
+    starts[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    group = np.cumsum(starts) - 1
+    kept = np.zeros(count, np.bool_)
+    kept[order[starts]] = True
+    stands = np.empty(count, np.int64)
+    stands[order] = order[starts][group] if count else order
+    return kept, stands
+
+
+def prompt_keys(batch: pa.RecordBatch, kind: Kind) -> Words:
+    """Return a (n, 2) key of the turns before the first answer of every record."""
+    prompts = _prompts(batch, kind)
+    schema = CONTENT["sft"]
+    columns = [prompts, pa.nulls(len(prompts), schema.field("tools").type)]
+    buffer, ends = canonical_bytes(pa.RecordBatch.from_arrays(columns, schema=schema), "sft")
+    view, starts = memoryview(buffer.data), np.concatenate(([0], ends[:-1])) if len(ends) else ends
+    digests = b"".join(sha256(view[a:b]).digest()[:16] for a, b in zip(starts, ends, strict=True))
+    return np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 2)
+
+
+def _prompts(batch: pa.RecordBatch, kind: Kind) -> pa.Array:
+    """Return the prompt of every record as a messages column."""
+    if kind == "preference":
+        return batch.column("prompt")
+    messages = batch.column("messages")
+    if kind == "rlvr":
+        return messages
+    return _before_first_answer(messages)
+
+
+def _before_first_answer(messages: pa.Array) -> pa.Array:
+    """Cut every list of messages before its first assistant turn."""
+    offsets = messages.offsets.to_numpy().astype(np.int64)
+    starts, ends = offsets[:-1], offsets[1:]
+    roles = messages.values.field("role") if len(messages.values) else pa.array([], pa.large_string())
+    answers = np.flatnonzero(pc.equal(roles, "assistant").to_numpy(zero_copy_only=False))
+    following = np.searchsorted(answers, starts)
+    first = np.append(answers, np.iinfo(np.int64).max)[following]
+    lengths = np.minimum(first, ends) - starts
+    taken = np.repeat(starts - np.concatenate(([0], np.cumsum(lengths)[:-1])) if len(starts) else starts, lengths)
+    index = taken + np.arange(lengths.sum())
+    new_offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(new_offsets), messages.values.take(pa.array(index)), type=MESSAGES)

@@ -1,0 +1,72 @@
+"""From takes to amounts: what each source's `take` means for the records it has left.
+
+Pure arithmetic over counts. Every shortfall is found before any is raised, and says how many rows
+are short and which `epochs` or `size` would fit.
+"""
+
+from collections.abc import Mapping
+
+from tulu_data.errors import PlanError
+from tulu_data.mix.apportion import apportion
+from tulu_data.mix.draw import Amount
+from tulu_data.specs.mixture import MixtureFile
+from tulu_data.specs.source import Take
+
+
+def amounts(file: MixtureFile, available: Mapping[str, int], fitting: Mapping[str, int]) -> dict[str, Amount]:
+    """Return the amount of every source; raise PlanError with every shortfall at its place.
+
+    `available` counts the records of each source after the steps; `fitting` counts, for sources
+    with a token budget, the records that fit into it.
+    """
+    problems: list[str] = []
+    found: dict[str, Amount] = {}
+    for name, source in file.mixture.sources.items():
+        have, take = available[name], source.take
+        if take.rows is not None and take.rows > have:
+            problems.append(file.document.problem(("sources", name, "take"), _short(take.rows, have)))
+        elif take.weight is None:
+            found[name] = amount(take, have, fitting.get(name, 0))
+    weights = {n: s.take.weight for n, s in file.mixture.sources.items() if s.take.weight is not None}
+    if file.mixture.size is not None and weights:
+        capacity = {name: available[name] for name in weights}
+        if sum(capacity.values()) < file.mixture.size:
+            problems.append(file.document.problem(("size",), _short_size(file.mixture.size, capacity)))
+        else:
+            shares = apportion(file.mixture.size, weights, capacity)
+            found |= {name: Amount(0, share) for name, share in shares.items()}
+    if problems:
+        raise PlanError("\n".join(problems))
+    return found
+
+
+def amount(take: Take, have: int, fitting: int) -> Amount:
+    """Return what a take other than a weight makes of `have` records."""
+    if take.all:
+        return Amount(1, 0)
+    if take.epochs is not None:
+        whole = int(take.epochs)
+        return Amount(whole, int((take.epochs - whole) * have + 0.5))
+    if take.fraction is not None:
+        return Amount(0, int(take.fraction * have + 0.5))
+    return Amount(0, fitting if take.tokens is not None else int(take.rows or 0))
+
+
+def _short(wanted: int, have: int) -> str:
+    """Describe a source that has fewer rows than its take asks for."""
+    text = f"asks for {wanted} rows, {have} are left after the steps ({wanted - have} short)"
+    if have == 0:
+        return f"{text}; check where and the steps, or remove the source"
+    return f"{text}; take {{all: true}}, or {{epochs: {_up(wanted / have)}}} to repeat records"
+
+
+def _short_size(size: int, capacity: Mapping[str, int]) -> str:
+    """Describe a size that the weighted sources cannot fill."""
+    have = sum(capacity.values())
+    parts = ", ".join(f"{name} {count}" for name, count in sorted(capacity.items()))
+    return f"asks for {size} rows, the weighted sources have {have} ({parts}; {size - have} short); size {have} fits"
+
+
+def _up(ratio: float) -> str:
+    """Write a ratio with two decimals, rounded up, so that it is enough."""
+    return f"{-(-ratio * 100 // 1) / 100:g}"

@@ -1,0 +1,169 @@
+"""Build a version: prepare the pool, plan, gather the records in order, write.
+
+`mix` is the whole of it. Texts are touched twice: when steps look at them, and when they are
+copied once from the memory-mapped files to the version.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import yaml
+
+from tulu_data import __version__
+from tulu_data.engine.local import default_workers, ordered_map
+from tulu_data.kernels.gather import Piece, gather
+from tulu_data.mix.card import render_card
+from tulu_data.mix.inputs import Inputs, quarantined_table, read_inputs, resolve_inputs
+from tulu_data.mix.plan import Plan, make_plan
+from tulu_data.mix.pool import Index, Pool, make_pool
+from tulu_data.mix.recipe import resolved_spec
+from tulu_data.mix.steps import Decontamination, StepContext, describe, run_steps
+from tulu_data.mix.tokens import count_entries
+from tulu_data.schema import CONTENT, ID, TEXT, version_schema
+from tulu_data.specs.mixture import MixtureFile
+from tulu_data.store import Draft, Manifest, Store, Version, write_version
+from tulu_data.store.refs import find_built
+from tulu_data.store.writer import utc_now
+
+BATCH_BYTES = 32 << 20
+DROPPED = pa.schema([(name, pa.large_string()) for name in ("id", "source", "origin", "step", "reason", "evidence")])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to build, as opposed to what: nothing here can change the result."""
+
+    base: Path
+    store: Store
+    workers: int = 0
+    """Threads; 0 means one per core."""
+    frozen: bool = False
+    """Refuse a spec whose lock is missing or stale."""
+    say: Callable[[str], None] = print
+    """Receives one line per stage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A mixture ready to be written: its inputs, its pool after the steps, and its plan."""
+
+    inputs: Inputs
+    pool: Pool
+    plan: Plan
+    decontamination: tuple[Decontamination, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """The version that a mixture stands for, and whether it was there before."""
+
+    version: Version
+    existed: bool
+
+
+def find_existing(file: MixtureFile, inputs: Inputs, settings: Settings) -> Version | None:
+    """Return the version that this recipe has made of these inputs already, if there is one."""
+    name = file.mixture.name
+    found = find_built(settings.store.root, name, inputs.recipe_id, inputs.inputs_id)
+    return Version.open(settings.store.root / name / found) if found else None
+
+
+def mix(file: MixtureFile, settings: Settings) -> Built:
+    """Build the version of a mixture, or find it already built."""
+    inputs = resolve_inputs(file, settings.base, settings.store, frozen=settings.frozen)
+    existing = find_existing(file, inputs, settings)
+    if existing is not None:
+        return Built(version=existing, existed=True)
+    return Built(version=build(file, prepare(file, inputs, settings), settings), existed=False)
+
+
+def prepare(file: MixtureFile, inputs: Inputs, settings: Settings) -> Prepared:
+    """Read the sources, run the steps and plan; write nothing but the cache."""
+    mixture, workers = file.mixture, settings.workers or default_workers()
+    sources = read_inputs(file, inputs, settings.store, workers, settings.say)
+    pool = make_pool(sources)
+    context = StepContext(base=settings.base, workers=workers, counter=inputs.counter, say=settings.say)
+    decontamination = run_steps(pool, mixture, context)
+    tokens = None
+    if inputs.counter is not None:
+        tokens = np.zeros(len(pool.row), np.int64)
+        tokens[pool.alive] = count_entries(pool, pool.alive, inputs.counter, mixture.kind)
+    plan = make_plan(file, pool, tokens, inputs.notes)
+    return Prepared(inputs=inputs, pool=pool, plan=plan, decontamination=tuple(decontamination))
+
+
+def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
+    """Write the planned version."""
+    plan, inputs = prepared.plan, prepared.inputs
+    reports = [found.report.to_dict() for found in prepared.decontamination]
+    manifest = Manifest(
+        name=plan.mixture.name, kind=plan.mixture.kind, content_id=plan.content_id, recipe_id=inputs.recipe_id,
+        rows=plan.rows, created=utc_now(), shards=(), sources=plan.sources,
+        decontamination=reports[-1] if reports else None, warnings=plan.warnings,
+        software={"tulu-data": __version__, "pyarrow": installed("pyarrow"), "numpy": installed("numpy")},
+    )  # fmt: skip
+    tables = {"dropped.parquet": dropped_table(prepared.pool), "quarantined.parquet": quarantined_table(prepared.pool.sources)}
+    if prepared.decontamination:
+        tables["hits.parquet"] = prepared.decontamination[-1].hits
+    draft = Draft(
+        manifest=manifest, inputs_id=inputs.inputs_id, tables=tables,
+        files={
+            "spec.yaml": _yaml(resolved_spec(plan.mixture, inputs.revisions)),
+            "lock.yaml": _yaml({s.name: {"uri": s.uri, "revision": s.revision, "files": [f.model_dump() for f in s.files]} for s in plan.sources}),
+            "README.md": render_card(manifest, file.mixture),
+        },
+    )  # fmt: skip
+    settings.say(f"write: {plan.rows:,} rows")
+    return write_version(settings.store, draft, gathered(prepared, settings.workers or default_workers()))
+
+
+def gathered(prepared: Prepared, workers: int) -> Iterator[pa.RecordBatch]:
+    """Yield the version's batches in order; their size does not depend on the workers."""
+    pool, plan = prepared.pool, prepared.plan
+    text = sum(batch.nbytes for table in pool.tables for batch in table.batches)
+    rows = sum(batch.num_rows for table in pool.tables for batch in table.batches)
+    step = max(1, min(1 << 17, BATCH_BYTES * rows // max(text, 1)))
+    starts = range(0, plan.rows, step)
+    return ordered_map(lambda start: _batch(prepared, start, min(start + step, plan.rows)), starts, workers)
+
+
+def _batch(prepared: Prepared, start: int, end: int) -> pa.RecordBatch:
+    """Gather rows `start` to `end` of the version."""
+    pool, kind = prepared.pool, prepared.plan.mixture.kind
+    entries = prepared.plan.entry[start:end]
+    pieces, origins = [], np.empty(len(entries), object)
+    for number, table in enumerate(pool.tables):
+        places = np.flatnonzero(pool.table[entries] == number)
+        for batch, inside in table.split(pool.row[entries[places]]):
+            here = places[inside]
+            rows = pool.row[entries[here]] - table.starts[batch]
+            pieces.append(Piece(batch=table.batches[batch], rows=rows, places=here))
+            lines = table.batches[batch].column("row").to_numpy()[rows]
+            origins[here] = [f"{table.origin}:{line}" for line in lines.tolist()]
+    content = gather(pieces, pa.schema([ID, *CONTENT[kind]]), len(entries))
+    names = pa.array([source.name for source in pool.sources], TEXT)
+    provenance = [
+        names.take(pa.array(pool.source[entries])),
+        pa.array(origins, TEXT),
+        pa.array(prepared.plan.copy[start:end].astype(np.int32)),
+    ]
+    return pa.RecordBatch.from_arrays([*content.columns, *provenance], schema=version_schema(kind))
+
+
+def dropped_table(pool: Pool) -> pa.Table:
+    """Return every record that a step left out: id, source, origin, step, reason, evidence."""
+    rows = []
+    for entry in np.flatnonzero(pool.reason).tolist():
+        step, reason = pool.reasons[pool.reason[entry]]
+        rows.append({**describe(pool, entry), "step": step, "reason": reason, "evidence": pool.evidence.get(entry)})
+    return pa.Table.from_pylist(rows, schema=DROPPED)
+
+
+def _yaml(data: object) -> str:
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)

@@ -1,0 +1,45 @@
+"""The card of a version: a README that says what is in it, in the hub's dataset card form."""
+
+from jinja2 import Environment, StrictUndefined
+
+from tulu_data.specs.mixture import Mixture
+from tulu_data.store import Manifest
+
+_CARD = """\
+---
+{% if licences %}license: {{ licences | join(", ") }}
+{% endif -%}
+tags: [tulu-data, {{ manifest.kind }}]
+---
+# {{ manifest.name }}@{{ manifest.content_id[:8] }}
+
+{{ description }}
+
+{{ "{:,}".format(manifest.rows) }} records of kind {{ manifest.kind }}, content id `{{ manifest.content_id }}`.
+
+| source | read | quarantined | dropped | not drawn | kept | rows | licence |
+|---|--:|--:|--:|--:|--:|--:|---|
+{% for s in manifest.sources -%}
+| {{ s.name }} | {{ s.read }} | {{ s.quarantined.values() | sum }} | {{ s.dropped.values() | sum }} | {{ s.not_drawn }} \
+| {{ s.kept }} | {{ s.rows }} | {{ s.licence or "not stated" }} |
+{% endfor %}
+read = quarantined + dropped + not drawn + kept; rows counts copies.
+
+{% if manifest.decontamination -%}
+Decontaminated against {{ manifest.decontamination.suites | map(attribute="name") | join(", ") }} \
+by rule {{ manifest.decontamination.rule }}; hits with evidence are in `hits.parquet`.
+{%- else -%}
+Not decontaminated, as its spec says.
+{%- endif %}
+
+Built by tulu-data {{ manifest.software["tulu-data"] }} from `spec.yaml`; inputs with hashes are in `lock.yaml`, \
+records left out with reasons in `dropped.parquet` and `quarantined.parquet`.
+"""
+
+
+def render_card(manifest: Manifest, mixture: Mixture) -> str:
+    """Write the card of a version."""
+    environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701
+    licences = sorted({s.licence for s in manifest.sources if s.licence})
+    description = (mixture.description or "A dataset version built from a mixture of sources.").strip()
+    return environment.from_string(_CARD).render(manifest=manifest, licences=licences, description=description)

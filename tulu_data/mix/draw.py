@@ -1,0 +1,71 @@
+"""The draw: which records of each source, in how many copies, and in which order.
+
+A draw takes the lowest ranks, so it does not depend on input order; a smaller draw lies inside a
+larger one, and new records elsewhere leave it alone. Pure: numbers in, numbers out.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tulu_data.kernels.ranks import rank_key, ranks
+
+Index = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How often a source is taken: whole copies of everything, and so many records once more."""
+
+    copies: int
+    extra: int
+
+    def rows(self, available: int) -> int:
+        """Return the rows that this makes of the records there are."""
+        return self.copies * available + self.extra
+
+
+def occurrences(ids: Words) -> tuple[Index, Index]:
+    """Return for every row its number among the rows of the same id, and how many those are."""
+    order = np.lexsort((ids[:, 1], ids[:, 0]))
+    ordered = ids[order]
+    new = np.ones(len(ids), np.bool_)
+    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    starts = np.flatnonzero(new)
+    sizes = np.diff(np.append(starts, len(ids)))
+    number, count = np.empty(len(ids), np.int64), np.empty(len(ids), np.int64)
+    number[order] = np.arange(len(ids)) - np.repeat(starts, sizes)
+    count[order] = np.repeat(sizes, sizes)
+    return number, count
+
+
+def draw_order(seed: int, source: str, ids: Words, copies: Index) -> Index:
+    """Return the rows of a source in draw order: by rank, then by id and copy."""
+    rank = ranks(rank_key(seed, "draw", source), ids, copies)
+    return np.lexsort((copies, ids[:, 1], ids[:, 0], rank))
+
+
+def draw(seed: int, source: str, ids: Words, amount: Amount) -> tuple[Index, Index]:
+    """Return (row, copy) of every record drawn from a source of `ids`.
+
+    Records that a source holds several times are told apart by their copy number: the j-th of m
+    equal records is copy j of the first epoch, m + j of the second, and so on.
+    """
+    number, count = occurrences(ids)
+    whole = [(np.arange(len(ids)), epoch * count + number) for epoch in range(amount.copies)]
+    copies = amount.copies * count + number
+    chosen = np.sort(draw_order(seed, source, ids, copies)[: amount.extra])
+    rows, numbers = zip(*whole, (chosen, copies[chosen]), strict=True)
+    return np.concatenate(rows), np.concatenate(numbers)
+
+
+def final_order(seed: int, names: list[str], source: Index, ids: Words, copies: Index) -> Index:
+    """Return the order of a version: by a rank of its own, then by id, source name and copy."""
+    rank = np.empty(len(ids), np.uint64)
+    for number, name in enumerate(names):
+        mine = np.flatnonzero(source == number)
+        rank[mine] = ranks(rank_key(seed, "order", name), ids[mine], copies[mine])
+    by_name = np.argsort(np.argsort(names)) if names else np.zeros(0, np.int64)
+    return np.lexsort((copies, by_name[source], ids[:, 1], ids[:, 0], rank))

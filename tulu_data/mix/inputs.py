@@ -1,0 +1,129 @@
+"""The inputs of a mixture: every source resolved to files, every file normalised once.
+
+Two sources over the same file with the same reading share its normalised form; each has its own
+mask (`where`). The inputs id says whether anything that is read has changed since the last build.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tulu_data.engine.local import ordered_map
+from tulu_data.mix.recipe import inputs_id, recipe_id
+from tulu_data.mix.tokens import TokenCounter
+from tulu_data.sources.cache import NormalisedFile, normalise
+from tulu_data.sources.files import SourceFile, find_files
+from tulu_data.sources.location import ResolvedSource, resolve_source
+from tulu_data.sources.scan import Reading
+from tulu_data.sources.where import Where
+from tulu_data.specs.mixture import DecontaminateStep, MixtureFile
+from tulu_data.specs.source import Source
+from tulu_data.store import Store
+
+QUARANTINED = pa.schema([(name, pa.large_string()) for name in ("source", "origin", "reason", "detail", "raw")])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Everything that a mixture reads, resolved and hashed but not yet read."""
+
+    sources: tuple[ResolvedSource, ...]
+    wheres: dict[str, Where]
+    """Compiled conditions, by source name."""
+    counter: TokenCounter | None
+    revisions: dict[str, str]
+    recipe_id: str
+    inputs_id: str
+    notes: tuple[str, ...]
+    """What was resolved to something that the spec does not say, for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceInput:
+    """One source: its spec, its files as they are now, and their normalised records."""
+
+    name: str
+    spec: Source
+    resolved: ResolvedSource
+    where: Where | None
+    files: tuple[NormalisedFile, ...]
+
+    @property
+    def read(self) -> int:
+        """Return the raw rows in the source's files."""
+        return sum(file.read for file in self.files)
+
+    def rows(self, file: NormalisedFile) -> npt.NDArray[np.int64]:
+        """Return the rows of a normalised file that belong to the source."""
+        if self.where is None:
+            return np.arange(file.table.num_rows, dtype=np.int64)
+        mask = file.mask(self.where.sql).to_numpy(zero_copy_only=False)
+        return np.flatnonzero(mask).astype(np.int64)
+
+    def bad(self, file: NormalisedFile) -> pa.Table:
+        """Return the rows of a file that are no records, as far as they belong to the source."""
+        return file.bad if self.where is None else file.bad.filter(file.bad_mask(self.where.sql))
+
+    def quarantined(self) -> dict[str, int]:
+        """Count the rows that are no records, by reason."""
+        counts = Counter(reason for file in self.files for reason in self.bad(file).column("reason").to_pylist())
+        return dict(sorted(counts.items()))
+
+
+def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool) -> Inputs:
+    """Find and hash everything that a mixture reads; raise SourceError, HubError, LockError or SpecError."""
+    mixture = file.mixture
+    wheres = {name: Where(s.where, name=name) for name, s in mixture.sources.items() if s.where is not None}
+    resolved = tuple(resolve_all(file, base, store, frozen=frozen))
+    counter = TokenCounter(mixture.tokenizer, base) if mixture.tokenizer else None
+    revisions = {source.name: source.revision for source in resolved if source.revision}
+    read = [(source.name, f.origin, f.sha256) for source in resolved for f in source.files]
+    read += [("suite", f.origin, f.sha256) for f in _suite_files(file, base)]
+    read += [("tokenizer", "tokenizer.json", counter.sha256)] if counter else []
+    return Inputs(
+        sources=resolved, wheres=wheres, counter=counter, revisions=revisions,
+        recipe_id=recipe_id(mixture, revisions), inputs_id=inputs_id(read), notes=(),
+    )  # fmt: skip
+
+
+def read_inputs(
+    file: MixtureFile, inputs: Inputs, store: Store, workers: int, say: Callable[[str], None]
+) -> list[SourceInput]:
+    """Normalise every file of every source, each (file, reading) once."""
+    mixture = file.mixture
+    wanted: dict[tuple[str, Reading], tuple[SourceFile, list[str]]] = {}
+    readings = {name: reading_of(source, mixture.kind) for name, source in mixture.sources.items()}
+    for source in inputs.sources:
+        for f in source.files:
+            wheres = wanted.setdefault((f.origin, readings[source.name]), (f, []))[1]
+            if source.name in inputs.wheres:
+                wheres.append(inputs.wheres[source.name].sql)
+    say(f"read: {len(wanted)} files of {len(inputs.sources)} sources")
+    cache = store.root / "cache" / "normalised"
+    work = [(f, reading, wheres) for (_, reading), (f, wheres) in wanted.items()]
+    done = ordered_map(lambda w: normalise(w[0], w[1], [Where(sql) for sql in dict.fromkeys(w[2])], cache), work, workers)
+    found = dict(zip(wanted, done, strict=True))
+    return [
+        SourceInput(
+            name=source.name, spec=mixture.sources[source.name], resolved=source,
+            where=inputs.wheres.get(source.name),
+            files=tuple(found[f.origin, readings[source.name]] for f in source.files),
+        )
+        for source in inputs.sources
+    ]  # fmt: skip
+
+
+def quarantined_table(sources: Sequence[SourceInput]) -> pa.Table:
+    """Return every row that was no record: source, origin, reason, detail, raw text."""
+    rows = [
+        {"source": source.name, "origin": f"{file.file.origin}:{bad['row']}", **{k: bad[k] for k in ("reason", "detail", "raw")}}
+        for source in sources
+        for file in source.files
+        for bad in source.bad(file).to_pylist()
+    ]
+    return pa.Table.from_pylist(rows, schema=QUARANTINED)

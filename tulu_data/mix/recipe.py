@@ -1,0 +1,35 @@
+"""Two hashes that say `already built`: the recipe (what to do) and the inputs (what with).
+
+The recipe id covers the resolved spec, defaults filled, without prose; the inputs id covers the
+bytes of every file that is read. Same recipe, same inputs: same version, nothing to do.
+"""
+
+import json
+from collections.abc import Iterable
+from hashlib import sha256
+
+from tulu_data.specs.mixture import Mixture
+
+STEP_VERSIONS = {"draw": 1, "decontaminate": 1, "dedup": 1, "filter": 1, "normalise": 1, "order": 1}
+"""Raised when a step starts to give other results for the same input."""
+
+
+def resolved_spec(mixture: Mixture, revisions: dict[str, str]) -> dict[str, object]:
+    """Return the spec with defaults filled and revisions pinned, without prose."""
+    spec = mixture.model_dump(mode="json", exclude={"description"}, exclude_none=True)
+    for name, revision in revisions.items():
+        spec["sources"][name]["revision"] = revision
+    return spec
+
+
+def recipe_id(mixture: Mixture, revisions: dict[str, str]) -> str:
+    """Hash what is to be done."""
+    recipe = {"spec": resolved_spec(mixture, revisions), "steps": STEP_VERSIONS}
+    text = json.dumps(recipe, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return sha256(text.encode()).hexdigest()
+
+
+def inputs_id(files: Iterable[tuple[str, str, str]]) -> str:
+    """Hash what it is done with: (role, origin, sha256) of every file that is read."""
+    lines = "".join(f"{role}\0{origin}\0{digest}\n" for role, origin, digest in sorted(files))
+    return sha256(lines.encode()).hexdigest()

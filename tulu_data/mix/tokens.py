@@ -1,0 +1,49 @@
+"""Token counts of records: tokens of every turn's content, without chat template or special tokens."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tulu_data.errors import SourceError
+from tulu_data.filters.turns import turns_of
+from tulu_data.mix.pool import Index, Pool
+from tulu_data.schema import Kind
+from tulu_data.sources.hub import fetch_file
+from tulu_data.sources.files import sha256_of
+
+
+class TokenCounter:
+    """Counts tokens with one tokenizer; its file's hash is part of a version's inputs."""
+
+    def __init__(self, name: str, base: Path) -> None:
+        """Load `tokenizer.json` of a folder or hub id; raise SourceError when there is none."""
+        from tokenizers import Tokenizer
+
+        folder = base / name
+        path = folder / "tokenizer.json" if folder.is_dir() else fetch_file(name, "tokenizer.json")
+        if not path.is_file():
+            raise SourceError(f"{name}: no tokenizer.json in this folder; give a folder that has one, or a hub id")
+        self._tokenizer = Tokenizer.from_file(str(path))
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.sha256 = sha256_of(path)
+
+    def count(self, batch: pa.RecordBatch, kind: Kind) -> npt.NDArray[np.int64]:
+        """Return the tokens of every record of a batch."""
+        counts = np.zeros(batch.num_rows, np.int64)
+        for turns in turns_of(batch, kind):
+            encoded = self._tokenizer.encode_batch_fast(turns.content.to_pylist(), add_special_tokens=False)
+            np.add.at(counts, turns.record, np.array([len(e) for e in encoded], np.int64))
+        return counts
+
+
+def count_entries(pool: Pool, entries: Index, counter: TokenCounter, kind: Kind) -> npt.NDArray[np.int64]:
+    """Return the tokens of the given entries of a pool, in their order."""
+    counts = np.zeros(len(pool.row), np.int64)
+    for batch, rows, groups in pool.batches_of(entries):
+        found = counter.count(batch.take(pa.array(rows)), kind)
+        for tokens, group in zip(found.tolist(), groups, strict=True):
+            counts[group] = tokens
+    return counts[entries]
