@@ -1,0 +1,165 @@
+"""Tables that say what every Unicode code point becomes in a word.
+
+The one idea: normalisation is context-free. Each code point maps, alone, to its compatibility
+decomposition, case folded; a decomposition (unlike a composition) needs no look at the neighbours,
+so `e` + combining acute and the precomposed letter give the same code points. The one step of NFKD
+that does look around, the order of marks on one base, is made moot elsewhere: an accent enters a
+word's hash by addition. The tables come from Python's own `unicodedata`; nothing here reads text.
+"""
+
+import sys
+import unicodedata
+from bisect import bisect
+from functools import cache
+from itertools import chain
+from operator import itemgetter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+SEPARATES, WORD, SINGLE, MARK, ACCENT, IGNORED, EXPANDS = range(7)
+"""Classes of code points.
+
+SEPARATES ends a word. WORD goes on with one. SINGLE is a word of its own (scripts written without
+spaces). MARK goes on with a word but starts none, its order matters; ACCENT likewise, its order among
+accents does not. IGNORED is dropped without ending a word. EXPANDS becomes several code points.
+"""
+
+CLASS_BITS = 3
+PAGE_BITS = 7
+_CODE_POINTS = sys.maxunicode + 1
+_IOTA_BELOW = "\u0345"
+"""Case folding would turn this accent into a letter, and then the order of marks would matter."""
+
+_IGNORED = (
+    (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+    (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A),
+    (0xE0000, 0xE0FFF),
+)  # fmt: skip
+"""Default_Ignorable_Code_Point of the Unicode Character Database: zero-width, soft hyphen, selectors."""
+
+_UNSPACED = (
+    (0xE00, 0xEFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3005, 0x3007), (0x3041, 0x312F),
+    (0x31A0, 0x31BF), (0x31F0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xA9E0, 0xA9FF),
+    (0xAA60, 0xAA7F), (0xF900, 0xFAFF), (0x1AFF0, 0x1B16F), (0x20000, 0x3FFFF),
+)  # fmt: skip
+"""Thai, Lao, Myanmar, Khmer, kana, bopomofo and ideographs: scripts without spaces between words."""
+
+_IDEOGRAPHS = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0x20000, 0x2F7FF), (0x2FA20, 0x3FFFF))
+_HANGUL = (0xAC00, 0xD7A3)
+_EMPTY = ((0xD800, 0xF8FF), (0x40000, 0xDFFFF), (0xE1000, sys.maxunicode))
+"""Surrogates, private use and planes without characters: they separate."""
+
+
+class Folding(NamedTuple):
+    """What each code point becomes, as arrays that a kernel takes as they are."""
+
+    ascii: NDArray[np.uint8]
+    """Folded byte of each ASCII character, 0 where it separates."""
+    pages: NDArray[np.int32]
+    """First entry of the page of each 128 code points."""
+    entries: NDArray[np.int32]
+    """`(folded - code point) << 3 | class`, or `index into expansions << 3 | EXPANDS`."""
+    expansions: NDArray[np.int32]
+    """A count, then as many `folded << 3 | class`, for each code point that becomes several."""
+
+
+@cache
+def folding() -> Folding:
+    """Build the tables once per process (about 0.1 s)."""
+    entries = np.zeros(_CODE_POINTS, np.int32)
+    expansions: list[int] = []
+    for first, last in _IDEOGRAPHS:
+        entries[first : last + 1] = SINGLE
+    for point in _looked_up():
+        entries[point] = _entry(point, expansions)
+    hangul = _hangul()
+    first, last = _HANGUL
+    entries[first : last + 1] = (len(expansions) + 4 * np.arange(last + 1 - first)) << CLASS_BITS | EXPANDS
+    flat = np.concatenate([np.array(expansions, np.int32), hangul.ravel()])
+    return _frozen(_ascii(entries), *_paged(entries), flat)
+
+
+def _looked_up() -> chain[int]:
+    """Yield the code points that no range settles."""
+    skipped = sorted((*_IDEOGRAPHS, _HANGUL, *_EMPTY))
+    starts = [0, *(last + 1 for _, last in skipped)]
+    stops = [*(first for first, _ in skipped), _CODE_POINTS]
+    return chain.from_iterable(range(a, b) for a, b in zip(starts, stops, strict=True))
+
+
+def _entry(point: int, expansions: list[int]) -> int:
+    """Return the table entry of one code point; a longer result is appended to `expansions`."""
+    folded = fold(chr(point))
+    if len(folded) == 1:
+        return (ord(folded) - point) << CLASS_BITS | class_of(folded)
+    if not folded:
+        return IGNORED
+    index = len(expansions)
+    expansions.append(len(folded))
+    expansions.extend(ord(c) << CLASS_BITS | class_of(c) for c in folded)
+    return index << CLASS_BITS | EXPANDS
+
+
+def fold(character: str) -> str:
+    """Return the compatibility decomposition of one character, case folded, until nothing changes."""
+    if not unicodedata.decomposition(character) and character.casefold() == character:
+        return character
+    seen, folded = "", character
+    while folded != seen:
+        seen = folded
+        cased = (c if c == _IOTA_BELOW else c.casefold() for c in unicodedata.normalize("NFKD", seen))
+        folded = unicodedata.normalize("NFKD", "".join(cased))
+    return folded
+
+
+def class_of(character: str) -> int:
+    """Return the class of one folded character."""
+    point, category = ord(character), unicodedata.category(character)
+    if category == "Me" or _within(point, _IGNORED):
+        return IGNORED
+    if category[0] == "M":
+        return ACCENT if unicodedata.combining(character) else MARK
+    if category[0] not in "LN":
+        return SEPARATES
+    return SINGLE if category != "Nd" and _within(point, _UNSPACED) else WORD
+
+
+def _within(point: int, ranges: tuple[tuple[int, int], ...]) -> bool:
+    """Tell whether sorted ranges hold a code point."""
+    at = bisect(ranges, point, key=itemgetter(0)) - 1
+    return at >= 0 and point <= ranges[at][1]
+
+
+def _hangul() -> NDArray[np.int32]:
+    """Return the expansions of all Hangul syllables, four numbers each (Unicode standard, 3.12)."""
+    first, last = _HANGUL
+    rest = np.arange(last + 1 - first, dtype=np.int32)
+    jamo = [0x1100 + rest // 588, 0x1161 + rest % 588 // 28, 0x11A7 + rest % 28]
+    count = np.where(rest % 28 == 0, 2, 3).astype(np.int32)
+    return np.stack([count, *(j << CLASS_BITS | WORD for j in jamo)], axis=1).astype(np.int32)
+
+
+def _ascii(entries: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Return the folded bytes of the first 128 code points."""
+    points = np.arange(128)
+    folded = points + (entries[:128] >> CLASS_BITS)
+    return np.where(entries[:128] & 7 == WORD, folded, 0).astype(np.uint8)
+
+
+def _paged(entries: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Split entries into pages and keep equal pages once."""
+    rows = entries.reshape(-1, 1 << PAGE_BITS)
+    kept: dict[bytes, int] = {}
+    which = [kept.setdefault(row.tobytes(), len(kept)) for row in rows]
+    flat = np.frombuffer(b"".join(kept), np.int32).copy()
+    return (np.array(which, np.int32) << PAGE_BITS).astype(np.int32), flat
+
+
+def _frozen(*arrays: NDArray[np.uint8] | NDArray[np.int32]) -> Folding:
+    """Make arrays read-only, so that kernels are compiled for one kind of array."""
+    for array in arrays:
+        array.flags.writeable = False
+    return Folding(*arrays)  # type: ignore[arg-type]
