@@ -1,0 +1,164 @@
+"""Data files on a disk: what a path, folder or glob stands for.
+
+The one idea: a file is its bytes. Every file is hashed whenever it is resolved, so an edited
+file is never taken for the one that was read before, whatever its size and times say. This
+module lists and names files; it does not look inside them, except at a saved dataset's state.
+"""
+
+import glob
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal, get_args
+
+from tulu_data.errors import SourceError, nearest
+
+Format = Literal["jsonl", "json", "csv", "tsv", "parquet", "arrow"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+Compression = Literal["gz", "zst", "bz2", "xz"]
+
+_SUFFIXES: dict[str, Format] = {
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv",
+    ".parquet": "parquet", ".arrow": "arrow", ".feather": "arrow",
+}  # fmt: skip
+_COMPRESSIONS: dict[str, Compression] = {".gz": "gz", ".zst": "zst", ".bz2": "bz2", ".xz": "xz"}
+_NOT_DATA = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "manifest.json"}
+_MAGIC = set("*?[")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """One data file: where it came from, where it lies, and what its bytes are."""
+
+    origin: str
+    """How records name it: the path relative to the base, or `hf://owner/name@commit/path`."""
+    path: Path
+    sha256: str
+    """Hash of the bytes as stored, still compressed."""
+    format: Format
+    compression: Compression | None = None
+
+
+def file_format(name: str) -> tuple[Format, Compression | None] | None:
+    """Tell format and compression from a file name, or None when it is no data file."""
+    path = PurePosixPath(name)
+    compression = _COMPRESSIONS.get(path.suffix.lower())
+    inner = path.with_suffix("") if compression else path
+    found = _SUFFIXES.get(inner.suffix.lower())
+    binary = found in ("parquet", "arrow")
+    if found is None or path.name in _NOT_DATA or path.name.startswith(".") or (binary and compression):
+        return None
+    return found, compression
+
+
+def sha256_of(path: Path) -> str:
+    """Hash the bytes of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def source_file(path: Path, origin: str) -> SourceFile:
+    """Describe one file; raise SourceError when its name says no known format or it cannot be read."""
+    found = file_format(path.name)
+    if found is None:
+        raise SourceError(
+            f"{origin}: not a data file by its name; give one that ends in "
+            f"{', '.join(sorted(_SUFFIXES))}, the text ones also with {', '.join(sorted(_COMPRESSIONS))}"
+        )
+    try:
+        digest = sha256_of(path)
+    except OSError as error:
+        raise SourceError(f"{origin}: cannot be read ({error.strerror or error})") from None
+    return SourceFile(origin=origin, path=path, sha256=digest, format=found[0], compression=found[1])
+
+
+def find_files(pattern: str, base: Path) -> tuple[SourceFile, ...]:
+    """Return the data files that a path, folder or glob stands for, sorted by origin.
+
+    A path is relative to `base`. A folder stands for every data file below it, or for the shards
+    that its state.json names where `datasets.save_to_disk` wrote it. Raises SourceError when
+    nothing is found, or when a file named directly is no data file.
+    """
+    pattern = pattern.removeprefix("file://")
+    anchored = base / Path(pattern).expanduser()
+    if not _is_glob(pattern) or anchored.exists():
+        if not anchored.exists():
+            raise _nothing(pattern, base)
+        found = _expand(anchored, base, named=True)
+    else:
+        matches = [Path(p) for p in sorted(glob.glob(str(anchored), recursive=True))]
+        if not matches:
+            raise _nothing(pattern, base)
+        found = [p for match in matches for p in _expand(match, base, named=False)]
+    if not found:
+        raise SourceError(
+            f"{pattern}: no data file in {base} fits; data files end in {', '.join(sorted(_SUFFIXES))}"
+        )
+    return tuple(source_file(p, _origin(p, base)) for p in sorted(set(found), key=lambda p: _origin(p, base)))
+
+
+def _is_glob(pattern: str) -> bool:
+    return not _MAGIC.isdisjoint(pattern)
+
+
+def _origin(path: Path, base: Path) -> str:
+    """Name a file relative to the base, or in full where it lies elsewhere."""
+    try:
+        return path.relative_to(base).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+def _expand(path: Path, base: Path, *, named: bool) -> list[Path]:
+    """List the data files that one existing path stands for."""
+    if path.is_file():
+        return [path] if named or file_format(path.name) else []
+    if (path / "state.json").is_file():
+        return _saved_shards(path, _origin(path, base))
+    if (path / "dataset_dict.json").is_file():
+        splits = sorted(p.name for p in path.iterdir() if p.is_dir())
+        raise SourceError(
+            f"{_origin(path, base)}: a saved dataset with several splits; name one of them: "
+            f"{', '.join(f'{_origin(path, base)}/{s}' for s in splits)}"
+        )
+    below = [p for p in sorted(path.rglob("*")) if p.is_file() and file_format(p.name)]
+    return [p for p in below if not any(part.startswith(".") for part in p.relative_to(path).parts)]
+
+
+def _saved_shards(folder: Path, shown: str) -> list[Path]:
+    """List the shards of a `datasets.save_to_disk` folder, leaving its caches aside."""
+    try:
+        state = json.loads((folder / "state.json").read_bytes())
+        names = [str(entry["filename"]) for entry in state["_data_files"]]
+    except (ValueError, KeyError, TypeError):
+        raise SourceError(
+            f"{shown}/state.json: not the state of a saved dataset; name the data files"
+        ) from None
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise SourceError(
+            f"{shown}: state.json names {missing[0]!r}, which is missing; save the dataset again"
+        )
+    return [folder / name for name in names]
+
+
+def _nothing(pattern: str, base: Path) -> SourceError:
+    """Build the error for a pattern that matches nothing, with the nearest existing name."""
+    fixed: list[str] = []
+    parts = Path(pattern).parts
+    for part in parts:
+        if _is_glob(part) or not (base / Path(*fixed, part)).exists():
+            break
+        fixed.append(part)
+    folder = base / Path(*fixed)
+    if len(fixed) == len(parts) or not folder.is_dir():
+        folder = folder.parent
+    wanted = parts[len(fixed)] if len(fixed) < len(parts) else parts[-1]
+    return SourceError(f"{pattern}: no such file; searched {folder}{_near(wanted, folder)}")
+
+
+def _near(wanted: str, folder: Path) -> str:
+    names: Iterable[str] = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else ()
+    return nearest(wanted, names)

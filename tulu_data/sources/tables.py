@@ -1,0 +1,200 @@
+"""CSV, TSV, parquet and Arrow files to raw rows.
+
+The one idea: text files stay text (every csv value is a string, so no date or number is guessed),
+and typed files keep their own types. Rows are numbered by data row, headers left out.
+"""
+
+import codecs
+import csv
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tulu_data.errors import SourceError
+from tulu_data.schema import TEXT
+from tulu_data.sources.archives import TruncatedArchiveError
+from tulu_data.sources.rows import RAW_LIMIT, BadRow, RawBatch
+
+BATCH_ROWS = 8192
+_CSV_ROWS = 8192
+
+
+def read_csv(
+    chunks: Iterable[bytes], name: str, delimiter: str, only: frozenset[str] | None = None
+) -> Iterator[RawBatch]:
+    """Yield the rows of a delimited text file with a header line; every value is text."""
+    # The module's limit of 128 KiB a field is global; rows of many MB are legitimate here.
+    csv.field_size_limit(sys.maxsize)
+    reader = csv.reader(_text_lines(chunks), delimiter=delimiter, strict=True)
+    try:
+        header = next((row for row in reader if row), None)
+    except (csv.Error, TruncatedArchiveError) as error:
+        raise SourceError(f"{name}: no header line can be read ({error})") from None
+    if header is None:
+        return
+    repeated = sorted({h for h in header if header.count(h) > 1})
+    if repeated:
+        raise SourceError(f"{name}: column {repeated[0]!r} stands in the header twice; rename one")
+    number, done = 0, False
+    while not done:
+        rows: list[list[str]] = []
+        numbers: list[int] = []
+        bad: list[BadRow] = []
+        while len(rows) + len(bad) < _CSV_ROWS:
+            try:
+                row = next(reader)
+            except StopIteration:
+                done = True
+                break
+            except (csv.Error, TruncatedArchiveError) as error:
+                number += 1
+                torn = isinstance(error, TruncatedArchiveError)
+                bad.append(
+                    BadRow(
+                        row=number,
+                        reason="truncated archive" if torn else "broken csv",
+                        detail=str(error),
+                        raw="",
+                    )
+                )
+                done = torn
+                if torn:
+                    break
+                continue
+            if not row:
+                continue
+            number += 1
+            problem = _csv_problem(row, header, number, delimiter)
+            if problem:
+                bad.append(problem)
+            else:
+                rows.append(row)
+                numbers.append(number)
+        if rows or bad:
+            yield _csv_batch(header, rows, numbers, bad, only)
+
+
+def _csv_problem(row: list[str], header: list[str], number: int, delimiter: str) -> BadRow | None:
+    """Describe what is wrong with a csv row, or return None."""
+    raw = delimiter.join(row)[:RAW_LIMIT]
+    if len(row) != len(header):
+        detail = f"{len(row)} values where the header has {len(header)} columns"
+        return BadRow(row=number, reason="broken csv", detail=detail, raw=raw)
+    if not all(value.isascii() for value in row):
+        try:
+            "".join(row).encode("utf-8")
+        except UnicodeEncodeError:
+            return BadRow(row=number, reason="not utf-8", detail="bytes that are not UTF-8", raw=raw)
+    return None
+
+
+def _csv_batch(
+    header: list[str],
+    rows: list[list[str]],
+    numbers: list[int],
+    bad: list[BadRow],
+    only: frozenset[str] | None,
+) -> RawBatch:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(header)
+    wanted = {h: pa.array(c, TEXT) for h, c in zip(header, columns, strict=True) if only is None or h in only}
+    table = pa.table(wanted) if wanted else pa.table({"_": pa.nulls(len(rows))}).select([])
+    return RawBatch(table=table, rows=pa.array(numbers, pa.int64()), bad=tuple(bad))
+
+
+def _text_lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Decode bytes into lines that keep their ends, so that quoted line breaks survive."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    rest, first = "", True
+    for chunk in chunks:
+        text = decoder.decode(chunk)
+        text = text.removeprefix("\ufeff") if first else text
+        first = first and not text
+        if "\n" not in text:
+            rest += text
+            continue
+        *lines, tail = text.split("\n")
+        lines[0] = rest + lines[0]
+        rest = tail
+        for line in lines:
+            yield line + "\n"
+    rest += decoder.decode(b"", final=True)
+    if rest:
+        yield rest
+
+
+def read_parquet(path: Path, name: str, only: frozenset[str] | None = None) -> Iterator[RawBatch]:
+    """Yield the rows of a parquet file, reading only the columns that will be used."""
+    try:
+        with pq.ParquetFile(path, memory_map=True) as file:
+            if only is None:
+                columns = None
+            else:
+                columns = [n for n in file.schema_arrow.names if n in only]
+            number = 0
+            batches = (
+                file.iter_batches(BATCH_ROWS, columns=columns)
+                if columns is None or columns
+                else _empty_batches(file.metadata.num_rows)
+            )
+            for batch in batches:
+                yield _numbered(batch, number)
+                number += batch.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{name}: not readable as parquet ({_first_line(error)})") from None
+
+
+def read_arrow(path: Path, name: str, only: frozenset[str] | None = None) -> Iterator[RawBatch]:
+    """Yield the rows of an Arrow IPC file or stream; a stream torn off in the middle keeps its rows."""
+    if path.stat().st_size == 0:
+        return
+    number = 0
+    try:
+        with pa.memory_map(str(path)) as source:
+            for batch in _ipc_batches(source):
+                for start in range(0, batch.num_rows, BATCH_ROWS):
+                    part = batch.slice(start, BATCH_ROWS)
+                    if only is not None:
+                        part = _project(part, only)
+                    yield _numbered(part, number)
+                    number += part.num_rows
+    except (pa.ArrowException, OSError) as error:
+        if number == 0:
+            raise SourceError(f"{name}: not readable as Arrow ({_first_line(error)})") from None
+        torn = BadRow(row=number + 1, reason="truncated archive", detail=_first_line(error), raw="")
+        yield RawBatch(table=pa.table({}), rows=pa.array([], pa.int64()), bad=(torn,))
+
+
+def _ipc_batches(source: pa.MemoryMappedFile) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of an IPC file, or of an IPC stream where it is no file."""
+    magic = source.read(6)
+    source.seek(0)
+    if magic != b"ARROW1":
+        with pa.ipc.open_stream(source) as reader:
+            yield from reader
+        return
+    with pa.ipc.open_file(source) as file:
+        for i in range(file.num_record_batches):
+            yield file.get_batch(i)
+
+
+def _project(batch: pa.RecordBatch, only: frozenset[str]) -> pa.RecordBatch:
+    return batch.select([n for n in batch.schema.names if n in only])
+
+
+def _empty_batches(rows: int) -> Iterator[pa.RecordBatch]:
+    for start in range(0, rows, BATCH_ROWS):
+        count = min(BATCH_ROWS, rows - start)
+        yield pa.record_batch({"_": pa.nulls(count)}).select([])
+
+
+def _numbered(batch: pa.RecordBatch, before: int) -> RawBatch:
+    numbers = np.arange(before + 1, before + 1 + batch.num_rows, dtype=np.int64)
+    return RawBatch(table=pa.Table.from_batches([batch]), rows=pa.array(numbers))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
