@@ -123,7 +123,7 @@ def batch_of_rows(
     for row in rows:
         if not names.keys() >= row.keys():
             names.update(dict.fromkeys(row))
-    wanted = [n for n in names if only is None or n in only]
+    wanted = [n for n in names if only is None or n.lower() in only]
     if len(wanted) > MAX_COLUMNS:
         raise SourceError(
             f"{len(wanted)} different keys in {len(rows)} rows (first {wanted[0]!r}); these are data, not columns: "

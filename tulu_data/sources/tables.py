@@ -100,7 +100,11 @@ def _csv_batch(
     only: frozenset[str] | None,
 ) -> RawBatch:
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(header)
-    wanted = {h: pa.array(c, TEXT) for h, c in zip(header, columns, strict=True) if only is None or h in only}
+    wanted = {
+        h: pa.array(c, TEXT)
+        for h, c in zip(header, columns, strict=True)
+        if only is None or h.lower() in only
+    }
     table = pa.table(wanted) if wanted else pa.table({"_": pa.nulls(len(rows))}).select([])
     return RawBatch(table=table, rows=pa.array(numbers, pa.int64()), bad=tuple(bad))
 
@@ -133,7 +137,7 @@ def read_parquet(path: Path, name: str, only: frozenset[str] | None = None) -> I
             if only is None:
                 columns = None
             else:
-                columns = [n for n in file.schema_arrow.names if n in only]
+                columns = [n for n in file.schema_arrow.names if n.lower() in only]
             number = 0
             batches = (
                 file.iter_batches(BATCH_ROWS, columns=columns)
@@ -182,7 +186,7 @@ def _ipc_batches(source: pa.MemoryMappedFile) -> Iterator[pa.RecordBatch]:
 
 
 def _project(batch: pa.RecordBatch, only: frozenset[str]) -> pa.RecordBatch:
-    return batch.select([n for n in batch.schema.names if n in only])
+    return batch.select([n for n in batch.schema.names if n.lower() in only])
 
 
 def _empty_batches(rows: int) -> Iterator[pa.RecordBatch]:

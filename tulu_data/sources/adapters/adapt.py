@@ -21,7 +21,7 @@ from tulu_data.sources.adapters.parts import Parts, is_list, nulls_in, reach
 from tulu_data.sources.adapters.rlvr import fill_verifier
 from tulu_data.sources.adapters.turns import has_role, lengths_of
 from tulu_data.sources.json_values import dump
-from tulu_data.sources.rows import BAD, RAW_LIMIT, BadRow, RawBatch
+from tulu_data.sources.rows import RAW_LIMIT, BadRow, RawBatch
 from tulu_data.specs.source import Adapter
 
 ADAPTER_VERSION = 1
@@ -55,7 +55,7 @@ def adapt(
     if raw.table.num_rows == 0:
         return Adapted(records=pa.RecordBatch.from_pylist([], normalised_schema(kind)), bad=raw.bad)
     faults = Faults(raw.table.num_rows)
-    if _is_stored(raw.table.schema, kind, columns):
+    if is_stored(raw.table.schema, kind, columns):
         content = {f.name: reach(raw.table, f.name) for f in CONTENT[kind]}
     else:
         content = _read(raw.table, kind, adapter, columns, faults)
@@ -65,7 +65,7 @@ def adapt(
     return _assembled(raw, content, kind, faults)
 
 
-def _is_stored(schema: pa.Schema, kind: Kind, columns: Mapping[str, str]) -> bool:
+def is_stored(schema: pa.Schema, kind: Kind, columns: Mapping[str, str]) -> bool:
     """Tell whether rows are records already, as a stored version or an earlier build wrote them."""
     return kind_of(schema) == kind and "id" in schema.names and "copy" in schema.names and not columns
 
@@ -130,6 +130,3 @@ def _bad_rows(raw: RawBatch, good: Mask, faults: Faults) -> list[BadRow]:
         BadRow(row=number, reason=reason, detail=detail, raw=dump(value)[:RAW_LIMIT])
         for number, value, (reason, detail) in zip(numbers, values, found, strict=True)
     ]
-
-
-__all__ = ["ADAPTER_VERSION", "BAD", "Adapted", "adapt"]
