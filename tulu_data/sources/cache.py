@@ -23,10 +23,9 @@ from tulu_data.errors import SourceError
 from tulu_data.schema import normalised_schema
 from tulu_data.sources.adapters import ADAPTER_VERSION
 from tulu_data.sources.files import SourceFile
-from tulu_data.sources.reading import Reading
 from tulu_data.sources.readers import READER_VERSION
 from tulu_data.sources.rows import BAD
-from tulu_data.sources.scan import Scanned, scan_file, scan_masks
+from tulu_data.sources.scan import Reading, Scanned, scan_file, scan_masks
 from tulu_data.sources.where import Where
 
 _RECORDS, _BAD, _META = "records.arrow", "bad.parquet", "meta.json"
@@ -52,18 +51,18 @@ class NormalisedFile:
     read: int
     masks: dict[str, Mask]
 
-    def mask(self, where: Where) -> pa.BooleanArray:
-        """Return which records a condition holds for; it was named when the file was normalised."""
-        return self.masks[where.sql].records
+    def mask(self, where: str) -> pa.BooleanArray:
+        """Return which records a condition, given by its SQL, holds for; `normalise` was told of it."""
+        return self.masks[where].records
 
-    def bad_mask(self, where: Where) -> pa.BooleanArray:
+    def bad_mask(self, where: str) -> pa.BooleanArray:
         """Return which bad rows a condition holds for."""
-        return self.masks[where.sql].bad
+        return self.masks[where].bad
 
 
 def normalise(file: SourceFile, reading: Reading, wheres: Sequence[Where], cache: Path) -> NormalisedFile:
     """Return a file's records, reading it only when the cache lacks them or a condition's mask."""
-    folder = cache / "normalised" / cache_key(file, reading)
+    folder = cache / cache_key(file, reading)
     if not (folder / _META).is_file():
         _write(file, reading, wheres, folder)
     read = json.loads((folder / _META).read_bytes())["read"]

@@ -30,9 +30,10 @@ _TABLE = "source"
 class Where:
     """One compiled condition."""
 
-    def __init__(self, sql: str) -> None:
-        """Parse the condition; raise SourceError when it is more than one plain expression."""
+    def __init__(self, sql: str, *, name: str | None = None) -> None:
+        """Parse the condition of a named source; raise SourceError when it is more than one plain expression."""
         self.sql = sql
+        self._place = f"sources.{name}.where" if name else "where"
         self._connection = _connect()
         tree = self._parsed()
         self._refuse(tree)
@@ -79,7 +80,7 @@ class Where:
     def unknown(self, name: str, have: frozenset[str]) -> SourceError:
         """Build the error for a column that no row has."""
         return SourceError(
-            f"where {self.sql!r}: no column {name!r}{nearest(name, sorted(have))} (columns: {', '.join(sorted(have))})"
+            f"{self._place} {self.sql!r}: no column {name!r}{nearest(name, sorted(have))} (columns: {', '.join(sorted(have))})"
         )
 
     def _parsed(self) -> Any:
@@ -113,7 +114,7 @@ class Where:
     def _problem(self, message: str, have: "list[str] | tuple[()]") -> SourceError:
         first = message.strip().splitlines()[0].rstrip(".")
         shown = f" (columns: {', '.join(sorted(have))})" if have else ""
-        return SourceError(f"where {self.sql!r}: {first}{shown}")
+        return SourceError(f"{self._place} {self.sql!r}: {first}{shown}")
 
 
 def _connect() -> "duckdb.DuckDBPyConnection":

@@ -38,13 +38,13 @@ def choose(schema: pa.Schema, kind: Kind, columns: Mapping[str, str]) -> Adapter
     looks = _looks_like(schema, columns)
     fitting = _fitting(schema, kind, columns)
     if looks is not None and looks != kind and not columns:
-        explicit = f", or say adapter: {fitting[0]} to read it as {kind} all the same" if fitting else ""
-        raise SourceError(
-            f"looks like {looks} data ({_found(schema)}), asked for {kind}; use it in a spec of kind {looks}{explicit}"
-        )
+        cures = [f"use it in a spec of kind {looks}"] if looks in KINDS else []
+        cures += [f"say adapter: {fitting[0]} to read it as {kind} all the same"] if fitting else []
+        cure = f"; {', or '.join(cures)}" if cures else ""
+        raise SourceError(f"looks like {looks} data ({_found(schema)}), asked for {kind}{cure}")
     if len(fitting) == 1:
         return fitting[0]
-    known = "; ".join(f"{x.name}: {x.needs}" for x in LAYOUTS.values() if kind in x.kinds)
+    known = "; ".join(f"{x.name}: {x.needs}" for x in LAYOUTS.values() if kind == x.kinds[0])
     if not fitting:
         raise SourceError(
             f"no adapter for kind {kind} fits ({_found(schema)}); needed are {known}; map names with columns:"

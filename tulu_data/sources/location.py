@@ -1,0 +1,102 @@
+"""Where a source is: the hub, a disk or the store, resolved to files with their hashes.
+
+The one idea: whatever the uri says, what comes out is a tuple of local files whose bytes are
+known; everything after this module is the same for all kinds of source.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tulu_data.errors import SourceError, StoreError, nearest
+from tulu_data.sources.files import SourceFile, find_files, sha256_of
+from tulu_data.sources.hub import HubPlace, resolve_hub
+from tulu_data.specs.lock import SourcePin
+from tulu_data.specs.source import Source
+from tulu_data.store import Store, Version
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
+_VERSION = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+")
+_SCHEMES = ("hf", "file")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedSource:
+    """A source whose every byte is pinned."""
+
+    name: str
+    uri: str
+    revision: str | None
+    """Commit of a hub dataset, content id of a stored version, None for files on disk."""
+    files: tuple[SourceFile, ...]
+    licence: str | None
+    version_ref: str | None = None
+    """`name@shortid` when the source is a stored version."""
+    pin: SourcePin | None = None
+    """What the lock should hold; hub sources only."""
+
+
+def resolve_source(
+    name: str,
+    source: Source,
+    *,
+    base: Path,
+    store: Store,
+    pins: Mapping[str, SourcePin] | None = None,
+    offline: bool = False,
+) -> ResolvedSource:
+    """Resolve a source to local files; a pinned hub source is read as its pin says.
+
+    Raises SourceError (HubError for the hub), StoreError or LockError.
+    """
+    uri = source.uri
+    if uri.startswith("hf://"):
+        place = HubPlace.parse(uri, revision=source.revision, config=source.config, split=source.split)
+        pin, files, licence = resolve_hub(place, pin=(pins or {}).get(name), offline=offline)
+        return ResolvedSource(
+            name=name, uri=uri, revision=pin.revision, files=files, licence=source.licence or licence, pin=pin
+        )
+    scheme = _SCHEME.match(uri)
+    if scheme and scheme[1].lower() not in _SCHEMES and (scheme[2] or len(scheme[1]) > 1):
+        raise _unknown_scheme(name, uri, scheme[1])
+    if _VERSION.fullmatch(uri) and not (base / uri).exists():
+        version = store.resolve(uri)
+        return ResolvedSource(
+            name=name, uri=uri, revision=version.content_id, files=version_files(version),
+            licence=source.licence, version_ref=version.ref,
+        )  # fmt: skip
+    try:
+        files = find_files(uri, base)
+    except SourceError as error:
+        raise SourceError(f"sources.{name}.uri: {error}{_stored_hint(uri, store)}") from None
+    return ResolvedSource(name=name, uri=uri, revision=None, files=files, licence=source.licence)
+
+
+def version_files(version: Version) -> tuple[SourceFile, ...]:
+    """Return the shards of a stored version; raise StoreError when one is not what was written."""
+    found = []
+    for shard in version.manifest.shards:
+        path = version.path / shard.file
+        digest = sha256_of(path)
+        if digest != shard.sha256:
+            raise StoreError(
+                f"{path}: its sha256 is {digest[:12]}, the manifest says {shard.sha256[:12]}; "
+                "the version is damaged, build it again"
+            )
+        found.append(
+            SourceFile(origin=f"{version.ref}/{shard.file}", path=path, sha256=digest, format="arrow")
+        )
+    return tuple(found)
+
+
+def _unknown_scheme(name: str, uri: str, scheme: str) -> SourceError:
+    text = f"sources.{name}.uri: {uri!r}: {scheme}: is not supported yet{nearest(scheme, _SCHEMES)}"
+    return SourceError(
+        f"{text}; copy the files to a disk and give their path, or use hf://owner/name or name@version"
+    )
+
+
+def _stored_hint(uri: str, store: Store) -> str:
+    """Say that a bare name is a stored dataset, where it is one."""
+    return f"; the store has a dataset of this name, write {uri}@latest" if uri in store.names() else ""
