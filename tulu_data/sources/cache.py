@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +91,7 @@ def _write(file: SourceFile, reading: Reading, wheres: Sequence[Where], folder: 
             for part in scan_file(file, reading, wheres):
                 writer.write_batch(part.records)
                 # Records are on disk now; only bad rows and masks stay in memory.
-                scanned.append(Scanned(records=part.records.slice(0, 0), **_light(part)))
+                scanned.append(replace(part, records=part.records.slice(0, 0)))
         bad = pa.concat_tables([BAD.empty_table(), *(s.bad for s in scanned)])
         pq.write_table(bad, new / _BAD)
         for i, where in enumerate(wheres):
@@ -99,10 +99,6 @@ def _write(file: SourceFile, reading: Reading, wheres: Sequence[Where], folder: 
             bad_held = pa.chunked_array([s.bad_masks[i] for s in scanned], pa.bool_())
             _write_mask(new / _mask_name(where), held, bad_held)
         (new / _META).write_text(json.dumps({"read": sum(s.read for s in scanned)}), "utf-8")
-
-
-def _light(part: Scanned) -> dict[str, object]:
-    return {"bad": part.bad, "masks": part.masks, "bad_masks": part.bad_masks, "read": part.read}
 
 
 @contextmanager

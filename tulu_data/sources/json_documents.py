@@ -84,7 +84,8 @@ def _whole(
         return
     try:
         elements: list[Any] = _elements(orjson.loads(body), name)
-        numbers, bad = list(range(1, len(elements) + 1)), []
+        numbers = list(range(1, len(elements) + 1))
+        bad: list[BadRow] = []
     except orjson.JSONDecodeError:
         if body.lstrip()[:1] != b"[":
             yield from _broken_object(body, torn, only)

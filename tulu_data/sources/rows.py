@@ -69,7 +69,7 @@ class RawBatch:
     @property
     def read(self) -> int:
         """Rows that this batch accounts for."""
-        return self.table.num_rows + len(self.bad)
+        return int(self.table.num_rows) + len(self.bad)
 
 
 def bad_table(bad: Iterable[BadRow]) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Transcripts as Anthropic's HH data has them: `\\n\\nHuman: ...\\n\\nAssistant: ...`.
+r"""Transcripts as Anthropic's HH data has them: `\n\nHuman: ...\n\nAssistant: ...`.
 
 The one idea: a transcript is split at its speakers' names and nowhere else. A pair of transcripts
 gives a preference record with the shared turns as prompt; one transcript gives an sft record, but

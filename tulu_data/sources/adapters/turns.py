@@ -56,13 +56,14 @@ def _ranges(starts: Indices, lengths: Lengths) -> Indices:
     """Return start, start+1, ... for every start and length, one after the other."""
     total = int(lengths.sum())
     before = np.cumsum(lengths) - lengths
-    return np.arange(total, dtype=np.int64) + np.repeat(starts - before, lengths)
+    found: Indices = np.arange(total, dtype=np.int64) + np.repeat(starts - before, lengths)
+    return found
 
 
 def join(*columns: pa.Array) -> pa.Array:
     """Put the chats of several columns one after the other, row by row."""
     counts = [lengths_of(c) for c in columns]
-    total = np.sum(counts, axis=0, dtype=np.int64)
+    total: Lengths = np.asarray(np.sum(counts, axis=0, dtype=np.int64))
     at = np.cumsum(total) - total
     index = np.empty(int(total.sum()), dtype=np.int64)
     base = 0

@@ -1,0 +1,126 @@
+"""The lock beside a spec: what its hub sources were when they were first resolved.
+
+The one idea: a spec may say a branch; the lock says the commit and the sha256 of every file. It
+is written by the client that saw them, obeyed from then on, and moved only when asked to. Only
+hub sources are pinned: files on a disk and stored versions are hashed whenever they are read.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import Field
+
+from tulu_data.errors import LockError, SpecError
+from tulu_data.specs.base import Spec, read_spec
+
+_HEADER = "# Written by tulu-data; do not edit. `tulu-data lock --update SOURCE` moves a pin.\n"
+_SHA256 = r"[0-9a-f]{64}"
+
+
+class FilePin(Spec):
+    """One file of a hub dataset."""
+
+    path: Annotated[str, Field(min_length=1)]
+    """Path inside the repository."""
+    sha256: Annotated[str, Field(pattern=f"^{_SHA256}$")]
+    """Hash of its bytes."""
+    size: Annotated[int, Field(ge=0)]
+    """Size in bytes."""
+
+
+class SourcePin(Spec):
+    """One hub source, fixed."""
+
+    uri: Annotated[str, Field(min_length=1)]
+    """The uri that was resolved."""
+    wanted: str = "main"
+    """The branch, tag or commit that was asked for; another one in the spec makes the pin stale."""
+    config: str | None = None
+    """The configuration that was asked for."""
+    split: str = "train"
+    """The split that was asked for."""
+    revision: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+    """Commit that the branch or tag stood for."""
+    licence: str | None = None
+    """Licence that the dataset card named."""
+    files: tuple[FilePin, ...]
+    """Files to read, in order."""
+
+
+class Lock(Spec):
+    """The pins of one spec."""
+
+    version: Literal[1] = 1
+    """Format of this file."""
+    sources: dict[str, SourcePin] = Field(default_factory=dict)
+    """Pins by source name."""
+
+
+def lock_path(spec: Path) -> Path:
+    """Return where the lock of a spec lies: `mixtures/sft.yaml` has `mixtures/sft.lock.yaml`."""
+    return spec.with_name(f"{spec.name.removesuffix('.yaml').removesuffix('.yml')}.lock.yaml")
+
+
+def read_lock(spec: Path) -> Lock:
+    """Read the lock of a spec, empty where there is none; raise LockError when it is damaged."""
+    path = lock_path(spec)
+    if not path.is_file():
+        return Lock()
+    try:
+        return read_spec(Lock, path)
+    except SpecError as error:
+        raise LockError(f"{error.problems[0]}; delete the lock to resolve its sources again") from None
+
+
+def write_lock(spec: Path, lock: Lock) -> bool:
+    """Write the lock of a spec when it differs from the one there; tell whether it was written."""
+    path, text = lock_path(spec), lock_text(lock)
+    if path.is_file() and path.read_text("utf-8") == text:
+        return False
+    new = path.with_name(f".{path.name}.new")
+    try:
+        new.write_text(text, "utf-8")
+        new.replace(path)
+    except OSError as error:
+        raise LockError(
+            f"{path}: cannot be written ({error.strerror}); give the spec a writable folder"
+        ) from None
+    return True
+
+
+def lock_text(lock: Lock) -> str:
+    """Write a lock as text: sources by name, the same text for the same pins."""
+    data = lock.model_dump(mode="json", exclude_none=True)
+    data["sources"] = {name: data["sources"][name] for name in sorted(data["sources"])}
+    return _HEADER + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def check_frozen(spec: Path, wanted: Mapping[str, "SourcePin | None"]) -> None:
+    """Raise LockError unless every hub source has a pin and no pin is left over.
+
+    `wanted` gives for every hub source of the spec the pin that fits it, or None.
+    """
+    path, lock = lock_path(spec), read_lock(spec)
+    missing = sorted(name for name, pin in wanted.items() if pin is None)
+    spare = sorted(set(lock.sources) - set(wanted))
+    if missing and not path.is_file():
+        raise LockError(
+            f"{path}: no lock, and --frozen resolves nothing; run `tulu-data lock {spec}` and commit it"
+        )
+    if missing or spare:
+        said = [f"no fitting pin for {', '.join(missing)}"] if missing else []
+        said += [f"pins for {', '.join(spare)}, which the spec does not have"] if spare else []
+        raise LockError(f"{path}: stale: {'; '.join(said)}; run `tulu-data lock {spec}` and commit it")
+
+
+def fitting_pin(
+    lock: Lock, name: str, *, uri: str, revision: str | None, config: str | None, split: str
+) -> SourcePin | None:
+    """Return the pin of a source if it answers the very question that the spec asks now."""
+    pin = lock.sources.get(name)
+    if pin is None:
+        return None
+    asked = (uri, revision or "main", config, split)
+    return pin if (pin.uri, pin.wanted, pin.config, pin.split) == asked else None
