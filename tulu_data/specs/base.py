@@ -6,6 +6,7 @@ nearest name where a word is misspelt.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tulu_data.errors import SpecError, nearest
-from tulu_data.specs.document import Document, KeyPath, read_document
+from tulu_data.specs.document import Document, KeyPath, Place, read_document
 
 
 class Spec(BaseModel):
@@ -59,9 +60,8 @@ def validate(model: type[S], document: Document) -> S:
         # JSON mode: strict types, yet a YAML list may fill a tuple.
         return model.model_validate_json(json.dumps(document.data), strict=True)
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        problems = [text for detail in details for text in _translate_all(model, document, detail)]
-        raise SpecError(list(dict.fromkeys(problems))) from None
+        found_problems = _translate_all(model, document, error.errors(include_url=False))
+        raise SpecError(list(dict.fromkeys(found_problems))) from None
 
 
 def type_word(value: object) -> str:
@@ -71,11 +71,17 @@ def type_word(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """Show a found value: scalars by repr, the rest by their type."""
+    """Show a found value as a person writes it: scalars themselves, the rest by their type."""
     if value is None:
         return "nothing"
-    return repr(value) if isinstance(value, bool | int | float | str) else type_word(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = repr(value) if isinstance(value, int | float | str) else type_word(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]}...{text[-1]}"
 
+
+_SHOWN = 80
+"""Characters of a value that a message shows."""
 
 _EXPECTED = {
     "int_type": "a whole number", "int_from_float": "a whole number", "int_parsing": "a whole number",
@@ -88,68 +94,124 @@ _BOUNDS = {
     "greater_than": ("above", "gt"), "greater_than_equal": ("at least", "ge"),
     "less_than": ("below", "lt"), "less_than_equal": ("at most", "le"),
 }  # fmt: skip
+_LENGTHS = {
+    "too_short": ("at least", "min_length", "entries"), "too_long": ("at most", "max_length", "entries"),
+    "string_too_short": ("at least", "min_length", "characters"),
+    "string_too_long": ("at most", "max_length", "characters"),
+}  # fmt: skip
 
 
-def _translate_all(model: type[BaseModel], document: Document, detail: ErrorDetails) -> list[str]:
-    """Turn one pydantic error into its problems; a validator may refuse several things at once."""
-    if detail["type"] != "mistakes":
-        return [_translate(model, document, detail)]
-    above = _document_path(document.data, detail["loc"])
-    return [document.problem((*above, *m.path), m.text, key=m.on_key) for m in detail["ctx"]["mistakes"]]
+def _translate_all(model: type[BaseModel], document: Document, details: list[ErrorDetails]) -> list[str]:
+    """Turn pydantic's errors into problems, in the order of the file."""
+    problems: list[tuple[Place, str]] = []
+    expected: dict[KeyPath, list[str]] = {}
+    for detail in details:
+        path = _document_path(document.data, detail["loc"])
+        if detail["type"] in _EXPECTED:
+            expected.setdefault(path, []).append(_EXPECTED[detail["type"]])
+        elif detail["type"] == "mistakes":
+            # A validator may refuse several things at once, each at its own place.
+            mistakes: tuple[Mistake, ...] = detail["ctx"]["mistakes"]
+            problems += [_problem(document, (*path, *m.path), m.text, key=m.on_key) for m in mistakes]
+        elif not _only_entries_fail(detail, _value_at(document.data, path)):
+            problems.append(_translate(model, document, path, detail))
+    for path, words in expected.items():
+        # The members of a union each say what they expected; a person reads one sentence.
+        text = f"expected {' or '.join(dict.fromkeys(words))}, found {shown(_value_at(document.data, path))}"
+        problems.append(_problem(document, path, text))
+    return [text for _, text in sorted(problems)]
 
 
-def _translate(model: type[BaseModel], document: Document, detail: ErrorDetails) -> str:
+def _problem(document: Document, path: KeyPath, text: str, *, key: bool = False) -> tuple[Place, str]:
+    """Return a problem with the place that it is sorted by."""
+    return document.place(path, key=key), document.problem(path, text, key=key)
+
+
+def _translate(
+    model: type[BaseModel], document: Document, path: KeyPath, detail: ErrorDetails
+) -> tuple[Place, str]:
     """Turn one pydantic error into `file:line:column path: text`."""
-    kind = detail["type"]
-    path = _document_path(document.data, detail["loc"], names_key=kind in ("missing", "extra_forbidden"))
-    value, context = _value_at(document.data, path), detail.get("ctx", {})
+    kind, context, name = detail["type"], detail.get("ctx", {}), detail["loc"][-1] if detail["loc"] else ""
+    value = _value_at(document.data, path)
     if kind == "extra_forbidden":
-        known = _keys_at(model, document.data, path[:-1])
-        word = path[-1]
-        text = f"unknown key {word!r}{nearest(str(word), known)} (known: {', '.join(sorted(known))})"
-        return document.problem(path, text, key=True)
+        known = sorted(_keys_at(model, document.data, path[:-1]))
+        text = f"unknown key {name!r}{nearest(str(name), known)} (known: {', '.join(known)})"
+        return _problem(document, path, text, key=True)
     if kind == "missing":
-        return document.problem(path[:-1], f"key {path[-1]!r} is missing")
-    if kind in ("literal_error", "union_tag_invalid"):
+        text = f"entry {name + 1} is missing" if isinstance(name, int) else f"key {name!r} is missing"
+    elif kind in ("literal_error", "union_tag_invalid"):
         return _wrong_word(model, document, path, detail)
-    if kind == "union_tag_not_found":
-        key = str(context["discriminator"]).strip("'")
-        return document.problem(path, f"key {key!r} is missing")
-    if kind in _EXPECTED:
-        return document.problem(path, f"expected {_EXPECTED[kind]}, found {shown(value)}")
-    if kind in _BOUNDS:
+    elif kind == "union_tag_not_found":
+        found = f" (found {', '.join(value)})" if isinstance(value, dict) and value else ""
+        text = f"key {context['discriminator']} is missing{found}"
+    elif kind in _BOUNDS:
         word, key = _BOUNDS[kind]
-        return document.problem(path, f"must be {word} {context[key]}, found {shown(value)}")
-    if kind == "string_pattern_mismatch":
-        return document.problem(path, f"must match {context['pattern']}, found {shown(value)}")
-    if kind in ("too_short", "string_too_short"):
-        return document.problem(path, "must not be empty")
-    text = detail["msg"].removeprefix("Value error, ")
-    return document.problem(path, text)
+        text = f"must be {word} {_number(context[key])}, found {shown(value)}"
+    elif kind in _LENGTHS:
+        text = _wrong_length(kind, context, value)
+    elif kind == "string_pattern_mismatch":
+        text = f"must match {context['pattern']}, found {shown(value)}"
+    elif kind == "at":
+        at = (*path, *str(context["key"]).split(".")) if context.get("key") else path
+        return _problem(document, at, str(context["text"]), key=bool(context.get("on_key")))
+    else:
+        text = detail["msg"].removeprefix("Value error, ")
+    return _problem(document, path, text)
 
 
-def _wrong_word(model: type[BaseModel], document: Document, path: KeyPath, detail: ErrorDetails) -> str:
+def _only_entries_fail(detail: ErrorDetails, value: object) -> bool:
+    """Tell whether a list seems too short only because entries of it were refused."""
+    least = detail.get("ctx", {}).get("min_length", 0)
+    return detail["type"] == "too_short" and isinstance(value, list) and len(value) >= least
+
+
+def _wrong_length(kind: str, context: dict[str, Any], value: object) -> str:
+    """Describe text or a list that is too short or too long."""
+    word, key, unit = _LENGTHS[kind]
+    have = len(value) if isinstance(value, str | list | dict) else 0
+    if have == 0:
+        return "must not be empty"
+    one = {"entries": "entry", "characters": "character"}[unit]
+    return f"must have {word} {context[key]} {one if context[key] == 1 else unit}, found {have}"
+
+
+def _number(bound: float) -> str:
+    """Write a bound as a person would: 1 for 1.0."""
+    return str(int(bound)) if bound == int(bound) else repr(bound)
+
+
+def _wrong_word(
+    model: type[BaseModel], document: Document, path: KeyPath, detail: ErrorDetails
+) -> tuple[Place, str]:
     """Describe a word outside a closed set, with the set and the nearest of it."""
     if detail["type"] == "union_tag_invalid":
-        context = detail["ctx"]
-        key = str(context["discriminator"]).strip("'")
-        path, choices = (*path, key), str(context["expected_tags"])
+        path = (*path, str(detail["ctx"]["discriminator"]).strip("'"))
+        choices = re.findall(r"'([^']*)'", str(detail["ctx"]["expected_tags"]))
     else:
-        choices = str(detail["ctx"]["expected"]).replace(" or ", ", ")
-    words = [part.strip().strip("'") for part in choices.split(",")]
+        types = _types_at(model, document.data, path)
+        literals = [word for t in types if get_origin(t) is Literal for word in get_args(t)]
+        choices = [word if isinstance(word, str) else shown(word) for word in literals]
     value = _value_at(document.data, path)
-    text = f"expected one of {', '.join(words)}, found {shown(value)}{nearest(str(value), words)}"
-    return document.problem(path, text)
+    near = nearest(value, choices) if isinstance(value, str) and value not in choices else ""
+    words = ", ".join(sorted(choices))
+    text = f"expected {'one of ' if len(choices) > 1 else ''}{words}, found {shown(value)}{near}"
+    return _problem(document, path, text)
 
 
-def _document_path(data: object, loc: tuple[int | str, ...], *, names_key: bool = False) -> KeyPath:
-    """Drop from a pydantic location the parts that name union members, not keys."""
+def _document_path(data: object, loc: tuple[int | str, ...]) -> KeyPath:
+    """Drop from a pydantic location the parts that name union members, not keys.
+
+    A tag may be a key too (`{step: cut, cut: 3}`): where more parts follow and the key holds a
+    scalar, the tag was meant.
+    """
     path: list[str | int] = []
     for i, part in enumerate(loc):
-        last = names_key and i == len(loc) - 1
-        if isinstance(data, dict) and isinstance(part, str) and (part in data or last):
-            data = data.get(part)
-            path.append(part)
+        is_last = i == len(loc) - 1
+        if isinstance(data, dict) and isinstance(part, str) and part in data:
+            is_tag = not is_last and part in data.values() and not isinstance(data[part], dict | list)
+            if not is_tag:
+                data = data[part]
+                path.append(part)
         elif isinstance(data, list) and isinstance(part, int) and part < len(data):
             data = data[part]
             path.append(part)
@@ -168,12 +230,18 @@ def _value_at(data: object, path: KeyPath) -> object:
 
 def _keys_at(model: type[BaseModel], data: object, path: KeyPath) -> list[str]:
     """Return the keys that a spec knows at a path."""
+    types = _types_at(model, data, path)
+    return list(dict.fromkeys(name for t in types if _is_model(t) for name in t.model_fields))
+
+
+def _types_at(model: type[BaseModel], data: object, path: KeyPath) -> list[Any]:
+    """Return the types that a spec allows at a path; of a tagged union, the tagged one."""
     types: list[Any] = [model]
     for part in path:
         types = [member for t in types for member in _below(t, part)]
         data = _value_at(data, (part,))
         types = [t for t in types if _tag_fits(t, data)]
-    return [name for t in types if _is_model(t) for name in t.model_fields]
+    return types
 
 
 def _below(annotation: Any, part: str | int) -> list[Any]:

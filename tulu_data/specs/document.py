@@ -2,7 +2,8 @@
 
 The one idea: data and places come from the same parse, so a later check can say
 `file:line:column` for anything it refuses. Scalars follow the YAML 1.2 core schema: `no` is a
-word, `5e-6` is a number, dates stay text. It reads; it does not know what a spec means.
+word, `5e-6` is a number, dates stay text. What cannot be data (a key given twice, half of a
+surrogate pair, an alias bomb) is refused here; what a spec means is not known here.
 """
 
 import re
@@ -19,6 +20,8 @@ from tulu_data.errors import SpecError
 KeyPath = tuple[str | int, ...]
 MAX_NODES = 200_000
 """More nodes than any spec has; an alias bomb meets this bound instead of the memory."""
+MAX_INT = 2**63 - 1
+"""The largest whole number that every reader of a spec can hold."""
 
 
 class Place(NamedTuple):
@@ -39,12 +42,14 @@ class Document:
 
     def problem(self, path: KeyPath, text: str, *, key: bool = False) -> str:
         """Format one problem as `file:line:column a.b[0]: text`; `key` points at the key itself."""
-        place = (self.keys.get(path) if key else None) or self._nearest(path)
+        place = self.place(path, key=key)
         shown = dotted(path)
         return f"{self.name}:{place.line}:{place.column} {shown + ': ' if shown else ''}{text}"
 
-    def _nearest(self, path: KeyPath) -> Place:
-        """Return the place of the value at `path`, or of its closest ancestor that exists."""
+    def place(self, path: KeyPath, *, key: bool = False) -> Place:
+        """Return the place of the value (or key) at `path`, or of its closest ancestor that exists."""
+        if key and path in self.keys:
+            return self.keys[path]
         for end in range(len(path), -1, -1):
             if path[:end] in self.values:
                 return self.values[path[:end]]
@@ -52,11 +57,17 @@ class Document:
 
 
 def dotted(path: KeyPath) -> str:
-    """Write a path as `sources.persona.take` and `steps[0].drop`."""
+    """Write a path as `sources.persona.take`, `steps[0].drop` and `columns['a.b']`."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int) or not _PLAIN_KEY.fullmatch(part):
+            text += f"[{part!r}]"
+        else:
+            text += f".{part}" if text else part
     return text
+
+
+_PLAIN_KEY = re.compile(r"[\w-]+")
 
 
 class _CoreLoader(yaml.SafeLoader):
@@ -64,6 +75,9 @@ class _CoreLoader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
+
+_FORMS: dict[str, re.Pattern[str]] = {}
+_CONTAINER_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 for _tag, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -75,7 +89,8 @@ for _tag, _pattern, _first in (
         list("-+0123456789."),
     ),
 ):
-    _CoreLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), _first)
+    _FORMS[_tag] = re.compile(f"(?:{_pattern})$")
+    _CoreLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _FORMS[_tag], _first)
 
 
 def read_document(path: FilePath, name: str | None = None) -> Document:
@@ -89,25 +104,43 @@ def read_document(path: FilePath, name: str | None = None) -> Document:
         raise SpecError([f"{shown}:1:1 is a folder; give the YAML file inside it"]) from None
     except UnicodeDecodeError as error:
         raise SpecError([f"{shown}:1:1 not UTF-8 text (byte {error.start}); save it as UTF-8"]) from None
+    except OSError as error:
+        raise SpecError([f"{shown}:1:1 cannot be read ({error.strerror})"]) from None
     return parse_document(text, shown)
 
 
 def parse_document(text: str, name: str) -> Document:
     """Parse YAML text; raise SpecError with line and column of a syntax error or a repeated key."""
+    builder = _Builder(name)
     try:
         node = yaml.compose(text, Loader=_CoreLoader)
+        data = builder.build(node, (), frozenset()) if node is not None else None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        hint = " (indent with spaces, not tabs)" if "'\\t'" in str(error.problem) else ""
-        raise SpecError([f"{name}:{line}:{column} not YAML: {error.problem}{hint}"]) from None
-    except yaml.YAMLError as error:
-        raise SpecError([f"{name}:1:1 not YAML: {str(error).splitlines()[0]}"]) from None
-    builder = _Builder(name)
-    data = builder.build(node, (), frozenset()) if node is not None else None
+        raise SpecError([_syntax_problem(name, error)]) from None
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        place = f"{before.count(chr(10)) + 1}:{error.position - before.rfind(chr(10))}"
+        text = f"{name}:{place} not YAML: character {chr(error.character)!r} is not allowed"
+        raise SpecError([text]) from None
+    except RecursionError:
+        raise SpecError([f"{name}:1:1 not a spec: lists or mappings are nested too deeply"]) from None
     if builder.problems:
         raise SpecError(builder.problems)
     return Document(name=name, data=data, values=builder.values, keys=builder.keys)
+
+
+def _syntax_problem(name: str, error: yaml.MarkedYAMLError) -> str:
+    """Describe a syntax error, with the place where the broken part began when that is elsewhere."""
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    text = str(error.problem)
+    if "'\\t'" in text:
+        text += " (indent with spaces, not tabs)"
+    if error.context and not error.context.startswith("while"):
+        text = f"{error.context}, {text}"
+    elif error.context and error.context_mark and error.context_mark.line + 1 < line:
+        text += f" ({error.context} that begins on line {error.context_mark.line + 1})"
+    return f"{name}:{line}:{column} not YAML: {text}"
 
 
 class _Builder:
@@ -127,6 +160,8 @@ class _Builder:
             return None
         self.values[path] = Place(node.start_mark.line + 1, node.start_mark.column + 1)
         above |= {id(node)}
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _CONTAINER_TAGS:
+            self._report(node, path, f"tag {node.tag!r} is not known; write plain YAML without tags")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, above)
         if isinstance(node, yaml.SequenceNode):
@@ -136,11 +171,14 @@ class _Builder:
     def _mapping(self, node: yaml.MappingNode, path: KeyPath, above: frozenset[int]) -> dict[str, object]:
         found: dict[str, object] = {}
         for key_node, value_node in node.value:
-            key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else None
-            if key is None:
+            if not isinstance(key_node, yaml.ScalarNode):
                 self._report(key_node, path, "a key must be a word, found a list or mapping")
                 continue
+            key = self._text(key_node, path)
             here = (*path, key)
+            if key == "<<" and key_node.style is None:
+                self._report(key_node, here, "keys are not merged here; write them out")
+                continue
             if key in found:
                 first = self.keys[here].line
                 self._report(key_node, here, f"key {key!r} is given twice (first on line {first}); keep one")
@@ -150,21 +188,45 @@ class _Builder:
         return found
 
     def _scalar(self, node: yaml.Node, path: KeyPath) -> object:
+        """Build a scalar; a tag that somebody wrote by hand is held to the same forms."""
         kind, text = node.tag.rpartition(":")[2], str(node.value)
+        if kind not in _FORMS:
+            if kind != "str":
+                self._report(node, path, f"tag {node.tag!r} is not known; write plain YAML without tags")
+            return self._text(node, path)
+        if not _FORMS[kind].match(text):
+            self._report(node, path, f"{text!r} is not of the type that its tag says; write it without a tag")
+            return text
         if kind == "null":
             return None
         if kind == "bool":
             return text.lower() == "true"
-        if kind == "int":
-            return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-        if kind == "float":
-            number = float(text.replace(".", "") if text[-1].isalpha() else text)
-            if not isfinite(number):
-                self._report(node, path, f"{text!r} is not a number that can be used here")
-            return number
-        if kind != "str":
-            self._report(node, path, f"tag {node.tag!r} is not known; write plain YAML without tags")
-        return text
+        return self._whole(node, path, text) if kind == "int" else self._real(node, path, text)
+
+    def _whole(self, node: yaml.Node, path: KeyPath, text: str) -> int:
+        base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+        number = int(text[:64], base)  # 64 digits tell that it is too large, and bound the work
+        if abs(number) > MAX_INT:
+            self._report(node, path, f"a whole number of {len(text)} digits is too large; at most {MAX_INT}")
+        return number
+
+    def _real(self, node: yaml.Node, path: KeyPath, text: str) -> float:
+        number = float(text.replace(".", "") if text[-1].isalpha() else text)
+        if not isfinite(number):
+            self._report(node, path, f"{text!r} is not a number that can be used here")
+        return number
+
+    def _text(self, node: yaml.Node, path: KeyPath) -> str:
+        """Return a node's text; two escapes that make one character in JSON make one here too."""
+        text = str(node.value)
+        try:
+            return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+        except UnicodeDecodeError:
+            half = next(ascii(letter)[1:-1] for letter in text if "\ud800" <= letter <= "\udfff")
+            self._report(
+                node, path, f"{half} is half of a character; give both halves, or the character itself"
+            )
+            return text.encode("utf-8", "replace").decode()
 
     def _report(self, node: yaml.Node, path: KeyPath, text: str) -> None:
         shown = dotted(path)
