@@ -1,0 +1,118 @@
+"""The index of eval suites under a rule: what the scan looks training text up in.
+
+The one idea: every text of an instance (the question, and the passage on its own) is a unit of one
+flat n-gram index, and `key` names index and rule by content. It reads no training data.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tulu_data.decontaminate.rules import Rule, rule_named
+from tulu_data.decontaminate.suites import Suite
+from tulu_data.kernels.buffers import text_of
+from tulu_data.kernels.coverage import Measure
+from tulu_data.kernels.folding import folding
+from tulu_data.kernels.ngrams import (
+    WHOLE,
+    Grams,
+    Ints,
+    assign_slots,
+    fill_filter,
+    hash_units,
+    post_units,
+    unit_keys,
+)
+
+FIELDS = ("question", "passage")
+"""Texts of an instance that are compared, each on its own."""
+
+INDEX_VERSION = 1
+"""Raised whenever the same suites and rule would give another index or other hits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """Suites and a rule, ready to scan. Units are in the order of suite, field, instance."""
+
+    suites: tuple[Suite, ...]
+    rule: Rule
+    grams: Grams
+    suite: Ints
+    """Suite of each unit."""
+    field: Ints
+    """Field of each unit: position in FIELDS."""
+    row: Ints
+    """Instance of each unit: row in its suite's table."""
+
+    @property
+    def key(self) -> str:
+        """Content of the index, 64 hexadecimal digits: rule, suites' names and files."""
+        suites = [[suite.name, *suite.files] for suite in self.suites]
+        content = [INDEX_VERSION, self.rule.to_dict(), suites]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def measure(self) -> Measure:
+        """The rule as the kernels take it."""
+        width = self.grams.shape >> 1
+        phrases = bool(np.any((width >= WHOLE) & (width < self.rule.n)))
+        return Measure(self.rule.measure == "words", self.rule.threshold, self.rule.inclusive, phrases)
+
+    def unmatchable(self, suite: int) -> int:
+        """Count the instances of a suite that have no word to match."""
+        mine = self.suite == suite
+        wordy = np.unique(self.row[mine & (self.grams.words > 0)])
+        return self.suites[suite].instances.num_rows - len(wordy)
+
+
+def build_index(suites: Sequence[Suite], rule: Rule | str = "tulu3", *, key_bits: int = 64) -> Index:
+    """Index every question and passage of the suites; fewer `key_bits` make collisions, for tests."""
+    rule = rule_named(rule) if isinstance(rule, str) else rule
+    texts, suite, field, row = [], [], [], []
+    for s, one in enumerate(suites):
+        for f, name in enumerate(FIELDS):
+            column = one.instances[name].combine_chunks()
+            rows = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+            texts.append(column.drop_null())
+            suite.append(np.full(len(rows), s))
+            field.append(np.full(len(rows), f))
+            row.append(rows)
+    text = pa.concat_arrays(texts) if texts else pa.array([], pa.large_string())
+    ids = [np.concatenate(part) if part else np.zeros(0, np.int64) for part in (suite, field, row)]
+    grams = index_texts(text, rule.n, key_bits)
+    return Index(suites=tuple(suites), rule=rule, grams=grams, suite=ids[0], field=ids[1], row=ids[2])
+
+
+def index_texts(texts: pa.Array, n: int, key_bits: int = 64) -> Grams:
+    """Index texts by their word n-grams (large_string array without nulls)."""
+    view, tables = text_of(texts), folding()
+    mask = np.uint64((1 << key_bits) - 1)
+    begin, end = _fixed(view.offsets[:-1]), _fixed(view.offsets[1:])
+    hashes, at = hash_units(view.bytes, begin, end, tables)
+    keys, marks, first, shape = unit_keys(hashes, at, n, mask)
+    size = _power(2 * len(keys))
+    slots, kept, home, table = assign_slots(view.bytes, begin, end, first, shape, keys, tables, size)
+    starts, postings = post_units(slots, first, len(kept))
+    bitmap = np.zeros(_power(len(kept) // 4), np.uint64)
+    fill_filter(bitmap, kept)
+    fill_filter(bitmap, marks)
+    arrays = (np.diff(at), first, slots, shape, kept, home, starts, postings, table, bitmap)
+    return Grams(view.bytes, begin, end, *map(_fixed, arrays), n, mask)
+
+
+def _fixed(array: Any) -> Any:
+    """Return a read-only contiguous array, the one kind for which kernels are compiled."""
+    array = np.ascontiguousarray(array)
+    array.flags.writeable = False
+    return array
+
+
+def _power(size: int) -> int:
+    """Return the smallest power of two that is at least `size`, and at least 1,024."""
+    return 1 << max(10, (max(size, 1) - 1).bit_length())

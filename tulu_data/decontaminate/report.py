@@ -1,0 +1,126 @@
+"""The report: per source, suite and split, how many eval instances were found.
+
+The one idea: a report is a plain value made from hits, the same for the command line, a version's
+manifest and a card; `to_dict` is its JSON form. It scans nothing and prints nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from tulu_data.decontaminate.index import Index
+from tulu_data.decontaminate.rules import Rule
+from tulu_data.decontaminate.suites import Suite, bad_counts
+
+_KEYS = ("source", "suite", "split")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteSummary:
+    """A suite, as far as a report names it."""
+
+    name: str
+    path: str
+    sha256: str
+    splits: Mapping[str, int]
+    """Instances of each split."""
+    instances: int
+    unmatchable: int
+    """Instances without a single word, which no rule can find."""
+    bad_rows: Mapping[str, int]
+    """Rows of its files that could not be read, by reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRow:
+    """One source against one split of one suite."""
+
+    source: str
+    suite: str
+    split: str
+    instances: int
+    instances_hit: int
+    records_hit: int
+    share: float
+    """Instances hit, of all instances."""
+    contaminated: bool
+    """Whether the share is above the rule's source threshold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a scan of some sources found."""
+
+    rule: Rule
+    suites: tuple[SuiteSummary, ...]
+    records: Mapping[str, int]
+    """Records scanned of each source."""
+    records_hit: Mapping[str, int]
+    """Records of each source with at least one hit."""
+    hits: int
+    rows: tuple[ReportRow, ...]
+    """Every source with every split of every suite, found or not, in that order."""
+
+    @property
+    def contaminated(self) -> tuple[ReportRow, ...]:
+        """Rows above the source threshold."""
+        return tuple(row for row in self.rows if row.contaminated)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        return {
+            "rule": self.rule.name,
+            "parameters": {k: v for k, v in self.rule.to_dict().items() if k != "name"},
+            "suites": [asdict(suite) for suite in self.suites],
+            "records": dict(self.records),
+            "records_hit": dict(self.records_hit),
+            "hits": self.hits,
+            "table": [asdict(row) for row in self.rows],
+        }
+
+
+def make_report(index: Index, hits: pa.Table, records: Mapping[str, int]) -> Report:
+    """Count hits per source, suite and split.
+
+    `hits` has schema HITS and a column `source`; `records` names every source and the records scanned
+    of it. A record's position must be unique within its source.
+    """
+    frame = pl.DataFrame(hits.select([*_KEYS, "instance", "record"]))
+    found = frame.group_by(_KEYS).agg(pl.col("instance").n_unique(), pl.col("record").n_unique())
+    counts = {row[:3]: row[3:] for row in found.iter_rows()}
+    hit = dict(frame.group_by("source").agg(pl.col("record").n_unique()).iter_rows())
+    suites = tuple(_summary(index, number, suite) for number, suite in enumerate(index.suites))
+    rows = tuple(
+        _row(index.rule, (source, suite.name, split), instances, counts)
+        for source in records
+        for suite in suites
+        for split, instances in suite.splits.items()
+    )
+    return Report(
+        rule=index.rule, suites=suites, records=dict(records), hits=hits.num_rows, rows=rows,
+        records_hit={source: hit.get(source, 0) for source in records},
+    )  # fmt: skip
+
+
+def _row(
+    rule: Rule, key: tuple[str, str, str], instances: int, counts: Mapping[tuple[Any, ...], tuple[Any, ...]]
+) -> ReportRow:
+    """Judge one source against one split."""
+    instances_hit, records_hit = counts.get(key, (0, 0))
+    share = instances_hit / instances
+    return ReportRow(
+        source=key[0], suite=key[1], split=key[2], instances=instances, instances_hit=instances_hit,
+        records_hit=records_hit, share=share, contaminated=share > rule.source_threshold,
+    )  # fmt: skip
+
+
+def _summary(index: Index, number: int, suite: Suite) -> SuiteSummary:
+    """Describe one suite."""
+    splits = pl.DataFrame(suite.instances.select(["split"])).group_by("split").len().sort("split")
+    return SuiteSummary(
+        name=suite.name, path=suite.path, sha256=suite.sha256, splits=dict(splits.iter_rows()),
+        instances=suite.instances.num_rows, unmatchable=index.unmatchable(number), bad_rows=dict(bad_counts(suite)),
+    )  # fmt: skip
