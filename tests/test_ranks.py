@@ -26,9 +26,7 @@ def test_ranks_equal_the_formula_in_plain_integers(rows, seed, source):
     ids = np.array([r[:2] for r in rows], np.uint64).reshape(-1, 2)
     copies = np.array([r[2] for r in rows], np.int64)
     k0, k1 = key.tolist()
-    expected = [
-        mix(mix((mix(a ^ k0) + b) & MASK) ^ k1 ^ (c * 0x9E3779B97F4A7C15 & MASK)) for a, b, c in rows
-    ]
+    expected = [mix(mix((mix(a ^ k0) + b) & MASK) ^ k1 ^ (c * 0x9E3779B97F4A7C15 & MASK)) for a, b, c in rows]
     assert ranks(key, ids, copies).tolist() == expected
 
 

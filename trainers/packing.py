@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from trainers.configs import SftConfig
 from trainers.chat import Ints
+from trainers.configs import SftConfig
 from trainers.data import Documents
 
 IGNORED = -100

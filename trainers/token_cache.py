@@ -67,7 +67,7 @@ def _read(folder: Path) -> Documents | None:
     try:
         counts = json.loads((folder / "counts.json").read_bytes())
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return None
     return Documents(counts=counts, **arrays)
 
