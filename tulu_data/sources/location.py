@@ -48,18 +48,31 @@ def resolve_source(
 ) -> ResolvedSource:
     """Resolve a source to local files; a pinned hub source is read as its pin says.
 
+    `name` is the source's in its spec, empty for a dataset that a command line names.
     Raises SourceError (HubError for the hub), StoreError or LockError.
     """
+    try:
+        return _resolved(name, source, base, store, (pins or {}).get(name), offline=offline)
+    except SourceError as error:
+        if not name:
+            raise
+        raise type(error)(f"sources.{name}.uri: {error}") from None
+
+
+def _resolved(
+    name: str, source: Source, base: Path, store: Store, pin: SourcePin | None, *, offline: bool
+) -> ResolvedSource:
+    """Resolve by the form of the uri: hub, other schemes (refused), stored version, path."""
     uri = source.uri
     if uri.startswith("hf://"):
         place = HubPlace.parse(uri, revision=source.revision, config=source.config, split=source.split)
-        pin, files, licence = resolve_hub(place, pin=(pins or {}).get(name), offline=offline)
+        pin, files, licence = resolve_hub(place, pin=pin, offline=offline)
         return ResolvedSource(
             name=name, uri=uri, revision=pin.revision, files=files, licence=source.licence or licence, pin=pin
         )
     scheme = _SCHEME.match(uri)
     if scheme and scheme[1].lower() not in _SCHEMES and (scheme[2] or len(scheme[1]) > 1):
-        raise _unknown_scheme(name, uri, scheme[1])
+        raise _unknown_scheme(uri, scheme[1])
     if _VERSION.fullmatch(uri) and not (base / uri).exists():
         version = store.resolve(uri)
         return ResolvedSource(
@@ -69,7 +82,7 @@ def resolve_source(
     try:
         files = find_files(uri, base)
     except SourceError as error:
-        raise SourceError(f"sources.{name}.uri: {error}{_stored_hint(uri, store)}") from None
+        raise SourceError(f"{error}{_stored_hint(uri, store)}") from None
     return ResolvedSource(name=name, uri=uri, revision=None, files=files, licence=source.licence)
 
 
@@ -90,8 +103,8 @@ def version_files(version: Version) -> tuple[SourceFile, ...]:
     return tuple(found)
 
 
-def _unknown_scheme(name: str, uri: str, scheme: str) -> SourceError:
-    text = f"sources.{name}.uri: {uri!r}: {scheme}: is not supported yet{nearest(scheme, _SCHEMES)}"
+def _unknown_scheme(uri: str, scheme: str) -> SourceError:
+    text = f"{uri!r}: {scheme}: is not supported yet{nearest(scheme, _SCHEMES)}"
     return SourceError(
         f"{text}; copy the files to a disk and give their path, or use hf://owner/name or name@version"
     )

@@ -67,9 +67,10 @@ def open_records(
     Raises SourceError, StoreError or HubError.
     """
     stored = uri in store.names() and not (base / uri).exists()
-    found = resolve_source(uri, Source(uri=f"{uri}@latest" if stored else uri), base=base, store=store)
+    found = resolve_source("", Source(uri=f"{uri}@latest" if stored else uri), base=base, store=store)
     kind = kind or _kind_of_files(found.files)
-    reading = Reading(kind=kind, adapter=adapter)
+    # No verifier is run on what a command reads; a name keeps rows without one from being bad.
+    reading = Reading(kind=kind, adapter=adapter, verifier="unnamed" if kind == "rlvr" else None)
     files = tuple(normalise(f, reading, (), cache) for f in found.files)
     return Records(name=found.version_ref or uri, kind=kind, files=files)
 
