@@ -1,0 +1,200 @@
+"""A small hub on 127.0.0.1 that speaks enough of the protocol for the real huggingface_hub client.
+
+`HubServer(datasets={"owner/name": {"data/train.jsonl": b"..."}})` serves repository info at a
+revision, file trees and file contents with HEAD, GET, Range, ETag and X-Repo-Commit; files of
+`lfs_from` bytes and more have a sha256 as large files do on the hub. Its switches let requests
+fail, connections drop and files change under a commit that was given out before.
+"""
+
+import json
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha1, sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+Files = Mapping[str, bytes]
+
+
+def commit_of(files: Files) -> str:
+    """Name the state of a repository as a commit does."""
+    parts = [f"{path}\0{sha256(data).hexdigest()}\0" for path, data in sorted(files.items())]
+    return sha1("".join(parts).encode()).hexdigest()
+
+
+@dataclass(kw_only=True)
+class Repository:
+    """Branches and commits of one dataset or model."""
+
+    commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    branches: dict[str, str] = field(default_factory=dict)
+    card: dict[str, Any] = field(default_factory=dict)
+    gated: bool = False
+    private: bool = False
+
+    def push(self, files: Files, branch: str = "main") -> str:
+        """Make a commit of these files the head of a branch; return it."""
+        commit = commit_of(files)
+        self.commits[commit] = dict(files)
+        self.branches[branch] = commit
+        return commit
+
+    def resolve(self, revision: str) -> str | None:
+        """Return the commit of a branch, or the commit itself."""
+        found = self.branches.get(revision, revision)
+        return found if found in self.commits else None
+
+
+class HubServer:
+    """A hub in a thread; use it as a context manager."""
+
+    def __init__(self, datasets: Mapping[str, Files], *, cards: Mapping[str, dict[str, Any]] | None = None) -> None:
+        """Serve each dataset's files at the head of `main`."""
+        self.repositories = {name: Repository(card=dict((cards or {}).get(name, {}))) for name in datasets}
+        for name, files in datasets.items():
+            self.repositories[name].push(files)
+        self.lfs_from = 64
+        self.failures: list[int] = []
+        """Statuses with which the next requests are answered, first to last."""
+        self.drop_after: list[int] = []
+        """Bytes of a file after which the next downloads lose their connection."""
+        self.requests: list[str] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    @property
+    def endpoint(self) -> str:
+        """Address for HF_ENDPOINT."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def repo(self, name: str) -> Repository:
+        """Return a repository, to push to it or to gate it."""
+        return self.repositories[name]
+
+    def change_under_commit(self, name: str, path: str, data: bytes) -> None:
+        """Change a file in every commit that has it, keeping the commits' names."""
+        for files in self.repositories[name].commits.values():
+            if path in files:
+                files[path] = data
+
+    def __enter__(self) -> "HubServer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(_Handler):
+        server_hub = hub
+
+    return Handler
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request to the hub."""
+
+    protocol_version = "HTTP/1.1"
+    server_hub: HubServer
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+        """Say nothing; requests are kept in `requests`."""
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        hub = self.server_hub
+        path = unquote(urlsplit(self.path).path)
+        hub.requests.append(f"{self.command} {path}")
+        if hub.failures:
+            self._send(hub.failures.pop(0), b"busy", {})
+            return
+        info = re.fullmatch(r"/api/(datasets|models)/([^/]+/[^/]+)(?:/revision/(.+))?", path)
+        tree = re.fullmatch(r"/api/(datasets|models)/([^/]+/[^/]+)/tree/((?:refs/convert/)?[^/]+)(?:/.*)?", path)
+        file = re.fullmatch(r"/(?:datasets/)?([^/]+/[^/]+)/resolve/((?:refs/convert/)?[^/]+)/(.+)", path)
+        if tree:
+            self._repo(tree[2], tree[3], self._tree)
+        elif info:
+            self._repo(info[2], info[3] or "main", self._info)
+        elif file:
+            self._repo(file[1], file[2], lambda name, commit: self._file(name, commit, file[3]))
+        else:
+            self._send(404, b"", {})
+
+    def _repo(self, name: str, revision: str, then: Any) -> None:
+        """Find a repository and commit, refusing as the hub does."""
+        repository = self.server_hub.repositories.get(name)
+        if repository is None or repository.private:
+            self._send(401, b"{}", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
+        elif repository.gated and "Authorization" not in self.headers:
+            self._send(401, b"{}", {"X-Error-Code": "GatedRepo", "X-Error-Message": "gated"})
+        elif (commit := repository.resolve(revision)) is None:
+            self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound", "X-Error-Message": "no revision"})
+        else:
+            then(name, commit)
+
+    def _info(self, name: str, commit: str) -> None:
+        repository = self.server_hub.repositories[name]
+        siblings = [{"rfilename": p} for p in sorted(repository.commits[commit])]
+        self._json(
+            {
+                "id": name, "sha": commit, "private": False, "disabled": False, "downloads": 0, "likes": 0,
+                "tags": [], "cardData": repository.card, "siblings": siblings,
+            }
+        )  # fmt: skip
+
+    def _tree(self, name: str, commit: str) -> None:
+        entries = []
+        for path, data in sorted(self.server_hub.repositories[name].commits[commit].items()):
+            entry: dict[str, Any] = {"type": "file", "path": path, "size": len(data), "oid": _blob(data)}
+            if len(data) >= self.server_hub.lfs_from:
+                entry["lfs"] = {"oid": sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}
+            entries.append(entry)
+        self._json(entries)
+
+    def _file(self, name: str, commit: str, path: str) -> None:
+        data = self.server_hub.repositories[name].commits[commit].get(path)
+        if data is None:
+            self._send(404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit})
+            return
+        large = len(data) >= self.server_hub.lfs_from
+        etag = sha256(data).hexdigest() if large else _blob(data)
+        headers = {"ETag": f'"{etag}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
+        start = 0
+        if found := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or ""):
+            start = int(found[1])
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        drop = self.command == "GET" and self.server_hub.drop_after
+        stop = self.server_hub.drop_after.pop(0) if drop else None
+        self._send(206 if start else 200, data[start:], headers, stop)
+
+    def _json(self, value: object) -> None:
+        self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+    def _send(self, status: int, body: bytes, headers: Mapping[str, str], stop: int | None = None) -> None:
+        self.send_response(status)
+        for key, value in headers.items():
+            self.send_header(key, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body if stop is None else body[:stop])
+        if stop is not None:
+            self.wfile.flush()
+            self.close_connection = True
+
+
+def _blob(data: bytes) -> str:
+    return sha1(f"blob {len(data)}\0".encode() + data).hexdigest()
