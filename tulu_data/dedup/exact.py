@@ -68,7 +68,11 @@ def _before_first_answer(messages: pa.Array) -> pa.Array:
     following = np.searchsorted(answers, starts)
     first = np.append(answers, np.iinfo(np.int64).max)[following]
     lengths = np.minimum(first, ends) - starts
-    taken = np.repeat(starts - np.concatenate(([0], np.cumsum(lengths)[:-1])) if len(starts) else starts, lengths)
+    taken = np.repeat(
+        starts - np.concatenate(([0], np.cumsum(lengths)[:-1])) if len(starts) else starts, lengths
+    )
     index = taken + np.arange(lengths.sum())
     new_offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(new_offsets), messages.values.take(pa.array(index)), type=MESSAGES)
+    return pa.ListArray.from_arrays(
+        pa.array(new_offsets), messages.values.take(pa.array(index)), type=MESSAGES
+    )

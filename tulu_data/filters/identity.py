@@ -11,12 +11,15 @@ import pyarrow as pa
 from tulu_data.filters.turns import matching_answers
 from tulu_data.schema import Kind
 
-_NAMES = r"chat\s?gpt|gpt-?[345][\w.-]*|claude|bard|gemini|llama|alpaca|vicuna|qwen|deepseek|mistral|grok|copilot"
+_NAMES = (
+    r"chat\s?gpt|gpt-?[345][\w.-]*|claude|bard|gemini|llama|alpaca|vicuna|qwen|deepseek|mistral|grok|copilot"
+)
 _MAKERS = r"openai|anthropic|google|meta ai|microsoft|lmsys|large model systems organization|alibaba|deepseek|mistral ai|xai"
+_MADE = r"(created|trained|developed|made|built)"
 _TEMPLATE = r"\{\{\s*(name|author|assistant)\s*\}\}"
 PATTERN = (
     rf"\b(i am|i'm|my name is|you can call me|call me)\s+(called\s+)?({_NAMES})\b"
-    rf"|\b(i was|i am|i'm|model|assistant)\s+(an? (ai|language model)[\w\s,]*)?(created|trained|developed|made|built)\s+by\s+({_MAKERS})\b"
+    rf"|\b(i was|i am|i'm|model|assistant)\s+(an? (ai|language model)[\w\s,]*)?{_MADE}\s+by\s+({_MAKERS})\b"
     rf"|as an? (large )?(ai )?language model"
     rf"|{_TEMPLATE}"
 )

@@ -11,7 +11,10 @@ import pyarrow as pa
 from tulu_data.filters.turns import matching_answers
 from tulu_data.schema import Kind
 
-_CANNOT = r"(i|we)\s*(can ?not|can't|can\u2019t|am unable to|am not able to|won't|will not|must decline|decline to)\b"
+_CANNOT = (
+    r"(i|we)\s*(can ?not|can't|can\u2019t|am unable to|am not able to"
+    r"|won't|will not|must decline|decline to)\b"
+)
 PATTERN = (
     r"^\s*(i'?m |i am |i\u2019m )?(really |very |so )?(sorry|afraid)[^.!?\n]{0,40}" + _CANNOT
     + r"|^\s*(i apologi[sz]e|my apologies|unfortunately)[^.!?\n]{0,40}" + _CANNOT

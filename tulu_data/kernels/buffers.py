@@ -50,11 +50,15 @@ def text_of(array: pa.Array) -> Text:
 
 def messages_of(array: pa.Array) -> Messages:
     """View a list<struct<role, content, tool_calls>> array."""
-    fields = [text_of(pc.struct_field(array.values, name)) for name in ("role", "content", "tool_calls")]
-    if len(array) == 0:
-        return Messages(_NO_OFFSETS, valid_of(array), *fields)
-    view = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
-    offsets = view.astype(np.int64)
+    if len(array):
+        view = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
+        offsets = view.astype(np.int64)
+    else:
+        offsets = np.zeros(1, np.int64)
+    # Only the messages of this slice: a small slice of a large batch must not cost the batch.
+    values = array.values.slice(offsets[0], offsets[-1] - offsets[0])
+    fields = [text_of(pc.struct_field(values, name)) for name in ("role", "content", "tool_calls")]
+    offsets -= offsets[0]
     offsets.flags.writeable = False
     return Messages(offsets, valid_of(array), *fields)
 

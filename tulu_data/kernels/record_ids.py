@@ -14,7 +14,6 @@ A null column leaves nothing behind, so a nullable column that joins the schema 
 id of a record without it. The numba kernels lay out whole batches; hashlib does the hashing.
 """
 
-from collections.abc import Callable
 from hashlib import sha256
 
 import numpy as np
@@ -39,7 +38,9 @@ def record_ids(batch: pa.RecordBatch, kind: Kind) -> pa.Array:
     buffer, ends = canonical_bytes(batch, kind)
     view = memoryview(buffer.data)
     starts = np.concatenate(([0], ends[:-1])).tolist() if len(ends) else []
-    digests = [sha256(view[a:b]).hexdigest()[: 2 * ID_BYTES] for a, b in zip(starts, ends.tolist(), strict=True)]
+    digests = [
+        sha256(view[a:b]).hexdigest()[: 2 * ID_BYTES] for a, b in zip(starts, ends.tolist(), strict=True)
+    ]
     return pa.array(digests, pa.large_string())
 
 
@@ -108,7 +109,6 @@ class _MessagesColumn:
 
 def _column(batch: pa.RecordBatch, field: pa.Field) -> tuple[bytes, _TextColumn | _MessagesColumn]:
     array = batch.column(field.name)
-    encoder: Callable[[pa.Array], _TextColumn | _MessagesColumn]
     if field.type == MESSAGES:
         return field.name.encode(), _MessagesColumn(messages_of(array))
     return field.name.encode(), _TextColumn(text_of(array))

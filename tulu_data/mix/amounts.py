@@ -64,7 +64,10 @@ def _short_size(size: int, capacity: Mapping[str, int]) -> str:
     """Describe a size that the weighted sources cannot fill."""
     have = sum(capacity.values())
     parts = ", ".join(f"{name} {count}" for name, count in sorted(capacity.items()))
-    return f"asks for {size} rows, the weighted sources have {have} ({parts}; {size - have} short); size {have} fits"
+    short = size - have
+    return (
+        f"asks for {size} rows, the weighted sources have {have} ({parts}; {short} short); size {have} fits"
+    )
 
 
 def _up(ratio: float) -> str:

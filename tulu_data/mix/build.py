@@ -4,7 +4,6 @@
 copied once from the memory-mapped files to the version.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version as installed
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import yaml
 
 from tulu_data import __version__
@@ -21,10 +19,9 @@ from tulu_data.kernels.gather import Piece, gather
 from tulu_data.mix.card import render_card
 from tulu_data.mix.inputs import Inputs, quarantined_table, read_inputs, resolve_inputs
 from tulu_data.mix.plan import Plan, make_plan
-from tulu_data.mix.pool import Index, Pool, make_pool
+from tulu_data.mix.pool import Pool, make_pool
 from tulu_data.mix.recipe import resolved_spec
-from tulu_data.mix.steps import Decontamination, StepContext, describe, run_steps
-from tulu_data.mix.tokens import count_entries
+from tulu_data.mix.steps import Decontamination, StepContext, count_entries, describe, run_steps
 from tulu_data.schema import CONTENT, ID, TEXT, version_schema
 from tulu_data.specs.mixture import MixtureFile
 from tulu_data.store import Draft, Manifest, Store, Version, write_version
@@ -32,7 +29,9 @@ from tulu_data.store.refs import find_built
 from tulu_data.store.writer import utc_now
 
 BATCH_BYTES = 32 << 20
-DROPPED = pa.schema([(name, pa.large_string()) for name in ("id", "source", "origin", "step", "reason", "evidence")])
+DROPPED = pa.schema(
+    [(name, pa.large_string()) for name in ("id", "source", "origin", "step", "reason", "evidence")]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,28 +93,31 @@ def prepare(file: MixtureFile, inputs: Inputs, settings: Settings) -> Prepared:
     if inputs.counter is not None:
         tokens = np.zeros(len(pool.row), np.int64)
         tokens[pool.alive] = count_entries(pool, pool.alive, inputs.counter, mixture.kind)
-    plan = make_plan(file, pool, tokens, inputs.notes)
+    plan = make_plan(file, pool, tokens)
     return Prepared(inputs=inputs, pool=pool, plan=plan, decontamination=tuple(decontamination))
 
 
 def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
     """Write the planned version."""
     plan, inputs = prepared.plan, prepared.inputs
-    reports = [found.report.to_dict() for found in prepared.decontamination]
+    reports = [{"action": found.action, **found.report.to_dict()} for found in prepared.decontamination]
     manifest = Manifest(
         name=plan.mixture.name, kind=plan.mixture.kind, content_id=plan.content_id, recipe_id=inputs.recipe_id,
         rows=plan.rows, created=utc_now(), shards=(), sources=plan.sources,
         decontamination=reports[-1] if reports else None, warnings=plan.warnings,
         software={"tulu-data": __version__, "pyarrow": installed("pyarrow"), "numpy": installed("numpy")},
     )  # fmt: skip
-    tables = {"dropped.parquet": dropped_table(prepared.pool), "quarantined.parquet": quarantined_table(prepared.pool.sources)}
+    tables = {
+        "dropped.parquet": dropped_table(prepared.pool),
+        "quarantined.parquet": quarantined_table(prepared.pool.sources),
+    }
     if prepared.decontamination:
         tables["hits.parquet"] = prepared.decontamination[-1].hits
     draft = Draft(
         manifest=manifest, inputs_id=inputs.inputs_id, tables=tables,
         files={
             "spec.yaml": _yaml(resolved_spec(plan.mixture, inputs.revisions)),
-            "lock.yaml": _yaml({s.name: {"uri": s.uri, "revision": s.revision, "files": [f.model_dump() for f in s.files]} for s in plan.sources}),
+            "lock.yaml": _yaml({s.name: s.model_dump(include={"uri", "revision", "files"}) for s in plan.sources}),
             "README.md": render_card(manifest, file.mixture),
         },
     )  # fmt: skip
@@ -161,7 +163,9 @@ def dropped_table(pool: Pool) -> pa.Table:
     rows = []
     for entry in np.flatnonzero(pool.reason).tolist():
         step, reason = pool.reasons[pool.reason[entry]]
-        rows.append({**describe(pool, entry), "step": step, "reason": reason, "evidence": pool.evidence.get(entry)})
+        rows.append(
+            {**describe(pool, entry), "step": step, "reason": reason, "evidence": pool.evidence.get(entry)}
+        )
     return pa.Table.from_pylist(rows, schema=DROPPED)
 
 

@@ -42,4 +42,6 @@ def render_card(manifest: Manifest, mixture: Mixture) -> str:
     environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701
     licences = sorted({s.licence for s in manifest.sources if s.licence})
     description = (mixture.description or "A dataset version built from a mixture of sources.").strip()
-    return environment.from_string(_CARD).render(manifest=manifest, licences=licences, description=description)
+    return environment.from_string(_CARD).render(
+        manifest=manifest, licences=licences, description=description
+    )

@@ -44,7 +44,8 @@ def occurrences(ids: Words) -> tuple[Index, Index]:
 def draw_order(seed: int, source: str, ids: Words, copies: Index) -> Index:
     """Return the rows of a source in draw order: by rank, then by id and copy."""
     rank = ranks(rank_key(seed, "draw", source), ids, copies)
-    return np.lexsort((copies, ids[:, 1], ids[:, 0], rank))
+    order: Index = np.lexsort((copies, ids[:, 1], ids[:, 0], rank))
+    return order
 
 
 def draw(seed: int, source: str, ids: Words, amount: Amount) -> tuple[Index, Index]:
@@ -68,4 +69,5 @@ def final_order(seed: int, names: list[str], source: Index, ids: Words, copies: 
         mine = np.flatnonzero(source == number)
         rank[mine] = ranks(rank_key(seed, "order", name), ids[mine], copies[mine])
     by_name = np.argsort(np.argsort(names)) if names else np.zeros(0, np.int64)
-    return np.lexsort((copies, by_name[source], ids[:, 1], ids[:, 0], rank))
+    order: Index = np.lexsort((copies, by_name[source], ids[:, 1], ids[:, 0], rank))
+    return order

@@ -5,7 +5,7 @@ mask (`where`). The inputs id says whether anything that is read has changed sin
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tulu_data.engine.local import ordered_map
+from tulu_data.errors import SourceError, SpecError
 from tulu_data.mix.recipe import inputs_id, recipe_id
 from tulu_data.mix.tokens import TokenCounter
 from tulu_data.sources.cache import NormalisedFile, normalise
@@ -21,11 +22,14 @@ from tulu_data.sources.files import SourceFile, find_files
 from tulu_data.sources.location import ResolvedSource, resolve_source
 from tulu_data.sources.scan import Reading
 from tulu_data.sources.where import Where
+from tulu_data.specs.lock import Lock, SourcePin, check_frozen, fitting_pin, read_lock, write_lock
 from tulu_data.specs.mixture import DecontaminateStep, MixtureFile
 from tulu_data.specs.source import Source
 from tulu_data.store import Store
 
-QUARANTINED = pa.schema([(name, pa.large_string()) for name in ("source", "origin", "reason", "detail", "raw")])
+QUARANTINED = pa.schema(
+    [(name, pa.large_string()) for name in ("source", "origin", "reason", "detail", "raw")]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +43,6 @@ class Inputs:
     revisions: dict[str, str]
     recipe_id: str
     inputs_id: str
-    notes: tuple[str, ...]
-    """What was resolved to something that the spec does not say, for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +73,17 @@ class SourceInput:
 
     def quarantined(self) -> dict[str, int]:
         """Count the rows that are no records, by reason."""
-        counts = Counter(reason for file in self.files for reason in self.bad(file).column("reason").to_pylist())
+        counts = Counter(
+            reason for file in self.files for reason in self.bad(file).column("reason").to_pylist()
+        )
         return dict(sorted(counts.items()))
 
 
-def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool) -> Inputs:
-    """Find and hash everything that a mixture reads; raise SourceError, HubError, LockError or SpecError."""
+def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool = False) -> Inputs:
+    """Find and hash everything that a mixture reads; raise SourceError, LockError or SpecError."""
     mixture = file.mixture
-    wheres = {name: Where(s.where, name=name) for name, s in mixture.sources.items() if s.where is not None}
-    resolved = tuple(resolve_all(file, base, store, frozen=frozen))
+    wheres = compile_wheres(file)
+    resolved = resolve_all(file, base, store, frozen=frozen)
     counter = TokenCounter(mixture.tokenizer, base) if mixture.tokenizer else None
     revisions = {source.name: source.revision for source in resolved if source.revision}
     read = [(source.name, f.origin, f.sha256) for source in resolved for f in source.files]
@@ -87,8 +91,73 @@ def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool)
     read += [("tokenizer", "tokenizer.json", counter.sha256)] if counter else []
     return Inputs(
         sources=resolved, wheres=wheres, counter=counter, revisions=revisions,
-        recipe_id=recipe_id(mixture, revisions), inputs_id=inputs_id(read), notes=(),
+        recipe_id=recipe_id(mixture, revisions), inputs_id=inputs_id(read),
     )  # fmt: skip
+
+
+def compile_wheres(file: MixtureFile) -> dict[str, Where]:
+    """Compile every condition; raise SpecError with all that are no plain SQL expression."""
+    found, problems = {}, []
+    for name, source in file.mixture.sources.items():
+        if source.where is not None:
+            try:
+                found[name] = Where(source.where)
+            except SourceError as error:
+                problems.append(file.document.problem(("sources", name, "where"), str(error)))
+    if problems:
+        raise SpecError(problems)
+    return found
+
+
+def resolve_all(
+    file: MixtureFile, base: Path, store: Store, *, frozen: bool = False, moving: Collection[str] = ()
+) -> tuple[ResolvedSource, ...]:
+    """Resolve the sources by the lock, and write down what was resolved for the first time.
+
+    Sources over the same hub dataset, revision, configuration and split are resolved once. The
+    pins of the sources in `moving` are not obeyed but replaced.
+    """
+    lock = read_lock(file.path)
+    hub = {name: s for name, s in file.mixture.sources.items() if s.uri.startswith("hf://")}
+    pins = {name: _fitting(lock, name, source) for name, source in hub.items()}
+    if frozen:
+        check_frozen(file.path, pins)
+    moved = {_question(hub[name]) for name in moving if name in hub}
+    known = {_question(hub[name]): pin for name, pin in pins.items() if pin is not None}
+    known = {question: pin for question, pin in known.items() if question not in moved}
+    resolved = []
+    for name, source in file.mixture.sources.items():
+        question = _question(source)
+        pin = {name: known[question]} if question in known else {}
+        found = resolve_source(name, source, base=base, store=store, pins=pin)
+        if found.pin is not None:
+            known[question] = found.pin
+        resolved.append(found)
+    write_pins(file.path, lock, {source.name: source.pin for source in resolved if source.pin})
+    return tuple(resolved)
+
+
+def write_pins(spec: Path, lock: Lock, pins: dict[str, SourcePin]) -> bool:
+    """Write the lock of a spec when its pins have changed; tell whether they had."""
+    if not pins and not lock.sources:
+        return False
+    return write_lock(spec, Lock(version=1, sources=pins))
+
+
+def _question(source: Source) -> tuple[str, str | None, str | None, str]:
+    """Return what a hub source asks for; the same question has the same answer within a build."""
+    return source.uri, source.revision, source.config, source.split
+
+
+def _fitting(lock: Lock, name: str, source: Source) -> SourcePin | None:
+    uri, revision, config, split = _question(source)
+    return fitting_pin(lock, name, uri=uri, revision=revision, config=config, split=split)
+
+
+def _suite_files(file: MixtureFile, base: Path) -> list[SourceFile]:
+    """Return the files of every eval suite that a step reads."""
+    steps = [step for step in file.mixture.steps if isinstance(step, DecontaminateStep)]
+    return [found for step in steps for path in step.against for found in find_files(path, base)]
 
 
 def read_inputs(
@@ -97,7 +166,7 @@ def read_inputs(
     """Normalise every file of every source, each (file, reading) once."""
     mixture = file.mixture
     wanted: dict[tuple[str, Reading], tuple[SourceFile, list[str]]] = {}
-    readings = {name: reading_of(source, mixture.kind) for name, source in mixture.sources.items()}
+    readings = {name: Reading.of(mixture.kind, source) for name, source in mixture.sources.items()}
     for source in inputs.sources:
         for f in source.files:
             wheres = wanted.setdefault((f.origin, readings[source.name]), (f, []))[1]
@@ -106,7 +175,9 @@ def read_inputs(
     say(f"read: {len(wanted)} files of {len(inputs.sources)} sources")
     cache = store.root / "cache" / "normalised"
     work = [(f, reading, wheres) for (_, reading), (f, wheres) in wanted.items()]
-    done = ordered_map(lambda w: normalise(w[0], w[1], [Where(sql) for sql in dict.fromkeys(w[2])], cache), work, workers)
+    done = ordered_map(
+        lambda w: normalise(w[0], w[1], [Where(sql) for sql in dict.fromkeys(w[2])], cache), work, workers
+    )
     found = dict(zip(wanted, done, strict=True))
     return [
         SourceInput(
@@ -121,7 +192,11 @@ def read_inputs(
 def quarantined_table(sources: Sequence[SourceInput]) -> pa.Table:
     """Return every row that was no record: source, origin, reason, detail, raw text."""
     rows = [
-        {"source": source.name, "origin": f"{file.file.origin}:{bad['row']}", **{k: bad[k] for k in ("reason", "detail", "raw")}}
+        {
+            "source": source.name,
+            "origin": f"{file.file.origin}:{bad['row']}",
+            **{k: bad[k] for k in ("reason", "detail", "raw")},
+        }
         for source in sources
         for file in source.files
         for bad in source.bad(file).to_pylist()

@@ -38,7 +38,7 @@ class Plan:
         return len(self.entry)
 
 
-def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None, notes: Sequence[str] = ()) -> Plan:
+def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None) -> Plan:
     """Draw from what the steps have left; raise PlanError on a shortfall or an empty result.
 
     `tokens` holds the tokens of every entry where a take needs them.
@@ -54,17 +54,17 @@ def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None, notes: Sequen
     entry = np.concatenate([drawn[name][0] for name in names])
     copy = np.concatenate([drawn[name][1] for name in names])
     if not len(entry):
-        raise PlanError(f"{file.path}: no rows are left for the version; see the counts by reason with --dry-run")
+        raise PlanError(
+            f"{file.path}: no rows are left for the version; see the counts by reason with --dry-run"
+        )
     source = pool.source[entry].astype(np.int64)
     order = final_order(mixture.seed, names, source, pool.ids[entry], copy)
     entry, copy, source = entry[order], copy[order], source[order]
-    entries = tuple(
-        _source_entry(pool, i, drawn[name][0], tokens) for i, name in enumerate(names)
-    )
+    sources = tuple(_source_entry(pool, i, drawn[name][0], tokens) for i, name in enumerate(names))
     return Plan(
-        mixture=mixture, sources=entries, entry=entry, copy=copy,
+        mixture=mixture, sources=sources, entry=entry, copy=copy,
         content_id=content_id(mixture.kind, pool.ids[entry], names, source, copy),
-        warnings=(*notes, *_warnings(pool, entries)),
+        warnings=tuple(_warnings(pool, sources)),
     )  # fmt: skip
 
 
@@ -122,4 +122,4 @@ def _warnings(pool: Pool, entries: Sequence[SourceEntry]) -> list[str]:
 
 
 def _signature(source: SourceInput) -> tuple[object, ...]:
-    return (tuple(file.key for file in source.files), source.spec.where)
+    return (tuple(file.file.sha256 for file in source.files), source.spec.where)

@@ -82,17 +82,18 @@ class Pool:
 
 def make_pool(sources: Sequence[SourceInput]) -> Pool:
     """Gather the records that the sources offer."""
-    keys: dict[str, int] = {}
+    keys: dict[int, int] = {}
     tables: list[TableOfPool] = []
     columns: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Index, npt.NDArray[np.uint64]]] = []
     table_ids: list[npt.NDArray[np.uint64]] = []
     for number, source in enumerate(sources):
         for file in source.files:
-            if file.key not in keys:
-                keys[file.key] = len(tables)
+            # Sources that read a file in the same way share one object.
+            if id(file) not in keys:
+                keys[id(file)] = len(tables)
                 tables.append(_table(file.file.origin, file.table))
                 table_ids.append(id_words(file.table.column("id")))
-            at = keys[file.key]
+            at = keys[id(file)]
             rows = source.rows(file)
             columns.append((
                 np.full(len(rows), number, np.int32), np.full(len(rows), at, np.int32), rows, table_ids[at][rows],

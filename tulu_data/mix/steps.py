@@ -6,21 +6,23 @@ left out gets a reason and, where there is some, evidence.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tulu_data.decontaminate import Report, build_index, load_suites, make_report, scan
 from tulu_data.dedup.exact import first_of_each, prompt_keys
 from tulu_data.engine.local import ordered_map
 from tulu_data.filters import FILTERS
-from tulu_data.kernels.record_ids import id_words
 from tulu_data.mix.pool import Index, Pool
-from tulu_data.mix.tokens import TokenCounter, count_entries
-from tulu_data.schema import Kind
+from tulu_data.mix.tokens import TokenCounter
+from tulu_data.schema import TEXT, Kind
 from tulu_data.specs.mixture import DecontaminateStep, DedupStep, FilterStep, Mixture
 
 
@@ -38,6 +40,7 @@ class StepContext:
 class Decontamination:
     """What a decontamination step found: the report and the hits, joined with sources."""
 
+    action: Literal["drop", "flag"]
     report: Report
     hits: pa.Table
 
@@ -98,9 +101,7 @@ def _dedup(pool: Pool, step: DedupStep, kind: Kind) -> None:
         pool.evidence[int(alive[i])] = json.dumps({"kept": describe(pool, int(alive[stands[i]]))})
 
 
-def _decontaminate(
-    pool: Pool, step: DecontaminateStep, kind: Kind, context: StepContext
-) -> Decontamination:
+def _decontaminate(pool: Pool, step: DecontaminateStep, kind: Kind, context: StepContext) -> Decontamination:
     """Scan the records that are still in, report hits per suite and source, and drop or flag them."""
     suites = load_suites([Path(p) for p in step.against], context.base)
     index = build_index(suites, step.rule)
@@ -111,8 +112,33 @@ def _decontaminate(
             groups.extend(here)
             yield batch if len(rows) == batch.num_rows else batch.take(pa.array(rows))
 
-    hits = scan(batches(), kind, index, workers=context.workers)
-    return hits  # replaced below
+    found = scan(batches(), kind, index, workers=context.workers)
+    hit = found.table.column("record").to_numpy()
+    entries = np.concatenate([groups[i] for i in hit.tolist()]) if len(hit) else np.zeros(0, np.int64)
+    line = np.repeat(np.arange(len(hit)), [len(groups[i]) for i in hit.tolist()])
+    hits = _with_places(found.table.take(pa.array(line)), pool, entries)
+    alive = Counter(pool.sources[i].name for i in pool.source[pool.alive].tolist())
+    if step.action == "drop":
+        _drop_hits(pool, entries, hits)
+    report = make_report(index, hits, {source.name: alive[source.name] for source in pool.sources})
+    return Decontamination(action=step.action, report=report, hits=hits.drop_columns(["record"]))
+
+
+def _with_places(hits: pa.Table, pool: Pool, entries: Index) -> pa.Table:
+    """Put entry, source and origin of its record beside every hit, in place of its number in the scan."""
+    places = [describe(pool, entry) for entry in entries.tolist()]
+    table = hits.set_column(0, "record", pa.array(entries))
+    for at, name in enumerate(("source", "origin")):
+        table = table.add_column(at, name, pa.array([place[name] for place in places], TEXT))
+    return table
+
+
+def _drop_hits(pool: Pool, entries: Index, hits: pa.Table) -> None:
+    """Drop the records that have a hit; the evidence is their strongest hit."""
+    pool.drop(entries, "decontaminate", "contaminated")
+    rows = hits.select(["suite", "split", "instance", "field", "overlap"]).to_pylist()
+    for entry, row in sorted(zip(entries.tolist(), rows, strict=True), key=lambda p: p[1]["overlap"]):
+        pool.evidence[entry] = json.dumps(row, ensure_ascii=False)
 
 
 def describe(pool: Pool, entry: int) -> dict[str, str]:
@@ -132,3 +158,13 @@ def describe(pool: Pool, entry: int) -> dict[str, str]:
 def _entries(groups: list[Index], rows: Index) -> Index:
     """Return the entries of the given rows of a batch."""
     return np.concatenate([groups[i] for i in rows.tolist()]) if len(rows) else np.zeros(0, np.int64)
+
+
+def count_entries(pool: Pool, entries: Index, counter: TokenCounter, kind: Kind) -> npt.NDArray[np.int64]:
+    """Return the tokens of the given entries of a pool, in their order."""
+    counts = np.zeros(len(pool.row), np.int64)
+    for batch, rows, groups in pool.batches_of(entries):
+        found = counter.count(batch.take(pa.array(rows)), kind)
+        for tokens, group in zip(found.tolist(), groups, strict=True):
+            counts[group] = tokens
+    return counts[entries]

@@ -8,9 +8,7 @@ import pyarrow as pa
 
 from tulu_data.errors import SourceError
 from tulu_data.filters.turns import turns_of
-from tulu_data.mix.pool import Index, Pool
 from tulu_data.schema import Kind
-from tulu_data.sources.hub import fetch_file
 from tulu_data.sources.files import sha256_of
 
 
@@ -21,10 +19,14 @@ class TokenCounter:
         """Load `tokenizer.json` of a folder or hub id; raise SourceError when there is none."""
         from tokenizers import Tokenizer
 
+        from tulu_data.sources.hub import fetch_file
+
         folder = base / name
         path = folder / "tokenizer.json" if folder.is_dir() else fetch_file(name, "tokenizer.json")
         if not path.is_file():
-            raise SourceError(f"{name}: no tokenizer.json in this folder; give a folder that has one, or a hub id")
+            raise SourceError(
+                f"{name}: no tokenizer.json in this folder; give a folder that has one, or a hub id"
+            )
         self._tokenizer = Tokenizer.from_file(str(path))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -37,13 +39,3 @@ class TokenCounter:
             encoded = self._tokenizer.encode_batch_fast(turns.content.to_pylist(), add_special_tokens=False)
             np.add.at(counts, turns.record, np.array([len(e) for e in encoded], np.int64))
         return counts
-
-
-def count_entries(pool: Pool, entries: Index, counter: TokenCounter, kind: Kind) -> npt.NDArray[np.int64]:
-    """Return the tokens of the given entries of a pool, in their order."""
-    counts = np.zeros(len(pool.row), np.int64)
-    for batch, rows, groups in pool.batches_of(entries):
-        found = counter.count(batch.take(pa.array(rows)), kind)
-        for tokens, group in zip(found.tolist(), groups, strict=True):
-            counts[group] = tokens
-    return counts[entries]

@@ -1,0 +1,63 @@
+"""Exact duplicates: one record of each stays, the same one for any input order."""
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tulu_data.dedup.exact import first_of_each, prompt_keys
+from tulu_data.schema import CONTENT
+
+ROWS = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 5)), min_size=0, max_size=30
+)  # (key, priority, id)
+
+
+def arrays(rows):
+    keys = np.array([(k, 0) for k, _, _ in rows], np.uint64).reshape(-1, 2)
+    ids = np.array([(0, i) for _, _, i in rows], np.uint64).reshape(-1, 2)
+    return keys, np.array([p for _, p, _ in rows], np.int64), ids
+
+
+@given(ROWS, st.data())
+def test_the_best_of_every_key_is_kept_whatever_the_order(rows, data):
+    kept, stands = first_of_each(*arrays(rows))
+    best: dict = {}
+    for k, p, i in rows:
+        best[k] = min(best.get(k, (p, i)), (p, i))
+    found = {k: (p, i) for (k, p, i), keep in zip(rows, kept, strict=True) if keep}
+    assert found == best
+    assert kept.sum() == len(best)
+    assert all(rows[s][0] == rows[n][0] and kept[s] for n, s in enumerate(stands.tolist()))
+    again = data.draw(st.permutations(rows))
+    shuffled, _ = first_of_each(*arrays(again))
+    assert sorted(r for r, keep in zip(again, shuffled, strict=True) if keep) == sorted(
+        r for r, keep in zip(rows, kept, strict=True) if keep
+    )
+
+
+@given(ROWS)
+def test_dedup_of_a_deduplicated_set_changes_nothing(rows):
+    kept, _ = first_of_each(*arrays(rows))
+    left = [row for row, keep in zip(rows, kept, strict=True) if keep]
+    assert first_of_each(*arrays(left))[0].all()
+
+
+TURNS = st.lists(
+    st.tuples(st.sampled_from(["system", "user", "assistant"]), st.sampled_from("ab")), max_size=5
+)
+
+
+@given(st.lists(TURNS, min_size=1, max_size=5))
+def test_prompt_keys_are_equal_just_when_the_turns_before_the_first_answer_are(chats):
+    rows = [{"messages": [{"role": r, "content": c} for r, c in chat], "tools": None} for chat in chats]
+    batch = pa.RecordBatch.from_pylist([*rows[:1], *rows], schema=CONTENT["sft"]).slice(1)
+    keys = [tuple(key) for key in prompt_keys(batch, "sft").tolist()]
+
+    def prompt(chat):
+        roles = [r for r, _ in chat]
+        return tuple(chat[: roles.index("assistant")] if "assistant" in roles else chat)
+
+    for i, a in enumerate(chats):
+        for j, b in enumerate(chats):
+            assert (keys[i] == keys[j]) == (prompt(a) == prompt(b))

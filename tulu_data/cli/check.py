@@ -1,0 +1,50 @@
+"""`tulu-data check`: every mistake of spec files, offline."""
+
+from pathlib import Path
+
+import click
+
+from tulu_data.cli.console import print_json
+from tulu_data.cli.options import json_option
+from tulu_data.errors import SpecError
+
+
+@click.command(short_help="Check spec files offline and report every mistake with its place.")
+@click.argument("specs", nargs=-1, type=click.Path(path_type=Path))
+@json_option
+def command(specs: tuple[Path, ...], as_json: bool) -> None:
+    """Check spec files offline and report every mistake with its place.
+
+    SPECS are mixture files or folders of them; default: mixtures/ in the current folder.
+    """
+    files = [file for path in specs or (Path("mixtures"),) for file in _files(path)]
+    problems: dict[str, list[str]] = {str(file): _problems(file) for file in files}
+    if as_json:
+        print_json(problems)
+    else:
+        for file, found in problems.items():
+            click.echo("\n".join(found) if found else f"{file}: ok")
+    if any(problems.values()):
+        raise SystemExit(1)
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the spec files that a path stands for; locks are no specs."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(p for p in path.rglob("*.yaml") if not p.name.endswith(".lock.yaml"))
+    if not found:
+        raise SpecError([f"{path}: no .yaml file in this folder; give a spec file or a folder of them"])
+    return found
+
+
+def _problems(file: Path) -> list[str]:
+    """Return every mistake of one mixture spec, its SQL included."""
+    from tulu_data.mix.inputs import compile_wheres
+    from tulu_data.specs.mixture import read_mixture
+
+    try:
+        compile_wheres(read_mixture(file))
+    except SpecError as error:
+        return list(error.problems)
+    return []

@@ -1,0 +1,30 @@
+"""Printing, shared by the verbs: results to stdout, progress and warnings to stderr."""
+
+import json
+
+import click
+from rich.console import Console
+
+PLAIN_WIDTH = 160
+"""Width of tables where the output is no terminal: wide enough not to cut names."""
+
+
+def results() -> Console:
+    """Return the console for results; without a terminal it is plain and wide."""
+    console = Console(highlight=False, soft_wrap=False)
+    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+
+
+def stage(text: str) -> None:
+    """Report progress on stderr."""
+    click.echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    """Report something that is allowed but rarely meant, on stderr."""
+    click.echo(f"warning: {text}", err=True)
+
+
+def print_json(value: object) -> None:
+    """Print a result for programs."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=1))

@@ -1,0 +1,41 @@
+"""`tulu-data lock`: resolve the hub sources of a spec to commits, and move pins on request."""
+
+from pathlib import Path
+
+import click
+
+from tulu_data.cli.options import open_store, store_option, workspace_root
+from tulu_data.errors import LockError, nearest
+
+
+@click.command(short_help="Pin the hub sources of a spec, or move pins with --update.")
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--update", multiple=True, metavar="SOURCE", help="Resolve this source anew; can be repeated.")
+@store_option
+def command(spec: Path, update: tuple[str, ...], store: Path | None) -> None:
+    """Pin the hub sources of a spec to the commits that their branches stand for now.
+
+    The pins go to the lock file beside SPEC and are obeyed from then on; only --update moves one.
+    Sources over the same dataset, revision and split share a pin and move together.
+    """
+    from tulu_data.mix.inputs import resolve_all
+    from tulu_data.specs.lock import lock_path, read_lock
+    from tulu_data.specs.mixture import read_mixture
+
+    file = read_mixture(spec)
+    before = read_lock(spec)
+    for name in update:
+        if name not in before.sources:
+            known = ", ".join(sorted(before.sources)) or "none"
+            raise LockError(
+                f"{lock_path(spec)}: no pin of {name!r}{nearest(name, before.sources)} (pins: {known})"
+            )
+    root = workspace_root(spec.parent)
+    resolve_all(file, root, open_store(store, root), moving=update)
+    after = read_lock(spec)
+    for name, pin in after.sources.items():
+        old = before.sources.get(name)
+        word = "new" if old is None else "kept" if old == pin else f"moved from {old.revision[:12]}"
+        click.echo(f"{name}: {pin.uri} {pin.revision[:12]} ({len(pin.files)} files) {word}")
+    if not after.sources:
+        click.echo(f"{spec}: no hub sources, nothing to pin")

@@ -1,0 +1,87 @@
+"""`tulu-data mix`: build a dataset version from a mixture spec."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tulu_data.cli.console import print_json, results, stage, warn
+from tulu_data.cli.options import json_option, open_store, store_option, workers_option, workspace_root
+
+if TYPE_CHECKING:
+    from tulu_data.mix import Plan
+    from tulu_data.store import Version
+
+
+@click.command(short_help="Build a dataset version from a mixture spec.")
+@click.argument("spec", type=click.Path(path_type=Path))
+@store_option
+@workers_option
+@click.option("--dry-run", is_flag=True, help="Print the plan and write no version.")
+@click.option("--frozen", is_flag=True, help="Refuse a spec whose lock is missing or stale (for CI).")
+@json_option
+def command(
+    spec: Path, store: Path | None, workers: int | None, dry_run: bool, frozen: bool, as_json: bool
+) -> None:
+    """Build a dataset version from a mixture spec.
+
+    SPEC is a mixture file. Its paths are relative to the workspace: the nearest folder above it
+    with a tulu-data.yaml, else the current folder.
+    """
+    from tulu_data.mix import Settings, build, find_existing, prepare, resolve_inputs
+    from tulu_data.specs.mixture import read_mixture
+
+    file = read_mixture(spec)
+    root = workspace_root(spec.parent)
+    settings = Settings(
+        base=root, store=open_store(store, root), workers=workers or 0, frozen=frozen, say=stage
+    )
+    inputs = resolve_inputs(file, root, settings.store, frozen=frozen)
+    existing = find_existing(file, inputs, settings)
+    if existing is not None and not dry_run:
+        _print_version(existing, as_json, existed=True)
+        return
+    prepared = prepare(file, inputs, settings)
+    plan = prepared.plan
+    for text in plan.warnings:
+        warn(text)
+    if dry_run:
+        _print_plan(plan, as_json)
+    else:
+        _print_version(build(file, prepared, settings), as_json, existed=False)
+
+
+def _print_plan(plan: "Plan", as_json: bool) -> None:
+    """Print what a build would write."""
+    from tulu_data.report.tables import source_table
+
+    ref = f"{plan.mixture.name}@{plan.content_id[:8]}"
+    if as_json:
+        entries = [entry.model_dump() for entry in plan.sources]
+        print_json({"version": ref, "content_id": plan.content_id, "rows": plan.rows, "sources": entries})
+        return
+    console = results()
+    console.print(source_table(plan.sources))
+    console.print(f"\n[bold]plan[/bold]  {ref}  {plan.rows:,} rows; nothing was written (--dry-run)")
+
+
+def _print_version(version: "Version", as_json: bool, *, existed: bool) -> None:
+    """Print the version that a mixture stands for."""
+    from tulu_data.report.tables import source_table
+
+    manifest = version.manifest
+    if as_json:
+        print_json(
+            {"version": version.ref, "existed": existed, "path": str(version.path), **manifest.model_dump()}
+        )
+        return
+    console = results()
+    console.print(source_table(manifest.sources))
+    word = "already built" if existed else "built"
+    console.print(
+        f"\n[bold]{word}[/bold]  {version.ref}  {version.num_rows:,} rows  {manifest.kind}", soft_wrap=True
+    )
+    console.print(f"  {version.path}", soft_wrap=True)
+    console.print(
+        f"next: tulu-data show {version.ref}, or tulu-data train --data {version.ref}", soft_wrap=True
+    )

@@ -1,0 +1,48 @@
+"""Options and lookups that several verbs share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tulu_data.specs.workspace import WORKSPACE_FILE, read_workspace
+from tulu_data.store import Store
+from tulu_data.store.store import STORE_ENV
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def store_option(function: F) -> F:
+    """Add --store to a command."""
+    return click.option(
+        "--store", type=click.Path(file_okay=False, path_type=Path), envvar=STORE_ENV,
+        help="Folder of the dataset versions (default: the workspace's store).",
+    )(function)  # fmt: skip
+
+
+def workers_option(function: F) -> F:
+    """Add --workers to a command."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        help="Threads (default: one per core); the result is the same.",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    """Add --json to a command."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(function)
+
+
+def workspace_root(start: Path) -> Path:
+    """Return the nearest folder at or above `start` that has a workspace file, else the current folder."""
+    for folder in (start.resolve(), *start.resolve().parents):
+        if (folder / WORKSPACE_FILE).is_file():
+            return folder
+    return Path.cwd()
+
+
+def open_store(given: Path | None, root: Path) -> Store:
+    """Return the store that was asked for, else the workspace's."""
+    return Store(given if given is not None else root / read_workspace(root).store)

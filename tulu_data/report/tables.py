@@ -1,0 +1,41 @@
+"""Plain tables for people, and the one that accounts for every row of every source."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from tulu_data.store import SourceEntry
+
+
+def table(*columns: str) -> Table:
+    """Make a table; a column that begins with `>` holds numbers and stands to the right."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
+    return made
+
+
+def source_table(entries: Sequence[SourceEntry]) -> Table:
+    """Make the table of sources: read = quarantined + dropped by reason + not drawn + kept."""
+    reasons = _in_step_order(entries)
+    numbers = ["read", "quarantined", *reasons, "not drawn", "kept", "rows"]
+    made = table("source", *(f">{name}" for name in numbers))
+    for entry in entries:
+        made.add_row(entry.name, *_counts([entry], reasons))
+    if len(entries) > 1:
+        made.add_row("total", *_counts(entries, reasons), style="bold")
+    return made
+
+
+def _in_step_order(entries: Sequence[SourceEntry]) -> list[str]:
+    """Return the reasons of all sources; each source names its own in the order of the steps."""
+    longest_first = sorted(entries, key=lambda entry: -len(entry.dropped))
+    return list(dict.fromkeys(reason for entry in longest_first for reason in entry.dropped))
+
+
+def _counts(entries: Sequence[SourceEntry], reasons: Sequence[str]) -> list[str]:
+    """Return the cells of one row, summed over entries."""
+    counts = [sum(e.read for e in entries), sum(sum(e.quarantined.values()) for e in entries)]
+    counts += [sum(e.dropped.get(reason, 0) for e in entries) for reason in reasons]
+    counts += [sum(e.not_drawn for e in entries), sum(e.kept for e in entries), sum(e.rows for e in entries)]
+    return [f"{count:,}" for count in counts]

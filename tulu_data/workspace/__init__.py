@@ -1,0 +1,1 @@
+"""The files that `tulu-data init` writes, as package data."""
