@@ -92,6 +92,7 @@ def _judge(position: int, batch: pa.RecordBatch, kind: Kind, index: Index, scrat
     turns = user_turns(messages_of(batch.column("prompt" if kind == "preference" else "messages")))
     tables, measure = folding(), index.measure
     pairs = candidates(turns, index.grams, measure, scratch, tables)
+    pairs = np.ascontiguousarray(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))])
     hits, theirs, ours = explain(turns, pairs, index.grams, measure, scratch, tables)
     table = _table(position, batch.column("id"), index, hits, theirs, ours)
     return _Found(table, batch.num_rows, int(np.sum(turns.end - turns.begin)))

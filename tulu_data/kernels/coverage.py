@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tulu_data.kernels.folding import Folding
-from tulu_data.kernels.jit import kernel
+from tulu_data.kernels.jit import inner, kernel
 from tulu_data.kernels.ngrams import PART_BITS, Grams, Ints, find_grams, grown, same_words
 from tulu_data.kernels.words import MOST_WORDS, Bytes, Hashes, hash_words, next_word
 
@@ -52,7 +52,7 @@ class Scratch(NamedTuple):
     """Per slot: last pair whose unit holds it."""
     met: Ints
     """Per unit: last record that shares a gram with it."""
-    count: NDArray[np.int32]
+    shared: NDArray[np.int32]
     """Per unit: grams shared with that record."""
     clock: Ints
     """One number: the last stamp given."""
@@ -65,7 +65,7 @@ def new_scratch(grams: Grams) -> Scratch:
     return Scratch(*stamps, np.zeros(units, np.int32), np.zeros(1, np.int64))
 
 
-@kernel
+@inner
 def _room(turns: Turns) -> int:
     """Return the room that the words of the longest turn need."""
     longest = 0
@@ -74,7 +74,7 @@ def _room(turns: Turns) -> int:
     return MOST_WORDS * longest + 1
 
 
-@kernel
+@inner
 def overlap(grams: Grams, unit: int, measure: Measure, scratch: Scratch, stamp: int) -> tuple[int, int]:
     """Return how much of a unit is covered by the slots with a stamp, and how much there is."""
     width, covered, reach = grams.shape[unit] >> 1, 0, 0
@@ -86,7 +86,7 @@ def overlap(grams: Grams, unit: int, measure: Measure, scratch: Scratch, stamp: 
     return covered, whole
 
 
-@kernel
+@inner
 def is_hit(covered: int, whole: int, measure: Measure) -> bool:
     """Tell whether an overlap is a hit."""
     limit = measure.threshold * whole
@@ -95,7 +95,7 @@ def is_hit(covered: int, whole: int, measure: Measure) -> bool:
 
 @kernel
 def candidates(turns: Turns, grams: Grams, measure: Measure, scratch: Scratch, tables: Folding) -> Ints:
-    """Return (record, unit) rows of the pairs that may be hits, ordered by record, then unit."""
+    """Return (record, unit) rows of the pairs that may be hits, ordered by record."""
     hashes, found = np.empty(_room(turns), np.uint64), np.empty((16, 3), np.int64)
     touched, pairs, made = np.empty((64, 1), np.int64), np.empty((16, 2), np.int64), 0
     for r in range(len(turns.first) - 1):
@@ -112,28 +112,26 @@ def candidates(turns: Turns, grams: Grams, measure: Measure, scratch: Scratch, t
                 for p in range(grams.starts[slot], grams.starts[slot + 1]):
                     unit = grams.postings[p]
                     if scratch.met[unit] != stamp:
-                        scratch.met[unit], scratch.count[unit] = stamp, 0
+                        scratch.met[unit], scratch.shared[unit] = stamp, 0
                         touched = grown(touched, met + 1)
                         touched[met, 0] = unit
                         met += 1
-                    scratch.count[unit] += 1
-        chosen = made
+                    scratch.shared[unit] += 1
         for k in range(met):
             unit = touched[k, 0]
             # An upper bound that needs no walk along the unit.
             width = grams.shape[unit] >> 1 if measure.words else 1
             whole = grams.words[unit] if measure.words else grams.first[unit + 1] - grams.first[unit]
-            if is_hit(min(scratch.count[unit] * width, whole), whole, measure):
+            if is_hit(min(scratch.shared[unit] * width, whole), whole, measure):
                 covered, whole = overlap(grams, unit, measure, scratch, stamp)
                 if is_hit(covered, whole, measure):
                     pairs = grown(pairs, made + 1)
                     pairs[made, 0], pairs[made, 1] = r, unit
                     made += 1
-        pairs[chosen:made, 1] = np.sort(pairs[chosen:made, 1])
     return pairs[:made]
 
 
-@kernel
+@inner
 def read_places(
     text: Bytes, begin: int, end: int, turn: int, tables: Folding, places: Ints, count: int
 ) -> tuple[Ints, int]:
@@ -159,7 +157,7 @@ def read_places(
         count += 1
 
 
-@kernel
+@inner
 def matches(
     turns: Turns,
     record: int,
@@ -192,7 +190,7 @@ def matches(
     return places, rows[:made]
 
 
-@kernel
+@inner
 def add_span(
     spans: Ints, count: int, places: Ints, first: int, last: int, reach: int
 ) -> tuple[Ints, int, int]:
@@ -205,7 +203,7 @@ def add_span(
     return spans, count, last + 1
 
 
-@kernel
+@inner
 def record_spans(
     grams: Grams, unit: int, places: Ints, rows: Ints, scratch: Scratch, spans: Ints, count: int
 ) -> tuple[Ints, int]:
@@ -220,7 +218,7 @@ def record_spans(
     return spans, count
 
 
-@kernel
+@inner
 def unit_spans(
     grams: Grams, unit: int, scratch: Scratch, stamp: int, tables: Folding, spans: Ints, count: int
 ) -> tuple[Ints, int]:

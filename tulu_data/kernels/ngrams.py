@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tulu_data.kernels.folding import Folding
-from tulu_data.kernels.jit import kernel
+from tulu_data.kernels.jit import inner, kernel
 from tulu_data.kernels.words import MOST_POINTS, MOST_WORDS, Bytes, Hashes, hash_words, mixed, next_word
 
 Ints = NDArray[np.int64]
@@ -65,7 +65,7 @@ class Grams(NamedTuple):
     """Bits of a key that count: all, but for tests that need collisions."""
 
 
-@kernel
+@inner
 def gram_hash(hashes: Hashes, first: int, count: int) -> np.uint64:
     """Return the polynomial hash of `count` words from `first` on."""
     h = np.uint64(0)
@@ -74,19 +74,19 @@ def gram_hash(hashes: Hashes, first: int, count: int) -> np.uint64:
     return h
 
 
-@kernel
+@inner
 def gram_key(h: np.uint64, shape: int, mask: np.uint64) -> np.uint64:
     """Turn a polynomial hash and a shape into a key."""
     return mixed(h + np.uint64(shape) * _SALT) & mask
 
 
-@kernel
+@inner
 def _bits(key: np.uint64) -> np.uint64:
     """Return the three bits of a key within its word of the filter."""
     return _ONE << (key >> _S40 & _LOW) | _ONE << (key >> _S46 & _LOW) | _ONE << (key & _LOW)
 
 
-@kernel
+@inner
 def maybe(grams: Grams, key: np.uint64) -> bool:
     """Tell whether the filter allows that a key is in the index."""
     word = grams.filter[(key >> _S16) & np.uint64(len(grams.filter) - 1)]
@@ -94,7 +94,7 @@ def maybe(grams: Grams, key: np.uint64) -> bool:
     return word & bits == bits
 
 
-@kernel
+@inner
 def unit_shape(words: int, n: int) -> int:
     """Return the shape of the grams of a unit."""
     if words >= n:
@@ -111,7 +111,8 @@ def hash_units(text: Bytes, begin: Ints, end: Ints, tables: Folding) -> tuple[Ha
         need = first[u] + MOST_WORDS * (end[u] - begin[u]) + 1
         if need > len(hashes):
             wider = np.empty(2 * need, np.uint64)
-            wider[: first[u]] = hashes[: first[u]]
+            for k in range(first[u]):
+                wider[k] = hashes[k]
             hashes = wider
         first[u + 1] = first[u] + hash_words(text, begin[u], end[u], tables, hashes[first[u] :])
     return hashes[: first[-1]], first
@@ -188,7 +189,7 @@ def fill_filter(bitmap: Hashes, keys: Hashes) -> None:
         bitmap[(key >> _S16) & np.uint64(len(bitmap) - 1)] |= _bits(key)
 
 
-@kernel
+@inner
 def same_words(
     a: Bytes, at: int, end: int, b: Bytes, bt: int, bend: int, count: int, tables: Folding
 ) -> bool:
@@ -209,22 +210,27 @@ def same_words(
         other = np.empty(MOST_POINTS * (k + 4 - k0) + 2, np.int32)
         next_word(a, i0, p0, end, tables, out)
         next_word(b, k0, q0, bend, tables, other)
-        if out[0] != other[0] or np.any(out[1 : out[0] + 1] != other[1 : other[0] + 1]):
-            return False
+        for x in range(out[0] + 1):
+            if out[x] != other[x]:
+                return False
     return True
 
 
-@kernel
+@inner
 def grown(rows: Ints, need: int) -> Ints:
     """Return the same rows with room for `need` of them."""
     if need <= len(rows):
         return rows
-    wider = np.empty((max(need, 2 * len(rows)), rows.shape[1]), np.int64)
-    wider[: len(rows)] = rows
+    columns = rows.shape[1]
+    wider = np.empty((max(need, 2 * len(rows)), columns), np.int64)
+    # Plain loops: a slice assignment takes numba seconds to compile.
+    for row in range(len(rows)):
+        for column in range(columns):
+            wider[row, column] = rows[row, column]
     return wider
 
 
-@kernel
+@inner
 def _collect(grams: Grams, key: np.uint64, at: int, shape: int, found: Ints, count: int) -> tuple[Ints, int]:
     """Append (first word, slot, shape) for every slot that has the key."""
     size = len(grams.table)
@@ -239,7 +245,7 @@ def _collect(grams: Grams, key: np.uint64, at: int, shape: int, found: Ints, cou
     return found, count
 
 
-@kernel
+@inner
 def find_grams(grams: Grams, hashes: Hashes, words: int, phrases: bool, found: Ints) -> tuple[Ints, int]:
     """Find the grams of the index in one turn of `words` words; return (first word, slot, shape) rows.
 

@@ -20,7 +20,7 @@ from tulu_data.kernels.folding import (
     WORD,
     Folding,
 )
-from tulu_data.kernels.jit import kernel
+from tulu_data.kernels.jit import inner, kernel
 
 Bytes = NDArray[np.uint8]
 Points = NDArray[np.int32]
@@ -41,14 +41,14 @@ _CLASS = (1 << CLASS_BITS) - 1
 _PAGE = (1 << PAGE_BITS) - 1
 
 
-@kernel
+@inner
 def mixed(h: np.uint64) -> np.uint64:
     """Spread the bits of a hash (two rounds of multiply and shift)."""
     h = (h ^ (h >> _S32)) * _MIX
     return h ^ (h >> _S29)
 
 
-@kernel
+@inner
 def decode(text: Bytes, i: int, end: int) -> tuple[int, int]:
     """Return the code point that starts at byte `i` and its width; a broken one is U+FFFD of width 1."""
     b = np.int64(text[i])
@@ -63,7 +63,7 @@ def decode(text: Bytes, i: int, end: int) -> tuple[int, int]:
     return 0xFFFD, 1
 
 
-@kernel
+@inner
 def spelling(point: int, tables: Folding) -> tuple[int, int]:
     """Return how many folded code points one becomes, and the one (`point << 3 | class`) or their index."""
     entry = np.int64(tables.entries[tables.pages[point >> PAGE_BITS] + (point & _PAGE)])
@@ -73,7 +73,7 @@ def spelling(point: int, tables: Folding) -> tuple[int, int]:
     return np.int64(tables.expansions[index]), index + 1
 
 
-@kernel
+@inner
 def _emit(out: Points, point: int, accent: bool) -> None:
     """Append a folded code point; an accent goes, negated, to its sorted place among the last accents."""
     at = out[0] + 1
@@ -128,7 +128,7 @@ def next_word(text: Bytes, i: int, part: int, end: int, tables: Folding, out: Po
     return mixed(h), first, stop, i, part
 
 
-@kernel
+@inner
 def _ascii_words(
     text: Bytes, i: int, end: int, tables: Folding, hashes: Hashes, count: int
 ) -> tuple[int, int]:
@@ -150,7 +150,7 @@ def _ascii_words(
     return count + 1, end
 
 
-@kernel
+@inner
 def hash_words(text: Bytes, begin: int, end: int, tables: Folding, hashes: Hashes) -> int:
     """Write the hashes of the words of `text[begin:end]` and return their number.
 
