@@ -180,18 +180,30 @@ def _skip(text: str, position: int) -> int:
 
 
 def _resume(text: str, start: int, good: Sequence[Any]) -> int:
-    """Return the position after a broken element: where its brackets close, else before the next like row."""
+    """Return the position after a broken element: where its brackets close, or where a like row begins.
+
+    Whichever comes first: a stray quote turns text inside out, so that brackets close too late.
+    """
+    known = [row.keys() for row in good[:64] if isinstance(row, dict)]
+    closing = _closing(text, start) if text[start] == "{" else len(text)
+    return min(closing, _like_row(text, start, known) if known or closing == len(text) else len(text))
+
+
+def _closing(text: str, start: int) -> int:
+    """Return the position after the bracket that closes the one at `start`."""
     depth = 0
     for token in _TOKEN.finditer(text, start):
         word = token.group()
         depth += 1 if word in "{[" else -1 if word in "}]" else 0
-        if depth <= 0 and word in "}]":
+        if depth == 0 and word in "}]":
             after = _skip(text, token.end())
-            if depth == 0 and text[after : after + 1] in (",", "]", ""):
-                return token.end()
-            break
-    known = [row.keys() for row in good[:64] if isinstance(row, dict)]
-    for candidate in _NEXT_OBJECT.finditer(text, start + 1):
+            return token.end() if text[after : after + 1] in (",", "]", "") else len(text)
+    return len(text)
+
+
+def _like_row(text: str, start: int, known: Sequence[Any]) -> int:
+    """Return where the next object begins that has the keys of a row read before."""
+    for candidate in _NEXT_OBJECT.finditer(text, start):
         try:
             value, _ = _decoder.raw_decode(text, candidate.end())
         except (json.JSONDecodeError, RecursionError):

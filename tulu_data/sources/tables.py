@@ -20,7 +20,7 @@ from tulu_data.sources.archives import TruncatedArchiveError
 from tulu_data.sources.rows import RAW_LIMIT, BadRow, RawBatch
 
 BATCH_ROWS = 8192
-_CSV_ROWS = 8192
+_END = b"\xff\xff\xff\xff\0\0\0\0"
 
 
 def read_csv(
@@ -44,7 +44,7 @@ def read_csv(
         rows: list[list[str]] = []
         numbers: list[int] = []
         bad: list[BadRow] = []
-        while len(rows) + len(bad) < _CSV_ROWS:
+        while len(rows) + len(bad) < BATCH_ROWS:
             try:
                 row = next(reader)
             except StopIteration:
@@ -179,6 +179,10 @@ def _ipc_batches(source: pa.MemoryMappedFile) -> Iterator[pa.RecordBatch]:
     if magic != b"ARROW1":
         with pa.ipc.open_stream(source) as reader:
             yield from reader
+        # A stream torn off between two batches reads well; only its end mark is missing.
+        source.seek(max(source.size() - len(_END), 0))
+        if source.read(len(_END)) != _END:
+            raise pa.ArrowInvalid("the stream has no end mark, so its last batches are missing")
         return
     with pa.ipc.open_file(source) as file:
         for i in range(file.num_record_batches):
