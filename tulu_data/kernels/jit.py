@@ -1,26 +1,40 @@
-"""The one decorator under which every kernel is compiled.
+"""The decorators under which every kernel is compiled.
 
 The one idea: numba carries no types, so this is the only place that touches `njit` untyped and
 every other module stays under strict checking. A kernel releases the GIL, and its machine code is
-kept on disk (beside the module, or in the user's cache folder where that is read-only).
-It must not hold any kernel itself.
+kept on disk: beside the module, or in the user's cache folder where that is read-only. Numba asks
+only whether a kernel's own file has changed; here the sources of all kernels enter the key, since a
+kernel holds the code of those it calls. This module must not hold any kernel itself.
 """
 
 from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit
+from numba.core.caching import FunctionCache
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_compiled = njit(nogil=True, cache=True)
-_inlined = njit(nogil=True, cache=True, inline="always")
-_inner = njit(nogil=True, cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_compiled = njit(nogil=True)
+_inner = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_inlined = njit(nogil=True, inline="always")
+_SOURCES = sha256(b"\0".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """Machine code on disk, valid for these very sources."""
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        return (*super()._index_key(sig, codegen), _SOURCES)
 
 
 def kernel(function: F) -> F:
     """Compile a function over arrays and numbers; its signature is kept for the type checker."""
-    return cast("F", _compiled(function))
+    compiled = _compiled(function)
+    compiled._cache = _Cache(function)  # noqa: SLF001  (numba has no public way to widen the key)
+    return cast("F", compiled)
 
 
 def inner(function: F) -> F:
