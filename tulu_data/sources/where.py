@@ -88,6 +88,9 @@ class Where:
         query = f"SELECT 1 FROM {_TABLE} WHERE {self.sql}"  # noqa: S608 - parsed, not run
         row = self._connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()
         answer = json.loads(row[0][0])
+        if answer.get("error", True) and answer.get("error_type") == "not implemented":
+            # DuckDB shows the trees of SELECT alone.
+            raise self._problem("give one condition, such as length(messages) <= 20", ())
         if answer.get("error", True):
             raise self._problem(str(answer.get("error_message", "cannot be parsed")), ())
         statements = answer["statements"]
