@@ -47,7 +47,7 @@ _UNSPACED = (
 )  # fmt: skip
 """Thai, Lao, Myanmar, Khmer, kana, bopomofo and ideographs: scripts without spaces between words."""
 
-_IDEOGRAPHS = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0x20000, 0x2F7FF), (0x2FA20, 0x3FFFF))
+_IDEOGRAPHS = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0x20000, 0x2F7FF), (0x2FA1E, 0x3FFFF))
 _HANGUL = (0xAC00, 0xD7A3)
 _EMPTY = ((0xD800, 0xF8FF), (0x40000, 0xDFFFF), (0xE1000, sys.maxunicode))
 """Surrogates, private use and planes without characters: they separate."""

@@ -79,7 +79,7 @@ def _emit(out: Points, point: int, accent: bool) -> None:
     at = out[0] + 1
     out[0] = at
     if accent:
-        while at > 1 and out[at - 1] < 0 and out[at - 1] > -point:
+        while at > 1 and out[at - 1] < 0 and out[at - 1] < -point:
             out[at] = out[at - 1]
             at -= 1
         point = -point

@@ -1,0 +1,117 @@
+"""Words as the kernel reads them, against the plain-Python reference, in many scripts."""
+
+import unicodedata
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from word_reference import ALPHABETS, EVERY, words
+
+from tulu_data.kernels.folding import fold, folding
+from tulu_data.kernels.words import MOST_POINTS, MOST_WORDS, next_word, read_words
+
+texts = st.one_of(
+    *(st.text(alphabet=letters, max_size=60) for letters in (*ALPHABETS.values(), EVERY)),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
+)
+
+
+def read_bytes(data):
+    """Read words as (folded characters, hash, first byte, end byte)."""
+    text = np.frombuffer(data, np.uint8)
+    out = np.zeros(MOST_POINTS * len(text) + 2, np.int32)
+    found, i, part = [], 0, 0
+    while True:
+        h, first, stop, i, part = next_word(text, i, part, len(text), folding(), out)
+        if first < 0:
+            return found
+        points = out[1 : out[0] + 1].tolist()
+        found.append((tuple(chr(abs(p)) for p in points), int(h), first, stop))
+
+
+def kernel_words(text):
+    return [word for word, *_ in read_bytes(text.encode())]
+
+
+@given(texts)
+def test_the_kernel_reads_the_words_of_the_reference(text):
+    assert kernel_words(text) == words(text)
+
+
+def test_every_code_point_between_letters_reads_as_the_reference_says():
+    ranges = [
+        (0, 0x3400),
+        (0xA000, 0xD800),
+        (0xF900, 0x17000),
+        (0x18D00, 0x20000),
+        (0x2F800, 0x2FA20),
+        (0xE0000, 0xE0200),
+    ]
+    for first, stop in ranges:
+        for start in range(first, stop, 0x400):
+            text = " ".join(f"a{chr(c)}\u0301b" for c in range(start, min(start + 0x400, stop)))
+            assert kernel_words(text) == words(text)
+
+
+@given(texts)
+def test_hashes_stand_for_words(text):
+    seen = {}
+    found = read_bytes(text.encode())
+    for word, h, _, _ in found:
+        assert seen.setdefault(word, h) == h
+    assert len(set(seen.values())) == len(seen)
+    data = np.frombuffer(text.encode(), np.uint8)
+    assert read_words(data, 0, len(data), folding()).tolist() == [h for _, h, _, _ in found]
+
+
+@given(texts, st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
+def test_words_do_not_depend_on_the_normal_form(text, form):
+    assert kernel_words(unicodedata.normalize(form, text)) == kernel_words(text)
+
+
+@given(texts)
+def test_a_words_bytes_read_as_that_word(text):
+    data = text.encode()
+    for word, _, first, stop in read_bytes(data):
+        assert word in kernel_words(data[first:stop].decode())
+
+
+@given(texts, st.sampled_from(["\u200b", "\u00ad", "\ufe0f", "\u2060"]))
+def test_invisible_characters_change_nothing(text, invisible):
+    assert kernel_words(invisible.join(text)) == kernel_words(text)
+
+
+@given(st.binary(max_size=60))
+def test_broken_utf8_is_read_without_harm(data):
+    found = read_bytes(data)
+    assert all(0 <= first < stop <= len(data) for _, _, first, stop in found)
+    assert len(found) <= MOST_WORDS * len(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Full\u00a0width ＡＢＣ １２", ["full", "width", "abc", "12"]),
+        ("it\u2019s it's", ["it", "s", "it", "s"]),
+        ("Stra\u00dfe STRASSE", ["strasse", "strasse"]),
+        ("zero\u200bwidth soft\u00adhyphen", ["zerowidth", "softhyphen"]),
+        ("caf\u00e9 cafe\u0301", ["cafe\u0301", "cafe\u0301"]),
+        ("48 clips, 7 or 1,000", ["48", "clips", "7", "or", "1", "000"]),
+        ("今天ok", ["今", "天", "ok"]),
+        ("한글 가각", [unicodedata.normalize("NFD", "한글"), unicodedata.normalize("NFD", "가각")]),
+        ("snake_case \\frac{1}{2}", ["snake", "case", "frac", "1", "2"]),
+        ("", []),
+        (" \n?!", []),
+    ],
+)
+def test_words_by_example(text, expected):
+    assert ["".join(word) for word in kernel_words(text)] == expected
+
+
+def test_no_code_point_becomes_more_than_the_room_set_aside_for_it():
+    for c in range(0x80, 0x30000):
+        if not 0xD800 <= c < 0xE000:
+            folded, width = fold(chr(c)), len(chr(c).encode())
+            assert len(folded) <= MOST_POINTS * width
+            assert len(words(chr(c))) <= MOST_WORDS * width
