@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from hashlib import sha1, sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 Files = Mapping[str, bytes]
@@ -52,7 +52,9 @@ class Repository:
 class HubServer:
     """A hub in a thread; use it as a context manager."""
 
-    def __init__(self, datasets: Mapping[str, Files], *, cards: Mapping[str, dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self, datasets: Mapping[str, Files], *, cards: Mapping[str, dict[str, Any]] | None = None
+    ) -> None:
         """Serve each dataset's files at the head of `main`."""
         self.repositories = {name: Repository(card=dict((cards or {}).get(name, {}))) for name in datasets}
         for name, files in datasets.items():
@@ -82,11 +84,13 @@ class HubServer:
             if path in files:
                 files[path] = data
 
-    def __enter__(self) -> "HubServer":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -122,7 +126,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(hub.failures.pop(0), b"busy", {})
             return
         info = re.fullmatch(r"/api/(datasets|models)/([^/]+/[^/]+)(?:/revision/(.+))?", path)
-        tree = re.fullmatch(r"/api/(datasets|models)/([^/]+/[^/]+)/tree/((?:refs/convert/)?[^/]+)(?:/.*)?", path)
+        tree = re.fullmatch(
+            r"/api/(datasets|models)/([^/]+/[^/]+)/tree/((?:refs/convert/)?[^/]+)(?:/.*)?", path
+        )
         file = re.fullmatch(r"/(?:datasets/)?([^/]+/[^/]+)/resolve/((?:refs/convert/)?[^/]+)/(.+)", path)
         if tree:
             self._repo(tree[2], tree[3], self._tree)
@@ -137,7 +143,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Find a repository and commit, refusing as the hub does."""
         repository = self.server_hub.repositories.get(name)
         if repository is None or repository.private:
-            self._send(401, b"{}", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
+            self._send(
+                401, b"{}", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"}
+            )
         elif repository.gated and "Authorization" not in self.headers:
             self._send(401, b"{}", {"X-Error-Code": "GatedRepo", "X-Error-Message": "gated"})
         elif (commit := repository.resolve(revision)) is None:

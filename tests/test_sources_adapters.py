@@ -42,7 +42,9 @@ def run(rows: list[dict[str, Any]], kind: Kind = "sft", **settings: Any) -> Adap
 def chats(rows: list[dict[str, Any]], **settings: Any) -> list[list[tuple[str, str]]]:
     found = run(rows, **settings)
     assert not found.bad
-    return [[(m["role"], m["content"]) for m in chat] for chat in found.records.column("messages").to_pylist()]
+    return [
+        [(m["role"], m["content"]) for m in chat] for chat in found.records.column("messages").to_pylist()
+    ]
 
 
 def faults(rows: list[dict[str, Any]], kind: Kind = "sft", **settings: Any) -> list[tuple[int, str, str]]:
@@ -50,7 +52,9 @@ def faults(rows: list[dict[str, Any]], kind: Kind = "sft", **settings: Any) -> l
 
 
 def test_messages_are_read_as_they_are() -> None:
-    assert chats([{"messages": [S, U, A]}]) == [[("system", "be kind"), ("user", "hi"), ("assistant", "hello")]]
+    assert chats([{"messages": [S, U, A]}]) == [
+        [("system", "be kind"), ("user", "hi"), ("assistant", "hello")]
+    ]
 
 
 @pytest.mark.parametrize("as_text", [False, True])
@@ -63,7 +67,9 @@ def test_a_wrong_role_is_told_with_its_place_and_the_nearest_name(as_text: bool)
     assert faults([{"messages": [U, {"role": "zzz", "content": "x"}]}]) == [
         (1, "unknown role", "messages[1].role 'zzz': expected one of assistant, system, tool, user")
     ]
-    assert faults([{"messages": [U, {"role": None, "content": "x"}, A]}])[0][2] == "messages[1].role is missing"
+    assert (
+        faults([{"messages": [U, {"role": None, "content": "x"}, A]}])[0][2] == "messages[1].role is missing"
+    )
 
 
 def test_each_fault_of_a_chat_has_its_reason_and_the_others_stay() -> None:
@@ -87,9 +93,9 @@ def test_each_fault_of_a_chat_has_its_reason_and_the_others_stay() -> None:
 def test_messages_may_be_json_text_and_aliases_are_known() -> None:
     text = json.dumps([{"from": "human", "value": "hi"}, {"from": "GPT", "value": "hello"}])
     assert chats([{"messages": text}]) == [[("user", "hi"), ("assistant", "hello")]]
-    assert chats([{"messages": [{"role": "prompter", "content": "hi"}, {"role": "bot", "content": "hello"}]}]) == [
-        [("user", "hi"), ("assistant", "hello")]
-    ]
+    assert chats(
+        [{"messages": [{"role": "prompter", "content": "hi"}, {"role": "bot", "content": "hello"}]}]
+    ) == [[("user", "hi"), ("assistant", "hello")]]
     assert faults([{"messages": "not json"}, {"messages": "7"}]) == [
         (1, "broken messages", "messages is text, but not JSON messages"),
         (2, "broken messages", "messages is int, expected a list of messages"),
@@ -98,13 +104,20 @@ def test_messages_may_be_json_text_and_aliases_are_known() -> None:
 
 def test_content_in_parts_is_joined_and_pictures_are_refused() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "text", "value": "b"}]
-    chat = [{"role": "user", "content": parts}, {"role": "assistant", "content": [{"type": "text", "text": "c"}]}]
+    chat = [
+        {"role": "user", "content": parts},
+        {"role": "assistant", "content": [{"type": "text", "text": "c"}]},
+    ]
     assert chats([{"messages": json.dumps(chat)}]) == [[("user", "ab"), ("assistant", "c")]]
     picture = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}, A]
     thought = [U, {"role": "assistant", "content": [{"type": "reasoning", "value": "hm"}]}]
     assert faults([{"messages": json.dumps(picture)}, {"messages": json.dumps(thought)}]) == [
         (1, "multimodal", "messages[0].content[0].type 'image_url': only text can be read"),
-        (2, "unsupported part", "messages[1].content[0].type 'reasoning': only text and tool calls can be read"),
+        (
+            2,
+            "unsupported part",
+            "messages[1].content[0].type 'reasoning': only text and tool calls can be read",
+        ),
     ]
     assert faults([{"messages": [U, A], "images": ["a.png"]}, {"messages": [U, A], "images": []}]) == [
         (1, "multimodal", "column 'images' holds media; only text can be read")
@@ -121,20 +134,29 @@ def test_sharegpt_function_calls_become_tool_calls() -> None:
         "tools": '[{"name": "find"}]', "system": "be quick",
     }  # fmt: skip
     found = run([row]).records.to_pylist()[0]
-    written = '[{"type":"function","function":{"name":"find","arguments":"{\\"q\\":\\"\u732b\\",\\"n\\":1}"}}]'
+    written = (
+        '[{"type":"function","function":{"name":"find","arguments":"{\\"q\\":\\"\u732b\\",\\"n\\":1}"}}]'
+    )
     assert found["messages"] == [
         turn("system", "be quick"), turn("user", "find it"), turn("assistant", "", written),
         turn("tool", "found"), turn("assistant", "here"),
     ]  # fmt: skip
     assert found["tools"] == '[{"name": "find"}]'
-    broken = {"conversations": [{"from": "human", "value": "x"}, {"from": "function_call", "value": "find(q)"}]}
+    broken = {
+        "conversations": [{"from": "human", "value": "x"}, {"from": "function_call", "value": "find(q)"}]
+    }
     assert faults([broken]) == [(1, "broken tool call", "conversations[1].value is not JSON")]
 
 
 @pytest.mark.parametrize("as_text", [False, True])
 def test_openai_tool_calls_are_kept_whatever_their_shape(as_text: bool) -> None:
     calls = [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}]
-    chat = [U, {"role": "assistant", "content": None, "tool_calls": calls}, {"role": "tool", "content": "1"}, A]
+    chat = [
+        U,
+        {"role": "assistant", "content": None, "tool_calls": calls},
+        {"role": "tool", "content": "1"},
+        A,
+    ]
     found = run([{"messages": json.dumps(chat) if as_text else chat, "tools": [{"name": "f"}]}])
     assert not found.bad
     record = found.records.to_pylist()[0]
@@ -156,12 +178,20 @@ def test_alpaca_joins_instruction_and_input_and_puts_history_before() -> None:
         [("system", "be kind"), ("user", "say hi"), ("assistant", "hi")],
         [("user", "only input"), ("assistant", "x")],
     ]
-    assert faults([{"instruction": " ", "output": "x"}, {"instruction": None, "output": "x"}, {"instruction": "x", "output": None}]) == [
+    assert faults(
+        [
+            {"instruction": " ", "output": "x"},
+            {"instruction": None, "output": "x"},
+            {"instruction": "x", "output": None},
+        ]
+    ) == [
         (1, "empty prompt", "instruction is blank"),
         (2, "missing value", "instruction is null"),
         (3, "missing value", "output is null"),
     ]
-    assert faults([{"instruction": "x", "response": ["a", "b"]}]) == [(1, "not text", "response is list, expected text")]
+    assert faults([{"instruction": "x", "response": ["a", "b"]}]) == [
+        (1, "not text", "response is list, expected text")
+    ]
 
 
 def test_prompt_and_completion_may_be_text_or_messages() -> None:
@@ -175,17 +205,25 @@ def test_prompt_and_completion_may_be_text_or_messages() -> None:
 
 def test_hh_transcripts_share_their_prompt() -> None:
     head = "\n\nHuman: hi\n\nAssistant: yes?\n\nHuman: help"
-    found = run([{"chosen": f"{head}\n\nAssistant: sure", "rejected": f"{head}\n\nAssistant: no"}], "preference")
+    found = run(
+        [{"chosen": f"{head}\n\nAssistant: sure", "rejected": f"{head}\n\nAssistant: no"}], "preference"
+    )
     assert found.records.to_pylist()[0] | {"id": ""} == {
         "id": "", "row": 1, "prompt": [turn("user", "hi"), turn("assistant", "yes?"), turn("user", "help")],
         "chosen": [turn("assistant", "sure")], "rejected": [turn("assistant", "no")],
     }  # fmt: skip
-    assert faults([{"chosen": "hello", "rejected": f"{head}\n\nAssistant: no"}], "preference")[0][1] == "broken transcript"
+    assert (
+        faults([{"chosen": "hello", "rejected": f"{head}\n\nAssistant: no"}], "preference")[0][1]
+        == "broken transcript"
+    )
     other = "\n\nHuman: bye\n\nAssistant: no"
-    assert faults([{"chosen": f"{head}\n\nAssistant: sure", "rejected": other}], "preference")[0][1] == "no shared prompt"
+    assert (
+        faults([{"chosen": f"{head}\n\nAssistant: sure", "rejected": other}], "preference")[0][1]
+        == "no shared prompt"
+    )
     row = {"chosen": f"{head}\n\nAssistant: sure", "rejected": other}
     assert chats([row], adapter="hh", columns={"text": "chosen"})[0][-1] == ("assistant", "sure")
-    with pytest.raises(SourceError, match="say which column it is"):
+    with pytest.raises(SourceError, match=r"say which column it is"):
         run([row], adapter="hh")
 
 
@@ -197,7 +235,10 @@ def test_hh_transcripts_share_their_prompt() -> None:
         {"prompt": "ignored, the answers say it again", "chosen": [U, A], "rejected": [U, B]},
         {"chosen": [U, A], "rejected": [U, B]},
         {"chosen_messages": json.dumps([U, A]), "rejected_messages": json.dumps([U, B])},
-        {"conversations": [{"from": "human", "value": "hi"}], "chosen": {"from": "gpt", "value": "hello"}, "rejected": {"from": "gpt", "value": "go away"}},
+        {
+            "conversations": [{"from": "human", "value": "hi"}],
+            "chosen": {"from": "gpt", "value": "hello"}, "rejected": {"from": "gpt", "value": "go away"},
+        },
         {"instruction": "hi", "input": "", "chosen": "hello", "rejected": "go away"},
     ],
 )  # fmt: skip
@@ -219,7 +260,19 @@ def test_pairs_that_teach_nothing_are_quarantined() -> None:
         (2, "empty prompt", "prompt is blank"),
         (3, "missing value", "rejected is null"),
     ]
-    assert faults([{"chosen": [U, A], "rejected": [U, A]}, {"chosen": [A], "rejected": [B]}, {"chosen": [U, A, U], "rejected": [U, A, S]}], "preference", adapter="preference", columns={"prompt": "chosen"})[0][1] == "equal pair"
+    assert (
+        faults(
+            [
+                {"chosen": [U, A], "rejected": [U, A]},
+                {"chosen": [A], "rejected": [B]},
+                {"chosen": [U, A, U], "rejected": [U, A, S]},
+            ],
+            "preference",
+            adapter="preference",
+            columns={"prompt": "chosen"},
+        )[0][1]
+        == "equal pair"
+    )
 
 
 def test_rlvr_takes_ground_truth_and_verifier_in_any_layout() -> None:
@@ -230,7 +283,9 @@ def test_rlvr_takes_ground_truth_and_verifier_in_any_layout() -> None:
         {"prompt": [U], "reward_model": {"ground_truth": "4", "style": "rule"}},
     ):
         assert run([row], "rlvr", verifier="math").records.equals(want)
-    nested = run([{"prompt": [U], "reward_model": {"ground_truth": {"a": "1"}}}], "rlvr", verifier="math").records
+    nested = run(
+        [{"prompt": [U], "reward_model": {"ground_truth": {"a": "1"}}}], "rlvr", verifier="math"
+    ).records
     assert nested.column("ground_truth").to_pylist() == ['{"a":"1"}']
     rows: list[dict[str, Any]] = [
         {"prompt": "hi", "ground_truth": None, "verifier": "math"},
@@ -238,8 +293,11 @@ def test_rlvr_takes_ground_truth_and_verifier_in_any_layout() -> None:
         {"prompt": None, "ground_truth": "4", "verifier": "math"},
     ]
     assert [r for _, r, _ in faults(rows, "rlvr")] == ["missing value", "no verifier", "missing value"]
-    assert faults([{"messages": [U, A], "ground_truth": "4", "verifier": "m"}], "rlvr")[0][1] == "ends with assistant"
-    with pytest.raises(SourceError, match="no row names a verifier"):
+    assert (
+        faults([{"messages": [U, A], "ground_truth": "4", "verifier": "m"}], "rlvr")[0][1]
+        == "ends with assistant"
+    )
+    with pytest.raises(SourceError, match=r"no row names a verifier"):
         run([{"prompt": "hi", "ground_truth": "4"}], "rlvr")
 
 
@@ -251,15 +309,23 @@ def test_auto_decides_by_columns_and_refuses_to_guess() -> None:
     assert choose(schema("messages"), "sft", {}) == "messages"
     assert choose(schema("conversations", "id"), "sft", {}) == "sharegpt"
     assert choose(schema("instruction", "output"), "sft", {}) == "alpaca"
-    assert choose(schema("question", "answer"), "sft", {"prompt": "question", "completion": "answer"}) == "prompt_completion"
+    assert (
+        choose(schema("question", "answer"), "sft", {"prompt": "question", "completion": "answer"})
+        == "prompt_completion"
+    )
     assert choose(schema("chosen", "rejected"), "preference", {}) == "hh"
     assert choose(schema("chosen", "rejected", "prompt"), "preference", {}) == "preference"
-    with pytest.raises(SourceError, match=r"several adapters fit \(columns: conversations, messages\): messages, sharegpt; say which"):
+    with pytest.raises(
+        SourceError,
+        match=r"several adapters fit \(columns: conversations, messages\): messages, sharegpt; say which",
+    ):
         choose(schema("messages", "conversations"), "sft", {})
-    with pytest.raises(SourceError, match=r"no adapter for kind sft fits \(columns: text\); needed are messages: .*alpaca: "):
+    with pytest.raises(
+        SourceError, match=r"no adapter for kind sft fits \(columns: text\); needed are messages: .*alpaca: "
+    ):
         choose(schema("text"), "sft", {})
     kdconv = pa.list_(pa.struct([("message", pa.string())]))
-    with pytest.raises(SourceError, match="no adapter for kind sft fits"):
+    with pytest.raises(SourceError, match=r"no adapter for kind sft fits"):
         choose(schema("name", messages=kdconv), "sft", {})
 
 
@@ -270,11 +336,14 @@ def test_data_of_another_kind_is_named_as_what_it_is() -> None:
         "looks like preference data (columns: chosen, input, instruction, output, rejected), asked for sft; "
         "use it in a spec of kind preference, or say adapter: alpaca to read it as sft all the same"
     )
-    with pytest.raises(SourceError, match="looks like rlvr data"):
+    with pytest.raises(SourceError, match=r"looks like rlvr data"):
         choose(schema("messages", "ground_truth", "dataset"), "sft", {})
-    with pytest.raises(SourceError, match="looks like KTO data.*say adapter: messages"):
+    with pytest.raises(SourceError, match=r"looks like KTO data.*say adapter: messages"):
         choose(schema("messages", label=pa.bool_()), "sft", {})
-    with pytest.raises(SourceError, match="adapter 'alpaca' gives sft records, asked for preference; choose one of hh, preference"):
+    with pytest.raises(
+        SourceError,
+        match=r"adapter 'alpaca' gives sft records, asked for preference; choose one of hh, preference",
+    ):
         run([{"instruction": "a"}], "preference", adapter="alpaca")
 
 
@@ -291,7 +360,9 @@ def test_a_missing_column_is_named_with_the_nearest() -> None:
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 CHATS = st.lists(
-    st.lists(st.tuples(st.sampled_from(["system", "user", "assistant", "tool"]), TEXT), max_size=4).map(lambda c: [*c, ("assistant", "x")]),
+    st.lists(st.tuples(st.sampled_from(["system", "user", "assistant", "tool"]), TEXT), max_size=4).map(
+        lambda c: [*c, ("assistant", "x")]
+    ),
     min_size=1, max_size=6,
 )  # fmt: skip
 
@@ -307,13 +378,18 @@ def test_the_columnar_and_the_row_by_row_path_agree(found: list[list[tuple[str, 
 
 
 @given(CHATS, st.data())
-def test_the_shared_prefix_is_the_one_that_python_finds(found: list[list[tuple[str, str]]], data: st.DataObject) -> None:
+def test_the_shared_prefix_is_the_one_that_python_finds(
+    found: list[list[tuple[str, str]]], data: st.DataObject
+) -> None:
     pairs = []
     for chat in found:
         cut = data.draw(st.integers(0, len(chat) - 1))
         pairs.append((chat, [*chat[:cut], ("assistant", data.draw(TEXT))]))
     rows = [
-        {side: [{"role": r, "content": c} for r, c in chat] for side, chat in zip(("chosen", "rejected"), pair, strict=True)}
+        {
+            side: [{"role": r, "content": c} for r, c in chat]
+            for side, chat in zip(("chosen", "rejected"), pair, strict=True)
+        }
         for pair in pairs
     ]
     result = adapt(raw(rows), kind="preference", adapter="preference", columns={"prompt": "chosen"})

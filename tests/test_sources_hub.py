@@ -54,7 +54,10 @@ def test_a_branch_is_resolved_to_a_commit_and_every_file_is_pinned(server: HubSe
     pin, files, licence = resolve_hub(tiny())
     commit = server.repo("allen/tiny").branches["main"]
     assert (pin.revision, pin.wanted, licence) == (commit, "main", "odc-by")
-    assert [f.path for f in pin.files] == ["data/train-00000-of-00002.jsonl", "data/train-00001-of-00002.jsonl"]
+    assert [f.path for f in pin.files] == [
+        "data/train-00000-of-00002.jsonl",
+        "data/train-00001-of-00002.jsonl",
+    ]
     assert files[0].origin == f"hf://allen/tiny@{commit}/data/train-00000-of-00002.jsonl"
     assert files[0].path.read_bytes() == ROWS
     assert [f.sha256 for f in pin.files] == [f.sha256 for f in files]
@@ -87,11 +90,13 @@ def test_a_file_that_changed_under_its_commit_is_refused(
     server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pin, _, _ = resolve_hub(tiny())
-    server.change_under_commit("allen/tiny", "data/train-00000-of-00002.jsonl", ROWS.replace(b"answer", b"ANSWER"))
+    server.change_under_commit(
+        "allen/tiny", "data/train-00000-of-00002.jsonl", ROWS.replace(b"answer", b"ANSWER")
+    )
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "another"))
-    with pytest.raises(LockError, match="the file changed under its commit, or the copy .* is damaged"):
+    with pytest.raises(LockError, match=r"the file changed under its commit, or the copy .* is damaged"):
         resolve_hub(tiny(), pin=pin)
 
 
@@ -118,7 +123,11 @@ def test_a_busy_hub_is_asked_again(server: HubServer, status: int) -> None:
 @pytest.mark.parametrize(
     ("status", "text"),
     [
-        (429, "hf://allen/tiny: is refused for now: {at} limits the rate (HTTP 429); wait, or set HF_TOKEN for a higher limit"),
+        (
+            429,
+            "hf://allen/tiny: is refused for now: {at} limits the rate (HTTP 429); "
+            "wait, or set HF_TOKEN for a higher limit",
+        ),
         (500, "hf://allen/tiny: cannot be had now: {at} fails (HTTP 500); try again later"),
         (403, "hf://allen/tiny: is refused by {at} (HTTP 403); the token in HF_TOKEN may not read it"),
         (418, "hf://allen/tiny: is refused by {at} (HTTP 418)"),
@@ -133,24 +142,28 @@ def test_each_refusal_has_its_own_words(server: HubServer, status: int, text: st
 
 
 def test_a_dataset_that_is_not_there(server: HubServer) -> None:
-    with pytest.raises(HubError, match=r"is not at http://.*, or is private \(HTTP 401\); check the name, or set HF_TOKEN"):
+    with pytest.raises(
+        HubError, match=r"is not at http://.*, or is private \(HTTP 401\); check the name, or set HF_TOKEN"
+    ):
         resolve_hub(HubPlace.parse("hf://allen/other"))
 
 
 def test_a_gated_dataset_wants_a_token(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     server.repo("allen/tiny").gated = True
-    with pytest.raises(HubError, match="is gated; accept its terms"):
+    with pytest.raises(HubError, match=r"is gated; accept its terms"):
         resolve_hub(tiny())
     monkeypatch.setenv("HF_TOKEN", "hf_" + "x" * 30)
     assert resolve_hub(tiny())[1]
 
 
 def test_a_revision_that_is_not_there(server: HubServer) -> None:
-    with pytest.raises(HubError, match="has no revision 'v9'; give a branch, tag or commit that exists"):
+    with pytest.raises(HubError, match=r"has no revision 'v9'; give a branch, tag or commit that exists"):
         resolve_hub(tiny(revision="v9"))
 
 
-def test_without_a_network_there_is_one_clear_line(client: Callable[[HubServer], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_there_is_one_clear_line(
+    client: Callable[[HubServer], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(HubError) as error:
         resolve_hub(tiny())
@@ -167,16 +180,18 @@ def test_a_pin_that_is_not_cached_fails_in_one_line_too(
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "another"))
-    with pytest.raises(HubError, match="is not in the hub's cache"):
+    with pytest.raises(HubError, match=r"is not in the hub's cache"):
         resolve_hub(tiny(), pin=pin, offline=True)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(HubError, match="no connection to"):
+    with pytest.raises(HubError, match=r"no connection to"):
         resolve_hub(tiny(), pin=pin)
 
 
-def test_offline_and_unpinned_is_refused_without_a_request(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_and_unpinned_is_refused_without_a_request(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(HubError, match="not pinned yet, and the hub may not be asked"):
+    with pytest.raises(HubError, match=r"not pinned yet, and the hub may not be asked"):
         resolve_hub(tiny())
     assert server.requests == []
 
@@ -191,7 +206,7 @@ def test_a_stale_pin_is_resolved_again(server: HubServer) -> None:
 def test_a_path_in_the_uri_names_files_of_any_split(server: HubServer) -> None:
     assert len(resolve_hub(HubPlace.parse("hf://allen/tiny/data"))[1]) == 3
     assert len(resolve_hub(HubPlace.parse("hf://allen/tiny/data/test*.jsonl"))[1]) == 1
-    with pytest.raises(SourceError, match="no data file at 'data/tset.jsonl'"):
+    with pytest.raises(SourceError, match=r"no data file at 'data/tset.jsonl'"):
         resolve_hub(HubPlace.parse("hf://allen/tiny/data/tset.jsonl"))
 
 
@@ -206,7 +221,7 @@ def test_the_converted_copy_is_used_where_there_are_no_data_files(server: HubSer
 
 def test_one_file_of_a_model_can_be_fetched(server: HubServer) -> None:
     assert fetch_file("allen/tiny", "README.md").read_bytes() == b"# hi"
-    with pytest.raises(HubError, match="no such file"):
+    with pytest.raises(HubError, match=r"no such file"):
         fetch_file("allen/tiny", "tokenizer.json")
 
 
@@ -214,13 +229,15 @@ def test_uris_are_read() -> None:
     assert HubPlace.parse("hf://a/b@v1/x/y.jsonl") == HubPlace(
         uri="hf://a/b@v1/x/y.jsonl", repo="a/b", wanted="v1", path="x/y.jsonl"
     )
-    with pytest.raises(SourceError, match="expected hf://owner/name"):
+    with pytest.raises(SourceError, match=r"expected hf://owner/name"):
         HubPlace.parse("hf://gsm8k")
-    with pytest.raises(SourceError, match="the uri says revision 'v1', the key says 'v2'; keep one"):
+    with pytest.raises(SourceError, match=r"the uri says revision 'v1', the key says 'v2'; keep one"):
         HubPlace.parse("hf://a/b@v1", revision="v2")
 
 
-def chosen(paths: list[str], card: dict[str, object] | None = None, config: str | None = None, split: str = "train") -> list[str]:
+def chosen(
+    paths: list[str], card: dict[str, object] | None = None, config: str | None = None, split: str = "train"
+) -> list[str]:
     return split_files(paths, card or {}, name="hf://a/b", config=config, split=split)
 
 
@@ -236,7 +253,9 @@ def test_splits_are_found_by_the_hubs_conventions() -> None:
 
 
 def test_an_unknown_split_is_named_with_the_ones_there_are() -> None:
-    with pytest.raises(SourceError, match=r"no split 'trian'; did you mean 'train'\? \(splits: test, train\)"):
+    with pytest.raises(
+        SourceError, match=r"no split 'trian'; did you mean 'train'\? \(splits: test, train\)"
+    ):
         chosen(["train.jsonl", "test.jsonl"], split="trian")
 
 

@@ -13,7 +13,17 @@ from tulu_data.sources.adapters import adapt
 from tulu_data.sources.location import ResolvedSource, resolve_source
 from tulu_data.sources.records import Records, open_records
 from tulu_data.sources.rows import RawBatch
-from tulu_data.specs.lock import FilePin, Lock, SourcePin, check_frozen, fitting_pin, lock_path, lock_text, read_lock, write_lock
+from tulu_data.specs.lock import (
+    FilePin,
+    Lock,
+    SourcePin,
+    check_frozen,
+    fitting_pin,
+    lock_path,
+    lock_text,
+    read_lock,
+    write_lock,
+)
 from tulu_data.specs.source import Source
 from tulu_data.store import Manifest, Store
 from tulu_data.store.writer import Draft, write_version
@@ -33,12 +43,21 @@ def base(tmp_path: Path) -> Path:
 
 def a_version(store: Store, name: str = "web") -> pa.Table:
     """Write a version of one record."""
-    content = adapt(RawBatch(table=pa.table({"messages": [CHAT["messages"]]}), rows=pa.array([1])), kind="sft").records
+    content = adapt(
+        RawBatch(table=pa.table({"messages": [CHAT["messages"]]}), rows=pa.array([1])), kind="sft"
+    ).records
     columns = {n: content.column(n) for n in content.schema.names if n != "row"}
     columns |= {"source": pa.array(["s"]), "origin": pa.array(["x:1"]), "copy": pa.array([0], pa.int32())}
     table = pa.table(columns).select(version_schema("sft").names).cast(version_schema("sft"))
     manifest = Manifest(
-        name=name, kind="sft", content_id="ab" * 32, recipe_id="r", rows=1, created="2024", shards=(), sources=()
+        name=name,
+        kind="sft",
+        content_id="ab" * 32,
+        recipe_id="r",
+        rows=1,
+        created="2024",
+        shards=(),
+        sources=(),
     )
     write_version(store, Draft(manifest=manifest, inputs_id="i", files={}, tables={}), table.to_batches())
     return table
@@ -70,7 +89,7 @@ def test_a_stored_version_is_read_straight_and_keeps_its_ids(base: Path) -> None
     assert origin == found.files[0].origin
     assert batch.column("id").to_pylist() == table.column("id").to_pylist()
     assert opened("web", base).name == "web@abababab"
-    with pytest.raises(SourceError, match="holds sft records, asked for preference"):
+    with pytest.raises(SourceError, match=r"holds sft records, asked for preference"):
         opened("web", base, kind="preference")
 
 
@@ -80,7 +99,7 @@ def test_a_shard_that_changed_is_refused(base: Path) -> None:
     data = bytearray(shard.read_bytes())
     data[-20] ^= 1
     shard.write_bytes(bytes(data))
-    with pytest.raises(StoreError, match="its sha256 is .*, the manifest says .*; the version is damaged"):
+    with pytest.raises(StoreError, match=r"its sha256 is .*, the manifest says .*; the version is damaged"):
         resolve("web@abab", base)
 
 
@@ -91,14 +110,16 @@ def test_what_cannot_be_resolved_says_where_and_what_would_do(base: Path) -> Non
         "sources.web.uri: 's3://bucket/x.jsonl': s3: is not supported yet; copy the files to a disk and give "
         "their path, or use hf://owner/name or name@version"
     )
-    with pytest.raises(SourceError, match="sources.web.uri: data/chat.json: no such file; .*did you mean 'chat.jsonl'"):
+    with pytest.raises(
+        SourceError, match=r"sources.web.uri: data/chat.json: no such file; .*did you mean 'chat.jsonl'"
+    ):
         resolve("data/chat.json", base)
-    with pytest.raises(SourceError, match="sources.web.uri: 'hf://x': expected hf://owner/name"):
+    with pytest.raises(SourceError, match=r"sources.web.uri: 'hf://x': expected hf://owner/name"):
         resolve("hf://x", base)
-    with pytest.raises(StoreError, match="no dataset 'web'"):
+    with pytest.raises(StoreError, match=r"no dataset 'web'"):
         resolve("web@ab", base)
     a_version(Store(base / "store"))
-    with pytest.raises(SourceError, match="the store has a dataset of this name, write web@latest"):
+    with pytest.raises(SourceError, match=r"the store has a dataset of this name, write web@latest"):
         resolve("web", base)
 
 
@@ -110,14 +131,20 @@ def test_a_dataset_on_a_command_line_tells_its_kind_and_its_bad_rows(base: Path)
     assert origin == "data/chat.jsonl"
     assert batch.schema == normalised_schema("sft")
     assert batch.column("id").equals(record_ids(batch, "sft"))
-    with pytest.raises(SourceError, match=r"files of different kinds: preference in data/pairs.jsonl, sft in data/chat.jsonl"):
+    with pytest.raises(
+        SourceError, match=r"files of different kinds: preference in data/pairs.jsonl, sft in data/chat.jsonl"
+    ):
         opened("data", base)
-    with pytest.raises(SourceError, match="^nope: no such file"):
+    with pytest.raises(SourceError, match=r"^nope: no such file"):
         opened("nope", base)
 
 
 def pin(**more: object) -> SourcePin:
-    values = {"uri": "hf://a/b", "revision": "0" * 40, "files": (FilePin(path="x.jsonl", sha256="1" * 64, size=7),)}
+    values = {
+        "uri": "hf://a/b",
+        "revision": "0" * 40,
+        "files": (FilePin(path="x.jsonl", sha256="1" * 64, size=7),),
+    }
     return SourcePin.model_validate({**values, **more})
 
 
@@ -136,7 +163,9 @@ def test_a_lock_is_read_as_it_was_written_and_written_only_when_it_differs(tmp_p
 def test_a_damaged_lock_is_told_with_its_place(tmp_path: Path) -> None:
     spec = tmp_path / "sft.yaml"
     lock_path(spec).write_text("version: 1\nsources:\n  a: {uri: x, revision: main, files: []}\n")
-    with pytest.raises(LockError, match=r"sft.lock.yaml:3:\d+ sources.a.revision: .*delete the lock to resolve"):
+    with pytest.raises(
+        LockError, match=r"sft.lock.yaml:3:\d+ sources.a.revision: .*delete the lock to resolve"
+    ):
         read_lock(spec)
 
 
@@ -152,10 +181,14 @@ def test_a_pin_fits_the_question_it_answered() -> None:
 def test_frozen_refuses_a_missing_and_a_stale_lock(tmp_path: Path) -> None:
     spec = tmp_path / "sft.yaml"
     check_frozen(spec, {})
-    with pytest.raises(LockError, match=r"sft.lock.yaml: no lock, and --frozen resolves nothing; run `tulu-data lock"):
+    with pytest.raises(
+        LockError, match=r"sft.lock.yaml: no lock, and --frozen resolves nothing; run `tulu-data lock"
+    ):
         check_frozen(spec, {"a": None})
     write_lock(spec, Lock(sources={"a": pin(), "old": pin()}))
-    with pytest.raises(LockError, match="stale: no fitting pin for b; pins for old, which the spec does not have"):
+    with pytest.raises(
+        LockError, match=r"stale: no fitting pin for b; pins for old, which the spec does not have"
+    ):
         check_frozen(spec, {"a": pin(), "b": None})
     write_lock(spec, Lock(sources={"a": pin()}))
     check_frozen(spec, {"a": pin()})

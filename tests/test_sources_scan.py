@@ -59,7 +59,9 @@ def test_a_condition_masks_records_and_bad_rows_whatever_the_batches(
     assert dict(zip(bad, bad_held, strict=True)) == {2: True, 4: True}
 
 
-def test_the_adapter_of_the_first_rows_is_kept(written: Callable[..., SourceFile], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_adapter_of_the_first_rows_is_kept(
+    written: Callable[..., SourceFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(json_lines, "BLOCK_ROWS", 1)
     lines = [good(1), '{"instruction": "a", "output": "b"}', good(3)]
     parts = list(scan_file(written(lines), SFT, [Where("true")]))
@@ -67,13 +69,17 @@ def test_the_adapter_of_the_first_rows_is_kept(written: Callable[..., SourceFile
     assert parts[1].bad.column("reason").to_pylist() == ["missing value"]
 
 
-def test_a_column_that_comes_late_is_null_before(written: Callable[..., SourceFile], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_column_that_comes_late_is_null_before(
+    written: Callable[..., SourceFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(json_lines, "BLOCK_ROWS", 1)
     file = written([good(1), good(2, tag="x"), good(3)])
     assert joined(list(scan_file(file, SFT, [Where("tag = 'x'")])))[2] == [False, True, False]
 
 
-def test_a_column_that_never_comes_is_an_error_with_the_nearest_name(written: Callable[..., SourceFile]) -> None:
+def test_a_column_that_never_comes_is_an_error_with_the_nearest_name(
+    written: Callable[..., SourceFile],
+) -> None:
     with pytest.raises(SourceError) as error:
         list(scan_file(written(LINES), SFT, [Where("promt = 'x'", name="web")]))
     assert str(error.value) == (
@@ -82,7 +88,9 @@ def test_a_column_that_never_comes_is_an_error_with_the_nearest_name(written: Ca
     )
 
 
-def test_a_condition_over_a_column_of_conflicting_types_is_refused(written: Callable[..., SourceFile]) -> None:
+def test_a_condition_over_a_column_of_conflicting_types_is_refused(
+    written: Callable[..., SourceFile],
+) -> None:
     lines = [good(1, tag=1), good(2, tag=["x"])]
     with pytest.raises(SourceError, match=r"column 'tag' holds values of different types in rows 1 to 2"):
         list(scan_file(written(lines), SFT, [Where("tag = 1")]))
@@ -121,13 +129,21 @@ def test_a_new_condition_on_a_cached_file_gives_what_the_first_scan_would(
     late = normalise(file, SFT, [Where("n <> 4")], tmp_path / "late")
     early = normalise(file, SFT, [Where("n <> 4")], tmp_path / "early")
     assert late.mask("n <> 4").to_pylist() == early.mask("n <> 4").to_pylist() == [True, True, True]
-    assert sorted(zip(late.bad["row"].to_pylist(), late.bad_mask("n <> 4").to_pylist(), strict=True)) == [(2, True), (4, False)]
-    assert sorted(zip(early.bad["row"].to_pylist(), early.bad_mask("n <> 4").to_pylist(), strict=True)) == [(2, True), (4, False)]
+    assert sorted(zip(late.bad["row"].to_pylist(), late.bad_mask("n <> 4").to_pylist(), strict=True)) == [
+        (2, True),
+        (4, False),
+    ]
+    assert sorted(zip(early.bad["row"].to_pylist(), early.bad_mask("n <> 4").to_pylist(), strict=True)) == [
+        (2, True),
+        (4, False),
+    ]
     with pytest.raises(SourceError, match=r"no column 'nn'.*columns: completion, n, prompt"):
         normalise(file, SFT, [Where("nn = 1")], tmp_path / "late")
 
 
-def test_a_new_condition_reads_only_the_columns_that_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_condition_reads_only_the_columns_that_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pq.write_table(pa.table({"prompt": ["a"], "completion": ["b"], "N": [1]}), tmp_path / "x.parquet")
     file = source_file(tmp_path / "x.parquet", "x.parquet")
     normalise(file, SFT, [], tmp_path / "cache")
@@ -143,13 +159,23 @@ def test_a_new_condition_reads_only_the_columns_that_it_needs(tmp_path: Path, mo
     assert asked == [["N"]]
 
 
-def test_another_reading_or_other_bytes_are_other_entries(written: Callable[..., SourceFile], tmp_path: Path) -> None:
+def test_another_reading_or_other_bytes_are_other_entries(
+    written: Callable[..., SourceFile], tmp_path: Path
+) -> None:
     file = written([good(1)])
     normalise(file, SFT, [], tmp_path / "cache")
-    swapped = Reading(kind="sft", adapter="prompt_completion", columns=(("completion", "prompt"), ("prompt", "completion")))
-    assert normalise(file, swapped, [], tmp_path / "cache").table.column("messages")[0][0]["content"].as_py() == "a1"
+    swapped = Reading(
+        kind="sft", adapter="prompt_completion", columns=(("completion", "prompt"), ("prompt", "completion"))
+    )
+    assert (
+        normalise(file, swapped, [], tmp_path / "cache").table.column("messages")[0][0]["content"].as_py()
+        == "a1"
+    )
     other = written([good(2)])
-    assert normalise(other, SFT, [], tmp_path / "cache").table.column("messages")[0][0]["content"].as_py() == "q2"
+    assert (
+        normalise(other, SFT, [], tmp_path / "cache").table.column("messages")[0][0]["content"].as_py()
+        == "q2"
+    )
 
 
 def test_the_same_bytes_under_two_names_share_an_entry_and_keep_their_names(

@@ -27,12 +27,18 @@ TABLE = pa.table(
         ("source.n = 1", [True, False, False, False], {"source", "n"}),
         ("length(messages) >= 1", [True, True, False, False], {"messages"}),
         ("meta.style = 'x' or n is null", [True, False, True, True], {"meta", "n"}),
-        ("len(list_filter(messages, lambda m: m.role = 'user')) = 1", [True, True, False, False], {"messages"}),
+        (
+            "len(list_filter(messages, lambda m: m.role = 'user')) = 1",
+            [True, True, False, False],
+            {"messages"},
+        ),
         ("true", [True] * 4, set()),
         ("n = 1) or (n = 2", None, None),
     ],
 )
-def test_a_condition_holds_where_it_is_true(sql: str, held: list[bool] | None, columns: set[str] | None) -> None:
+def test_a_condition_holds_where_it_is_true(
+    sql: str, held: list[bool] | None, columns: set[str] | None
+) -> None:
     if held is None:
         with pytest.raises(SourceError, match="syntax error"):
             Where(sql)
@@ -52,7 +58,10 @@ def test_a_condition_holds_where_it_is_true(sql: str, held: list[bool] | None, c
         ("row_number() over () < 3", "a window function is not allowed"),
         ("count(*) > 1", "function 'count_star' is not allowed"),
         ("sum(n) > 1", "function 'sum' is not allowed"),
-        ("random() < 0.5", "function 'random' is not allowed; a condition gives the same answer for a row every time"),
+        (
+            "random() < 0.5",
+            "function 'random' is not allowed; a condition gives the same answer for a row every time",
+        ),
         ("now() > '2020-01-01'", "function 'now' is not allowed"),
         ("getenv('HOME') = 'x'", "function 'getenv' is not allowed"),
         ("current_setting('threads') = '1'", "function 'current_setting' is not allowed"),
@@ -74,7 +83,9 @@ def test_what_a_condition_may_not_be(sql: str, text: str) -> None:
         Where(sql)
 
 
-@pytest.mark.parametrize("sql", ["read_text('/etc/passwd') = 'x'", "length(glob('/*')) > 0", "read_csv('x') = 1", "attach 'x.db'"])
+@pytest.mark.parametrize(
+    "sql", ["read_text('/etc/passwd') = 'x'", "length(glob('/*')) > 0", "read_csv('x') = 1", "attach 'x.db'"]
+)
 def test_files_are_out_of_reach(sql: str) -> None:
     with pytest.raises(SourceError):
         Where(sql).mask(TABLE)
@@ -84,7 +95,9 @@ def test_errors_name_the_source_and_the_columns() -> None:
     with pytest.raises(SourceError) as error:
         Where("n", name="web").mask(TABLE)
     assert str(error.value).startswith("sources.web.where 'n': gives ")
-    with pytest.raises(SourceError, match=r"^where \"n = 'x'\": Conversion Error: .*columns: messages, meta, n, source"):
+    with pytest.raises(
+        SourceError, match=r"^where \"n = 'x'\": Conversion Error: .*columns: messages, meta, n, source"
+    ):
         Where("n = 'x'").mask(TABLE)
 
 

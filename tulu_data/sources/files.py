@@ -88,7 +88,8 @@ def find_files(pattern: str, base: Path) -> tuple[SourceFile, ...]:
             raise _nothing(pattern, base)
         found = _expand(anchored, base, named=True)
     else:
-        matches = [Path(p) for p in sorted(glob.glob(str(anchored), recursive=True))]
+        # glob.glob leaves hidden names out, Path.glob does not.
+        matches = [Path(p) for p in sorted(glob.glob(str(anchored), recursive=True))]  # noqa: PTH207
         if not matches:
             raise _nothing(pattern, base)
         found = [p for match in matches for p in _expand(match, base, named=False)]

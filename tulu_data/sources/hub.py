@@ -115,7 +115,8 @@ def resolve_hub(
         return pin, _pinned_files(place, pin, offline=offline), pin.licence
     if offline:
         raise HubError(
-            f"{place.uri}: not pinned yet, and the hub may not be asked (offline); resolve it once with a network"
+            f"{place.uri}: not pinned yet, and the hub may not be asked (offline); "
+            "resolve it once with a network"
         )
     commit, card, listed = _listing(place)
     licence = card.get("license")
@@ -125,7 +126,8 @@ def resolve_hub(
     for expected, file in zip(listed, files, strict=True):
         if expected.sha256 not in (None, file.sha256):
             raise HubError(
-                f"{file.origin}: the download has sha256 {file.sha256[:12]}, the hub says {str(expected.sha256)[:12]}; "
+                f"{file.origin}: the download has sha256 {file.sha256[:12]}, "
+                f"the hub says {str(expected.sha256)[:12]}; "
                 f"delete {file.path} and try again"
             )
     pins = tuple(
@@ -164,7 +166,8 @@ def _listing(place: HubPlace) -> tuple[str, dict[str, Any], list[_Listed]]:
     if not found:
         have = sorted({p.rsplit("/", 1)[0] for p in tree if p.endswith(".parquet")})
         raise SourceError(
-            f"{place.uri}: no {folder.rstrip('/')!r} in the converted copy{nearest(folder.rstrip('/'), have)} (has {', '.join(have)})"
+            f"{place.uri}: no {folder.rstrip('/')!r} in the converted copy"
+            f"{nearest(folder.rstrip('/'), have)} (has {', '.join(have)})"
         )
     return converted, card, found
 
@@ -237,8 +240,9 @@ def _pinned_files(place: HubPlace, pin: SourcePin, *, offline: bool) -> tuple[So
     for pinned, file in zip(pin.files, files, strict=True):
         if pinned.sha256 != file.sha256:
             raise LockError(
-                f"{file.origin}: sha256 is {file.sha256[:12]}, the lock says {pinned.sha256[:12]}: the file changed under "
-                f"its commit, or the copy {file.path} is damaged; delete the copy, or move the pin with lock --update"
+                f"{file.origin}: sha256 is {file.sha256[:12]}, the lock says {pinned.sha256[:12]}: "
+                f"the file changed under its commit, or the copy {file.path} is damaged; "
+                "delete the copy, or move the pin with lock --update"
             )
     return files
 
@@ -263,7 +267,8 @@ def _fetch(place: HubPlace, revision: str, path: str, *, offline: bool, repo_typ
 
     return Path(
         hf_hub_download(
-            place.repo, path, revision=revision, repo_type=repo_type, endpoint=endpoint(), local_files_only=offline,
+            place.repo, path, revision=revision, repo_type=repo_type, endpoint=endpoint(),
+            local_files_only=offline,
             token=os.environ.get("HF_TOKEN") or None,
         )
     )  # fmt: skip

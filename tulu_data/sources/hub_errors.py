@@ -27,7 +27,10 @@ def explained(uri: str, revision: str, endpoint: str, error: Exception) -> HubEr
     elif isinstance(error, errors.RevisionNotFoundError):
         text = f"has no revision {revision!r}; give a branch, tag or commit that exists"
     elif isinstance(error, errors.LocalEntryNotFoundError | errors.OfflineModeIsEnabled):
-        text = f"is not in the hub's cache, and {endpoint} may not be asked or did not answer; connect once without HF_HUB_OFFLINE"
+        text = (
+            f"is not in the hub's cache, and {endpoint} may not be asked or did not answer; "
+            "connect once without HF_HUB_OFFLINE"
+        )
     elif isinstance(error, errors.EntryNotFoundError):
         text = "has no such file any more; move the pin with lock --update"
     elif status == 401 or isinstance(error, errors.RepositoryNotFoundError):
@@ -35,7 +38,10 @@ def explained(uri: str, revision: str, endpoint: str, error: Exception) -> HubEr
     elif status == 403:
         text = f"is refused by {endpoint} (HTTP 403); the token in HF_TOKEN may not read it"
     elif status == 429:
-        text = f"is refused for now: {endpoint} limits the rate (HTTP 429); wait, or set HF_TOKEN for a higher limit"
+        text = (
+            f"is refused for now: {endpoint} limits the rate (HTTP 429); "
+            "wait, or set HF_TOKEN for a higher limit"
+        )
     elif status is not None and status >= 500:
         text = f"cannot be had now: {endpoint} fails (HTTP {status}); try again later"
     elif status is not None:

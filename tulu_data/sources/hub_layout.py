@@ -66,7 +66,8 @@ def _card_splits(
             )
     if chosen is None:
         raise SourceError(
-            f"{name}: no configuration {config!r}{nearest(str(config), names)} (configurations: {', '.join(sorted(names))})"
+            f"{name}: no configuration {config!r}{nearest(str(config), names)} "
+            f"(configurations: {', '.join(sorted(names))})"
         )
     folder = str(chosen.get("data_dir") or "").strip("/")
     inside = [p for p in data if not folder or p.startswith(f"{folder}/")]

@@ -107,7 +107,8 @@ def _elements(document: object, name: str) -> list[Any]:
         return [document]
     if len(lists) > 1:
         raise SourceError(
-            f"{name}: an object with several lists of rows ({', '.join(sorted(lists))}); keep one of them in the file"
+            f"{name}: an object with several lists of rows ({', '.join(sorted(lists))}); "
+            "keep one of them in the file"
         )
     return list(document[lists[0]])
 

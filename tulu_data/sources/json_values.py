@@ -126,8 +126,8 @@ def batch_of_rows(
     wanted = [n for n in names if only is None or n.lower() in only]
     if len(wanted) > MAX_COLUMNS:
         raise SourceError(
-            f"{len(wanted)} different keys in {len(rows)} rows (first {wanted[0]!r}); these are data, not columns: "
-            "write one object with fixed keys a row"
+            f"{len(wanted)} different keys in {len(rows)} rows (first {wanted[0]!r}); "
+            "these are data, not columns: write one object with fixed keys a row"
         )
     columns, mixed = [], set()
     for name in wanted:

@@ -19,7 +19,7 @@ READER_VERSION = 1
 
 
 def read_raw(file: SourceFile, only: frozenset[str] | None = None) -> Iterator[RawBatch]:
-    """Yield the raw rows of a file; `only` names, in lower case, the columns to read where not all are needed.
+    """Yield the raw rows of a file; `only` names, in lower case, the columns to read if not all.
 
     Raises SourceError when the file as a whole cannot be read; single bad rows are in the batches.
     """

@@ -62,7 +62,7 @@ class Records:
 def open_records(
     uri: str, *, base: Path, store: Store, cache: Path, kind: Kind | None = None, adapter: Adapter = "auto"
 ) -> Records:
-    """Open a path, glob, `name@version`, stored name or hub dataset; the kind is read off the columns if not given.
+    """Open a path, glob, `name@version`, stored name or hub dataset; the kind is told by the columns.
 
     Raises SourceError, StoreError or HubError.
     """

@@ -63,7 +63,7 @@ class Scanned:
 
 
 def scan_file(file: SourceFile, reading: Reading, wheres: Sequence[Where] = ()) -> Iterator[Scanned]:
-    """Yield the records, bad rows and masks of a file; raise SourceError, naming it, when it cannot be read."""
+    """Yield the records, bad rows and masks of a file; raise SourceError when it cannot be read."""
     watch = _Columns(wheres)
     settled = reading
     for raw in _named(file, read_raw(file)):

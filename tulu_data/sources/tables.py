@@ -8,6 +8,7 @@ import codecs
 import csv
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,59 +37,55 @@ def read_csv(
         raise SourceError(f"{name}: no header line can be read ({error})") from None
     if header is None:
         return
+    if _csv_problem(header, header, delimiter):
+        raise SourceError(f"{name}: the header line is not UTF-8; save the file as UTF-8")
     repeated = sorted({h for h in header if header.count(h) > 1})
     if repeated:
         raise SourceError(f"{name}: column {repeated[0]!r} stands in the header twice; rename one")
-    number, done = 0, False
-    while not done:
-        rows: list[list[str]] = []
-        numbers: list[int] = []
-        bad: list[BadRow] = []
-        while len(rows) + len(bad) < BATCH_ROWS:
-            try:
-                row = next(reader)
-            except StopIteration:
-                done = True
-                break
-            except (csv.Error, TruncatedArchiveError) as error:
-                number += 1
-                torn = isinstance(error, TruncatedArchiveError)
-                bad.append(
-                    BadRow(
-                        row=number,
-                        reason="truncated archive" if torn else "broken csv",
-                        detail=str(error),
-                        raw="",
-                    )
-                )
-                done = torn
-                if torn:
-                    break
-                continue
-            if not row:
-                continue
-            number += 1
-            problem = _csv_problem(row, header, number, delimiter)
-            if problem:
-                bad.append(problem)
-            else:
-                rows.append(row)
-                numbers.append(number)
-        if rows or bad:
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    bad: list[BadRow] = []
+    for number, row in enumerate(_csv_rows(reader, header, delimiter), start=1):
+        if isinstance(row, BadRow):
+            bad.append(replace(row, row=number))
+        else:
+            rows.append(row)
+            numbers.append(number)
+        if len(rows) + len(bad) >= BATCH_ROWS:
             yield _csv_batch(header, rows, numbers, bad, only)
+            rows, numbers, bad = [], [], []
+    if rows or bad:
+        yield _csv_batch(header, rows, numbers, bad, only)
 
 
-def _csv_problem(row: list[str], header: list[str], number: int, delimiter: str) -> BadRow | None:
+def _csv_rows(reader: Iterator[list[str]], header: list[str], delimiter: str) -> Iterator[list[str] | BadRow]:
+    """Yield the values of every row, or what is wrong with it (its number is put in by the caller)."""
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield BadRow(row=0, reason="broken csv", detail=str(error), raw="")
+            continue
+        except TruncatedArchiveError as error:
+            yield BadRow(row=0, reason="truncated archive", detail=str(error), raw="")
+            return
+        if row:
+            yield _csv_problem(row, header, delimiter) or row
+
+
+def _csv_problem(row: list[str], header: list[str], delimiter: str) -> BadRow | None:
     """Describe what is wrong with a csv row, or return None."""
     raw = delimiter.join(row)[:RAW_LIMIT]
     if len(row) != len(header):
         detail = f"{len(row)} values where the header has {len(header)} columns"
-        return BadRow(row=number, reason="broken csv", detail=detail, raw=raw)
+        return BadRow(row=0, reason="broken csv", detail=detail, raw=raw)
     if not all(value.isascii() for value in row):
         try:
             "".join(row).encode("utf-8")
         except UnicodeEncodeError:
-            return BadRow(row=number, reason="not utf-8", detail="bytes that are not UTF-8", raw=raw)
+            return BadRow(row=0, reason="not utf-8", detail="bytes that are not UTF-8", raw=raw)
     return None
 
 
@@ -134,10 +131,7 @@ def read_parquet(path: Path, name: str, only: frozenset[str] | None = None) -> I
     """Yield the rows of a parquet file, reading only the columns that will be used."""
     try:
         with pq.ParquetFile(path, memory_map=True) as file:
-            if only is None:
-                columns = None
-            else:
-                columns = [n for n in file.schema_arrow.names if n.lower() in only]
+            columns = None if only is None else [n for n in file.schema_arrow.names if n.lower() in only]
             number = 0
             batches = (
                 file.iter_batches(BATCH_ROWS, columns=columns)

@@ -31,7 +31,7 @@ class Where:
     """One compiled condition."""
 
     def __init__(self, sql: str, *, name: str | None = None) -> None:
-        """Parse the condition of a named source; raise SourceError when it is more than one plain expression."""
+        """Parse the condition of a source; raise SourceError when it is not one plain expression."""
         self.sql = sql
         self._place = f"sources.{name}.where" if name else "where"
         self._connection = _connect()
@@ -80,7 +80,8 @@ class Where:
     def unknown(self, name: str, have: frozenset[str]) -> SourceError:
         """Build the error for a column that no row has."""
         return SourceError(
-            f"{self._place} {self.sql!r}: no column {name!r}{nearest(name, sorted(have))} (columns: {', '.join(sorted(have))})"
+            f"{self._place} {self.sql!r}: no column {name!r}{nearest(name, sorted(have))} "
+            f"(columns: {', '.join(sorted(have))})"
         )
 
     def _parsed(self) -> Any:
@@ -110,7 +111,8 @@ class Where:
             name = str(node.get("function_name", "")).lower()
             if kind == "FUNCTION" and name in _refused_functions(self._connection):
                 raise self._problem(
-                    f"function {name!r} is not allowed; a condition gives the same answer for a row every time",
+                    f"function {name!r} is not allowed; "
+                    "a condition gives the same answer for a row every time",
                     (),
                 )
 
@@ -138,7 +140,8 @@ def _refused_functions(connection: "duckdb.DuckDBPyConnection") -> frozenset[str
     """Return the functions whose value depends on more than their arguments, and the aggregates."""
     rows = connection.execute(
         "SELECT lower(function_name) FROM duckdb_functions() GROUP BY 1 "
-        "HAVING bool_or(stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY')) OR bool_and(function_type = 'aggregate')"
+        "HAVING bool_or(stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY')) "
+        "OR bool_and(function_type = 'aggregate')"
     ).fetchall()
     return frozenset(str(row[0]) for row in rows) | {"getenv"}
 

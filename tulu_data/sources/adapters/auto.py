@@ -24,8 +24,8 @@ from tulu_data.specs.source import Adapter
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
-        MESSAGES_LAYOUT, SHAREGPT_LAYOUT, ALPACA_LAYOUT, PROMPT_COMPLETION_LAYOUT, HH_LAYOUT, PREFERENCE_LAYOUT,
-        RLVR_LAYOUT,
+        MESSAGES_LAYOUT, SHAREGPT_LAYOUT, ALPACA_LAYOUT, PROMPT_COMPLETION_LAYOUT, HH_LAYOUT,
+        PREFERENCE_LAYOUT, RLVR_LAYOUT,
     )
 }  # fmt: skip
 
@@ -50,7 +50,8 @@ def choose(schema: pa.Schema, kind: Kind, columns: Mapping[str, str]) -> Adapter
             f"no adapter for kind {kind} fits ({_found(schema)}); needed are {known}; map names with columns:"
         )
     raise SourceError(
-        f"several adapters fit ({_found(schema)}): {', '.join(fitting)}; say which, for example adapter: {fitting[0]}"
+        f"several adapters fit ({_found(schema)}): {', '.join(fitting)}; "
+        f"say which, for example adapter: {fitting[0]}"
     )
 
 

@@ -5,6 +5,7 @@ in parts and other ragged shapes are read row by row through `message`. Every ro
 a chat or has a fault that names the message and what is wrong with it.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -92,26 +93,17 @@ def _columnar(array: pa.Array, fields: tuple[str, str], place: str, faults: Faul
     for index in np.flatnonzero(codes < 0):
         fault(index, "unknown role", unknown_role(at(index, role_field), words(index)))
     contents = whole(pc.struct_field(values, content_field)).cast(TEXT)
-    calls: dict[int, str] = {}
     call_turns = np.flatnonzero(codes == CODES[CALL])
     sources: list[tuple[str, pa.Array, Indices]] = [(content_field, contents, call_turns)]
-    for name in _CALL_FIELDS:
-        if name in {f.name for f in values.type}:
-            column = whole(pc.struct_field(values, name))
-            sources.append((name, column, np.flatnonzero(~nulls_in(column))))
-    for name, column, turns in sources:
-        for index in turns:
-            try:
-                text = openai_calls(column[int(index)].as_py())
-            except BrokenCallError as error:
-                fault(index, "broken tool call", f"{at(index, name)} {error}")
-                continue
-            if text is not None:
-                calls[int(index)] = text
+    for name in sorted({f.name for f in values.type} & set(_CALL_FIELDS)):
+        column = whole(pc.struct_field(values, name))
+        sources.append((name, column, np.flatnonzero(~nulls_in(column))))
+    calls = _calls(
+        sources, lambda index, name, text: fault(index, "broken tool call", f"{at(index, name)} {text}")
+    )
     if len(call_turns):
-        codes = np.where(codes == CODES[CALL], CODES["assistant"], codes)
-        is_call = np.zeros(len(values), dtype=bool)
-        is_call[call_turns] = True
+        is_call = codes == CODES[CALL]
+        codes = np.where(is_call, CODES["assistant"], codes)
         contents = pc.if_else(pa.array(is_call), pa.scalar("", TEXT), contents)
     for index in np.flatnonzero(nulls_in(contents)):
         if int(index) not in calls:
@@ -119,6 +111,23 @@ def _columnar(array: pa.Array, fields: tuple[str, str], place: str, faults: Faul
     roles = pa.array(list(ROLES), TEXT).take(pa.array(np.maximum(codes, 0)))
     written = pa.array([calls.get(i) for i in range(len(values))], TEXT) if calls else None
     return chats_of(lengths, messages_of(roles, pc.fill_null(contents, ""), written))
+
+
+def _calls(
+    sources: list[tuple[str, pa.Array, Indices]], fault: Callable[[int, str, str], None]
+) -> dict[int, str]:
+    """Write the calls of the messages that have some, by message."""
+    calls: dict[int, str] = {}
+    for name, column, turns in sources:
+        for index in turns.tolist():
+            try:
+                text = openai_calls(column[index].as_py())
+            except BrokenCallError as error:
+                fault(index, name, str(error))
+                continue
+            if text is not None:
+                calls[index] = text
+    return calls
 
 
 def _role_codes(roles: pa.Array) -> tuple[Indices, Any]:

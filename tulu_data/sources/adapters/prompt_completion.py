@@ -49,7 +49,8 @@ PROMPT_COMPLETION_LAYOUT = Layout(
     name="prompt_completion",
     kinds=("sft",),
     parts={
-        "prompt": ("prompt",), "completion": ("completion", "response"), "system": ("system",), "tools": ("tools",),
+        "prompt": ("prompt",), "completion": ("completion", "response"), "system": ("system",),
+        "tools": ("tools",),
     },
     needs="prompt and completion (or response)",
     read=read_prompt_completion,

@@ -68,7 +68,8 @@ RLVR_LAYOUT = Layout(
     name="rlvr",
     kinds=("rlvr",),
     parts={
-        "messages": ("messages",), "prompt": ("prompt",), "ground_truth": ("ground_truth", "reward_model.ground_truth"),
+        "messages": ("messages",), "prompt": ("prompt",),
+        "ground_truth": ("ground_truth", "reward_model.ground_truth"),
         "verifier": ("verifier", "dataset"), "system": ("system",),
     },
     needs="messages or prompt, and ground_truth (or reward_model.ground_truth)",
