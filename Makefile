@@ -20,7 +20,7 @@ DEMO := demo
 # Reads no pip progress bar into logs, and keeps what pip says at length in a file.
 PIP := PYTHONUNBUFFERED=1 $(BIN)/pip install --disable-pip-version-check --progress-bar off
 
-.PHONY: help demo test check bench clean setup wheel-check
+.PHONY: help demo test check docs bench clean setup wheel-check
 
 help:  ## List the targets.
 	@echo "usage: make TARGET [PYTHON=python3.12] [VENV=.venv]"; echo
@@ -43,8 +43,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PIP) -c constraints.txt -e '.[train,dev]' 2>&1 | tee "$(VENV)/install.log" | \
 		sed -u -n -E -e 's/^ *Downloading ([^ ]*\/)?([^ /]+) \(([0-9.]+ [MG]B)\)$$/  fetched \2 (\3)/p' \
 			-e 's/^Successfully installed .*/  installed/p' || { \
-		grep -E '^(ERROR|WARNING: Retry)' "$(VENV)/install.log" | tail -n 5 >&2 || tail -n 5 "$(VENV)/install.log" >&2; \
-		echo "make: pip could not install tulu-data; the lines above are its last words, the rest is in $(VENV)/install.log." >&2; \
+		grep -E '^ *(ERROR|error):' "$(VENV)/install.log" | sed -E 's/^ */  /' | head -n 5 >&2 || tail -n 5 "$(VENV)/install.log" >&2; \
+		echo "make: pip could not install tulu-data; the lines above say why, the rest is in $(VENV)/install.log." >&2; \
 		echo "make: with no network, or behind a proxy, set pip's own PIP_INDEX_URL, PIP_FIND_LINKS or PIP_PROXY; then type make again." >&2; \
 		exit 1; }
 	@touch "$@"
@@ -86,9 +86,13 @@ check: $(STAMP)  ## Run the gates: format, lint, types, layers, heavy imports, d
 test: check  ## Run the gates, then every test, with coverage.
 	@$(BIN)/pytest --cov=tulu_data --cov=trainers --cov-report=term:skip-covered
 
-bench: $(STAMP)  ## Run every benchmark in bench/ and print its table.
-	@shopt -s nullglob; for script in bench/*.py; do \
-		printf '\n== %s\n' "$$script"; $(BIN)/python "$$script"; done
+docs: $(STAMP)  ## Write docs/commands.md from the commands' own help.
+	@$(BIN)/python docs/reference.py
+
+bench: $(STAMP)  ## Run every benchmark in bench/ (bench_*.py) and print its table.
+	@shopt -s nullglob; scripts=(bench/bench_*.py); \
+	if [ "$${#scripts[@]}" = 0 ]; then echo "bench: no bench/bench_*.py yet"; fi; \
+	for script in "$${scripts[@]}"; do printf '\n== %s\n' "$$script"; $(BIN)/python "$$script"; done
 
 wheel-check: $(STAMP)  ## Build the wheel and use it in empty environments outside the repository.
 	@.ci/wheel-check "$(abspath $(BIN))/python"

@@ -1,0 +1,43 @@
+"""Write docs/commands.md: every verb with its own help, as click prints it.
+
+The page is never edited by hand; a test compares it with the commands, and `make docs` renews it.
+"""
+
+from pathlib import Path
+
+import click
+
+from tulu_data.cli.main import VERBS, group
+
+PAGE = Path(__file__).with_name("commands.md")
+WIDTH = 100
+
+_OPENING = """\
+# Commands
+
+Written by `make docs` from the commands' own help.
+
+Exit codes: 0 done, 1 an error of yours in one line (or a check that found something), 2 wrong usage.
+Results go to stdout, progress and warnings to stderr.
+"""
+
+
+def page() -> str:
+    """Return the page for the commands as they are now."""
+    return "\n".join([_OPENING, *(_section(verb) for verb in VERBS)])
+
+
+def _section(verb: str) -> str:
+    """Return one verb's heading and help."""
+    top = click.Context(group, info_name="tulu-data")
+    command = group.get_command(top, verb)
+    assert command is not None
+    context = click.Context(
+        command, info_name=verb, parent=top, terminal_width=WIDTH, max_content_width=WIDTH,
+        help_option_names=["-h", "--help"],
+    )  # fmt: skip
+    return f"## {verb}\n\n```text\n{command.get_help(context)}\n```\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")
