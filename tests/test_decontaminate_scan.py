@@ -1,0 +1,232 @@
+"""The scan against a brute-force oracle, its evidence, and the faults of other tools it must not have."""
+
+import random
+
+import pyarrow as pa
+import pytest
+from decontaminate_fixtures import batch, hit_set, index_of, record, scan_texts
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from word_reference import ALPHABETS, EVERY, overlap, words
+
+from tulu_data.decontaminate import HITS, RULES, scan
+from tulu_data.kernels.ngrams import WHOLE
+
+QUESTION = "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May."
+PASSAGE = "The river rose for nine days before the old mill gave way and took the bridge along with it."
+
+VOCABULARIES = {
+    "latin": ["one", "Two", "tHree", "caf\u00e9", "cafe\u0301", "x\u00b2", "\u00bd", "48", "stra\u00dfe"],
+    "cyrillic": ["\u043e\u0434\u0438\u043d", "\u0414\u0432\u0430", "\u0442\u0440\u0438", "\u0439"],
+    "arabic": ["\u0648\u0627\u062d\u062f", "\u0627\u062b\u0646\u064e\u0627\u0646", "\u0663"],
+    "devanagari": ["\u090f\u0915", "\u0926\u094b", "\u0924\u0940\u0928"],
+    "cjk": ["\u5929", "\u6c17", "\u4eca\u65e5", "\u304b\u3099", "\u304c", "\uff21\uff22"],
+}
+GLUE = [" ", ", ", "\u200b ", ".\n", " \u00ad", "\u00a0", "-"]
+
+
+@st.composite
+def pairs(draw):
+    """Draw an instance and the user turns of a record out of few words, so that they overlap often."""
+    vocabulary = draw(st.sampled_from(list(VOCABULARIES.values())))
+    phrase = st.lists(st.tuples(st.sampled_from(vocabulary[:3]), st.sampled_from(GLUE)), max_size=20)
+    written = phrase.map(lambda parts: "".join(word + glue for word, glue in parts))
+    instance = draw(written)
+    turns = draw(st.lists(written, max_size=3))
+    if draw(st.booleans()):
+        cut = draw(st.integers(0, len(instance)))
+        turns.append(
+            draw(written)
+            + draw(st.sampled_from(GLUE))
+            + instance[cut // 2 : cut // 2 + len(instance) // 2 + 9]
+        )
+    return instance, turns
+
+
+noise = st.one_of(*(st.text(alphabet=letters, max_size=30) for letters in (*ALPHABETS.values(), EVERY)))
+
+
+@settings(max_examples=300)
+@given(
+    st.one_of(pairs(), st.tuples(noise, st.lists(noise, max_size=2))),
+    st.sampled_from(["tulu3", "coverage", "any-8"]),
+)
+def test_a_hit_is_what_brute_force_says(pair, rule):
+    instance, turns = pair
+    of_words, of_grams = overlap(instance, turns)
+    expected = {
+        "tulu3": of_words if of_words > 0.5 else None,
+        "coverage": of_grams if of_grams >= 0.7 else None,
+        "any-8": of_grams if of_grams > 0 else None,
+    }[rule]
+    found = scan_texts([instance], [turns], rule).table
+    assert found["overlap"].to_pylist() == ([] if expected is None else [pytest.approx(expected)])
+
+
+@settings(max_examples=200)
+@given(pairs())
+def test_spans_point_at_the_shared_words_in_both_originals(pair):
+    instance, turns = pair
+    for hit in scan_texts([instance], [turns]).table.to_pylist():
+        ours = [words(instance[s["start"] : s["end"]]) for s in hit["instance_spans"]]
+        theirs = [words(turns[s["turn"] - 1][s["start"] : s["end"]]) for s in hit["record_spans"]]
+        assert all(ours)
+        assert all(theirs)
+        together = [w for span in ours for w in span]
+        assert len(together) >= hit["overlap"] * len(words(instance)) - 1e-9
+        width = min(8, len(words(instance)))
+        grams = {tuple(w[k : k + width]) for w in theirs for k in range(len(w) - width + 1)}
+        for span in ours:
+            shared = [k for k in range(len(span) - width + 1) if tuple(span[k : k + width]) in grams]
+            assert {k + j for k in shared for j in range(width)} == set(range(len(span)))
+
+
+@settings(max_examples=60)
+@given(st.lists(pairs(), min_size=1, max_size=6), st.integers(1, 5), st.integers(1, 8))
+def test_collisions_of_hashes_never_become_hits(drawn, bits, batch_size):
+    instances, records = [i for i, _ in drawn], [t for _, t in drawn]
+    exact = scan_texts(instances, records)
+    narrow = scan_texts(instances, records, key_bits=bits, batch_size=batch_size)
+    assert narrow.table.equals(exact.table)
+
+
+@settings(max_examples=30)
+@given(st.lists(pairs(), min_size=1, max_size=12), st.integers(1, 13), st.integers(1, 3))
+def test_hits_do_not_depend_on_workers_or_batches(drawn, batch_size, workers):
+    instances, records = [i for i, _ in drawn], [t for _, t in drawn]
+    straight = scan_texts(instances, records)
+    assert scan_texts(instances, records, workers=workers, batch_size=batch_size).table.equals(straight.table)
+
+
+def test_a_short_question_matches_as_a_phrase_inside_a_turn():
+    found = scan_texts(
+        ["What is the capital of France?"],
+        [["Tell me: what is the capital of france, please"], ["capital of France"]],
+    )
+    assert found.table["record"].to_pylist() == [0]
+    assert found.table["overlap"].to_pylist() == [1.0]
+
+
+def test_a_tiny_question_must_be_the_whole_turn():
+    records = [["So, what is it?"], ["what is it"], ["Hi", "What is it"], ["what", "is it"]]
+    assert scan_texts(["What is it?"], records).table["record"].to_pylist() == [1, 2]
+    assert WHOLE == 4
+
+
+def test_a_question_without_words_is_counted_as_unmatchable():
+    index = index_of(["?!", "What is it?"])
+    assert index.unmatchable(0) == 1
+    assert scan([batch([["?!"]])], "sft", index).table.num_rows == 0
+
+
+def test_a_leaked_passage_without_its_question_is_found():
+    index = index_of([{"question": QUESTION, "passage": PASSAGE}])
+    found = scan([batch([[f"Read: {PASSAGE}"]])], "sft", index).table
+    assert found["field"].to_pylist() == ["passage"]
+    assert found["overlap"].to_pylist() == [1.0]
+
+
+def test_a_leaked_prompt_without_its_answer_is_found():
+    index = index_of([{"question": QUESTION, "answer": "72", "choices": ["1", "72"]}])
+    assert scan([batch([[QUESTION]])], "sft", index).table["overlap"].to_pylist() == [1.0]
+
+
+def test_a_repeated_ngram_counts_at_every_place():
+    chorus = "row row row your boat gently down the "
+    found = scan_texts([chorus + "stream life is but a dream and then " + chorus], [[chorus]])
+    assert found.table["overlap"].to_pylist() == [16 / 24]
+
+
+def test_hits_of_one_ngram_have_no_cap():
+    found = scan_texts([QUESTION] * 300, [[QUESTION]])
+    assert found.table.num_rows == 300
+
+
+def test_other_numbers_are_no_hit():
+    table = "1 2 3 4 5 6 7 8 9 10 11 12"
+    swapped = QUESTION.replace("48", "12")
+    assert scan_texts([table], [["13 14 15 16 17 18 19 20 21 22 23 24"]]).table.num_rows == 0
+    assert scan_texts([table], [[table]]).table.num_rows == 1
+    assert scan_texts([QUESTION], [[swapped]]).table["overlap"].to_pylist() == [15 / 20]
+
+
+def test_ngrams_do_not_cross_turns_and_turns_of_one_record_add_up():
+    half = QUESTION.split()
+    cut = [" ".join(half[:7]), " ".join(half[7:14]), " ".join(half[14:])]
+    assert scan_texts([QUESTION], [cut]).table.num_rows == 0
+    halves = [" ".join(half[:9]), " ".join(half[9:])]
+    found = scan_texts([QUESTION], [halves, halves[:1], halves[1:]]).table
+    assert found["record"].to_pylist() == [0, 2]
+    assert [s["turn"] for s in found["record_spans"].to_pylist()[0]] == [1, 2]
+
+
+@pytest.mark.parametrize("role", ["system", "assistant", "tool"])
+def test_only_user_turns_are_scanned(role):
+    messages = [{"role": role, "content": QUESTION}, {"role": "user", "content": "hello"}]
+    assert scan([batch([messages])], "sft", index_of([QUESTION])).table.num_rows == 0
+
+
+def test_preferences_are_scanned_in_their_prompt():
+    index = index_of([QUESTION])
+    leak, clean = [{"role": "user", "content": QUESTION}], [{"role": "user", "content": "hello"}]
+    records = [
+        {"id": "a", "prompt": clean, "chosen": leak, "rejected": leak},
+        {"id": "b", "prompt": leak, "chosen": clean, "rejected": clean},
+    ]
+    assert scan([batch(records, "preference")], "preference", index).table["id"].to_pylist() == ["b"]
+
+
+def test_rlvr_records_are_scanned_in_their_messages():
+    rows = [record([QUESTION]) | {"ground_truth": "72", "verifier": "gsm8k"}]
+    assert scan([batch(rows, "rlvr")], "rlvr", index_of([QUESTION])).records == 1
+    assert scan([batch(rows, "rlvr")], "rlvr", index_of([QUESTION])).table.num_rows == 1
+
+
+def test_null_and_empty_contents_and_slices_are_read_right():
+    rows = [
+        [{"role": "user", "content": None}, {"role": "user", "content": QUESTION}],
+        [],
+        [{"role": "user", "content": ""}, {"role": "assistant", "content": QUESTION}],
+        [QUESTION],
+    ]
+    whole = batch(rows)
+    index = index_of([QUESTION])
+    assert hit_set(scan([whole], "sft", index)) == {(0, "1"), (3, "1")}
+    assert hit_set(scan([whole.slice(1), whole.slice(0, 2), whole.slice(4)], "sft", index)) == {
+        (2, "1"),
+        (3, "1"),
+    }
+
+
+def test_an_empty_stream_gives_an_empty_table():
+    found = scan([], "sft", index_of([QUESTION]))
+    assert (found.table.schema, found.table.num_rows, found.records) == (HITS, 0, 0)
+
+
+def test_every_rule_finds_a_whole_question():
+    for rule in RULES:
+        assert scan_texts([QUESTION], [[QUESTION]], rule).table["rule"].to_pylist() == [rule]
+
+
+def test_many_records_against_many_instances_agree_with_brute_force():
+    draw = random.Random(7)  # noqa: S311
+    vocabulary = [f"w{k}" for k in range(30)]
+    make = lambda low, high: " ".join(draw.choices(vocabulary, k=draw.randint(low, high)))  # noqa: E731
+    instances = [make(1, 14) for _ in range(60)]
+    hot = make(8, 8)
+    instances += [f"{hot} {make(0, 20)}" for _ in range(60)]
+    records = [[make(0, 30), draw.choice(instances), hot if draw.random() < 0.3 else "x"] for _ in range(150)]
+    expected = {
+        (r, str(k + 1))
+        for r, turns in enumerate(records)
+        for k, instance in enumerate(instances)
+        if overlap(instance, turns)[0] > 0.5
+    }
+    assert hit_set(scan_texts(instances, records, batch_size=40)) == expected
+
+
+def test_a_hits_table_has_its_schema():
+    found = scan_texts([QUESTION], [[QUESTION]]).table
+    assert found.schema == HITS
+    assert isinstance(found, pa.Table)
+    found.validate(full=True)
