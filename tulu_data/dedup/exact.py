@@ -4,15 +4,13 @@ Which one is kept depends on declared priority and on ids, never on input order,
 the same for shuffled files, and dedup of a deduplicated set changes nothing.
 """
 
-from hashlib import sha256
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tulu_data.kernels.record_ids import canonical_bytes
-from tulu_data.schema import CONTENT, MESSAGES, Kind
+from tulu_data.kernels.record_ids import content_digests
+from tulu_data.schema import CONTENT, MESSAGES, TEXT, Kind
 
 Words = npt.NDArray[np.uint64]
 
@@ -39,14 +37,11 @@ def first_of_each(
 
 
 def prompt_keys(batch: pa.RecordBatch, kind: Kind) -> Words:
-    """Return a (n, 2) key of the turns before the first answer of every record."""
+    """Return a (n, 2) key of what the model sees before its first answer: turns, and tools if any."""
     prompts = _prompts(batch, kind)
-    schema = CONTENT["sft"]
-    columns = [prompts, pa.nulls(len(prompts), schema.field("tools").type)]
-    buffer, ends = canonical_bytes(pa.RecordBatch.from_arrays(columns, schema=schema), "sft")
-    view, starts = memoryview(buffer.data), np.concatenate(([0], ends[:-1])) if len(ends) else ends
-    digests = b"".join(sha256(view[a:b]).digest()[:16] for a, b in zip(starts, ends, strict=True))
-    return np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 2)
+    tools = batch.column("tools") if kind == "sft" else pa.nulls(len(prompts), TEXT)
+    asked = pa.RecordBatch.from_arrays([prompts, tools], schema=CONTENT["sft"])
+    return np.frombuffer(b"".join(content_digests(asked, "sft")), ">u8").astype(np.uint64).reshape(-1, 2)
 
 
 def _prompts(batch: pa.RecordBatch, kind: Kind) -> pa.Array:

@@ -14,7 +14,10 @@ from tulu_data.schema import Kind
 _NAMES = (
     r"chat\s?gpt|gpt-?[345][\w.-]*|claude|bard|gemini|llama|alpaca|vicuna|qwen|deepseek|mistral|grok|copilot"
 )
-_MAKERS = r"openai|anthropic|google|meta ai|microsoft|lmsys|large model systems organization|alibaba|deepseek|mistral ai|xai"
+_MAKERS = (
+    r"openai|anthropic|google|meta ai|microsoft|lmsys|large model systems organization"
+    r"|alibaba|deepseek|mistral ai|xai"
+)
 _MADE = r"(created|trained|developed|made|built)"
 _TEMPLATE = r"\{\{\s*(name|author|assistant)\s*\}\}"
 PATTERN = (

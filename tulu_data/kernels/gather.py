@@ -105,7 +105,8 @@ def _copy(
         row = rows[i]
         if valid[row]:
             start, end, to = offsets[row], offsets[row + 1], out_offsets[places[i]]
-            out[to : to + end - start] = data[start:end]
+            for j in range(end - start):
+                out[to + j] = data[start + j]
 
 
 @kernel

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from tulu_data.kernels.jit import kernel
+from tulu_data.kernels.jit import inner, kernel
 
 Words = npt.NDArray[np.uint64]
 Purpose = Literal["draw", "order"]
@@ -28,7 +28,7 @@ def ranks(key: Words, ids: Words, copies: npt.NDArray[np.int64]) -> Words:
     return _ranks(key, np.ascontiguousarray(ids), copies)
 
 
-@kernel
+@inner
 def _mix(h: np.uint64) -> np.uint64:
     """Scramble 64 bits (fmix64 of MurmurHash3, A. Appleby, public domain)."""
     h ^= h >> np.uint64(33)

@@ -21,13 +21,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tulu_data.kernels.buffers import Messages, Text, messages_of, text_of
-from tulu_data.kernels.jit import kernel
+from tulu_data.kernels.jit import inner, kernel
 from tulu_data.schema import CONTENT, MESSAGES, Kind
 
 ID_BYTES = 16
 _DIGIT_VALUES = np.zeros(256, np.uint8)
 _DIGIT_VALUES[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
-_NULL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_NULL = -1
+"""All bits set, as a size that no text has."""
 
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
@@ -35,13 +36,15 @@ Offsets = npt.NDArray[np.int64]
 
 def record_ids(batch: pa.RecordBatch, kind: Kind) -> pa.Array:
     """Return the ids of a batch as 32 hexadecimal digits each (large_string)."""
+    return pa.array([digest.hex() for digest in content_digests(batch, kind)], pa.large_string())
+
+
+def content_digests(batch: pa.RecordBatch, kind: Kind) -> list[bytes]:
+    """Return the first ID_BYTES of the sha256 of every record's canonical bytes."""
     buffer, ends = canonical_bytes(batch, kind)
-    view = memoryview(buffer.data)
-    starts = np.concatenate(([0], ends[:-1])).tolist() if len(ends) else []
-    digests = [
-        sha256(view[a:b]).hexdigest()[: 2 * ID_BYTES] for a, b in zip(starts, ends.tolist(), strict=True)
-    ]
-    return pa.array(digests, pa.large_string())
+    view, stops = memoryview(buffer.data), ends.tolist()
+    starts = [0, *stops[:-1]]
+    return [sha256(view[a:b]).digest()[:ID_BYTES] for a, b in zip(starts, stops, strict=False)]
 
 
 def id_words(ids: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint64]:
@@ -114,19 +117,21 @@ def _column(batch: pa.RecordBatch, field: pa.Field) -> tuple[bytes, _TextColumn 
     return field.name.encode(), _TextColumn(text_of(array))
 
 
-@kernel
-def _put_size(out: Bytes, at: int, value: np.uint64) -> int:
+@inner
+def _put_size(out: Bytes, at: int, value: int) -> int:
     """Write one little-endian 64-bit integer; return where the next byte goes."""
     for i in range(8):
-        out[at + i] = np.uint8((value >> np.uint64(8 * i)) & np.uint64(0xFF))
+        out[at + i] = (value >> (8 * i)) & 0xFF
     return at + 8
 
 
-@kernel
+@inner
 def _put_bytes(out: Bytes, at: int, data: Bytes, start: int, end: int) -> int:
     """Write size and bytes of `data[start:end]`; return where the next byte goes."""
-    at = _put_size(out, at, np.uint64(end - start))
-    out[at : at + end - start] = data[start:end]
+    at = _put_size(out, at, end - start)
+    # A loop, not a slice: it compiles in a tenth of the time, to the same memory copy.
+    for i in range(end - start):
+        out[at + i] = data[start + i]
     return at + end - start
 
 
@@ -134,7 +139,8 @@ def _put_bytes(out: Bytes, at: int, data: Bytes, start: int, end: int) -> int:
 def _write_constant(head: Bytes, cursor: Offsets, out: Bytes) -> None:
     """Write the same bytes at every record's cursor and move the cursors on."""
     for row in range(cursor.size):
-        out[cursor[row] : cursor[row] + head.size] = head
+        for i in range(head.size):
+            out[cursor[row] + i] = head[i]
         cursor[row] += head.size
 
 
@@ -161,7 +167,7 @@ def _write_messages(
         if not valid[row]:
             continue
         at = _put_bytes(out, cursor[row], name, 0, name.size)
-        at = _put_size(out, at, np.uint64(offsets[row + 1] - offsets[row]))
+        at = _put_size(out, at, offsets[row + 1] - offsets[row])
         for i in range(offsets[row], offsets[row + 1]):
             at = _put_bytes(out, at, role, role_offsets[i], role_offsets[i + 1])
             at = _put_bytes(out, at, content, content_offsets[i], content_offsets[i + 1])

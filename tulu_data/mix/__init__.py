@@ -5,5 +5,6 @@ from tulu_data.mix.inputs import Inputs, resolve_inputs
 from tulu_data.mix.plan import Plan
 
 __all__ = [
-    "Built", "Inputs", "Plan", "Prepared", "Settings", "build", "find_existing", "mix", "prepare", "resolve_inputs",
+    "Built", "Inputs", "Plan", "Prepared", "Settings",
+    "build", "find_existing", "mix", "prepare", "resolve_inputs",
 ]  # fmt: skip

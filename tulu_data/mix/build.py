@@ -29,6 +29,7 @@ from tulu_data.store.refs import find_built
 from tulu_data.store.writer import utc_now
 
 BATCH_BYTES = 32 << 20
+_READ = {"uri", "revision", "files"}
 DROPPED = pa.schema(
     [(name, pa.large_string()) for name in ("id", "source", "origin", "step", "reason", "evidence")]
 )
@@ -102,8 +103,9 @@ def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
     plan, inputs = prepared.plan, prepared.inputs
     reports = [{"action": found.action, **found.report.to_dict()} for found in prepared.decontamination]
     manifest = Manifest(
-        name=plan.mixture.name, kind=plan.mixture.kind, content_id=plan.content_id, recipe_id=inputs.recipe_id,
-        rows=plan.rows, created=utc_now(), shards=(), sources=plan.sources,
+        name=plan.mixture.name, kind=plan.mixture.kind, rows=plan.rows,
+        content_id=plan.content_id, recipe_id=inputs.recipe_id,
+        created=utc_now(), shards=(), sources=plan.sources,
         decontamination=reports[-1] if reports else None, warnings=plan.warnings,
         software={"tulu-data": __version__, "pyarrow": installed("pyarrow"), "numpy": installed("numpy")},
     )  # fmt: skip
@@ -117,7 +119,7 @@ def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
         manifest=manifest, inputs_id=inputs.inputs_id, tables=tables,
         files={
             "spec.yaml": _yaml(resolved_spec(plan.mixture, inputs.revisions)),
-            "lock.yaml": _yaml({s.name: s.model_dump(include={"uri", "revision", "files"}) for s in plan.sources}),
+            "lock.yaml": _yaml({s.name: s.model_dump(include=_READ) for s in plan.sources}),
             "README.md": render_card(manifest, file.mixture),
         },
     )  # fmt: skip

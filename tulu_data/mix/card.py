@@ -15,25 +15,28 @@ tags: [tulu-data, {{ manifest.kind }}]
 
 {{ description }}
 
-{{ "{:,}".format(manifest.rows) }} records of kind {{ manifest.kind }}, content id `{{ manifest.content_id }}`.
+{{ "{:,}".format(manifest.rows) }} records of kind {{ manifest.kind }}, \
+content id `{{ manifest.content_id }}`.
 
 | source | read | quarantined | dropped | not drawn | kept | rows | licence |
 |---|--:|--:|--:|--:|--:|--:|---|
 {% for s in manifest.sources -%}
-| {{ s.name }} | {{ s.read }} | {{ s.quarantined.values() | sum }} | {{ s.dropped.values() | sum }} | {{ s.not_drawn }} \
-| {{ s.kept }} | {{ s.rows }} | {{ s.licence or "not stated" }} |
+| {{ s.name }} | {{ s.read }} | {{ s.quarantined.values() | sum }} | {{ s.dropped.values() | sum }} \
+| {{ s.not_drawn }} | {{ s.kept }} | {{ s.rows }} | {{ s.licence or "not stated" }} |
 {% endfor %}
 read = quarantined + dropped + not drawn + kept; rows counts copies.
 
 {% if manifest.decontamination -%}
 Decontaminated against {{ manifest.decontamination.suites | map(attribute="name") | join(", ") }} \
-by rule {{ manifest.decontamination.rule }}; hits with evidence are in `hits.parquet`.
+by rule {{ manifest.decontamination.rule }} (records with a hit: {{ manifest.decontamination.action }}); \
+hits with evidence are in `hits.parquet`.
 {%- else -%}
 Not decontaminated, as its spec says.
 {%- endif %}
 
-Built by tulu-data {{ manifest.software["tulu-data"] }} from `spec.yaml`; inputs with hashes are in `lock.yaml`, \
-records left out with reasons in `dropped.parquet` and `quarantined.parquet`.
+Built by tulu-data {{ manifest.software["tulu-data"] }} from `spec.yaml`; \
+inputs with hashes are in `lock.yaml`, records left out with reasons in `dropped.parquet` \
+and `quarantined.parquet`.
 """
 
 

@@ -95,9 +95,8 @@ def make_pool(sources: Sequence[SourceInput]) -> Pool:
                 table_ids.append(id_words(file.table.column("id")))
             at = keys[id(file)]
             rows = source.rows(file)
-            columns.append((
-                np.full(len(rows), number, np.int32), np.full(len(rows), at, np.int32), rows, table_ids[at][rows],
-            ))  # fmt: skip
+            source_column, table_column = (np.full(len(rows), value, np.int32) for value in (number, at))
+            columns.append((source_column, table_column, rows, table_ids[at][rows]))
     source_of, table_of, row, ids = (np.concatenate(parts) for parts in zip(*columns, strict=True))
     return Pool(
         sources=tuple(sources), tables=tuple(tables), source=source_of, table=table_of, row=row, ids=ids,

@@ -65,7 +65,7 @@ def _filter(pool: Pool, step: FilterStep, kind: Kind, context: StepContext) -> N
     def judge(work: tuple[pa.RecordBatch, Index, list[Index]]) -> list[tuple[str, Index]]:
         batch, rows, groups = work
         part = batch.take(pa.array(rows))
-        found = []
+        found: list[tuple[str, Index]] = []
         for name in step.drop:
             hit = np.flatnonzero(FILTERS[name](part, kind))
             found.append((name, _entries(groups, hit)))

@@ -110,7 +110,11 @@ def _name(mixture: Mixture) -> Iterator[Mistake]:
 
 def _decontamination(mixture: Mixture) -> Iterator[Mistake]:
     """Refuse a mixture that is neither decontaminated nor says that it is not."""
-    has_step = any(step.step == "decontaminate" for step in mixture.steps)
+    found = [i for i, step in enumerate(mixture.steps) if step.step == "decontaminate"]
+    has_step = bool(found)
+    if len(found) > 1:
+        text = "a second decontaminate step; name all suites in `against` of the first"
+        yield Mistake(text=text, path=("steps", found[1]))
     if not has_step and mixture.decontaminate is None:
         yield Mistake(
             text="no decontamination step; add {step: decontaminate, against: [evals/]} to steps, "
