@@ -401,3 +401,13 @@ def test_the_shared_prefix_is_the_one_that_python_finds(
             assert left[:n] == right[:n] == prompt
             assert [(m["role"], m["content"]) for m in record["chosen"]] == left[n:]
             assert [(m["role"], m["content"]) for m in record["rejected"]] == right[n:]
+
+
+def test_columns_in_several_chunks_and_slices_are_read_alike() -> None:
+    rows = [{"messages": [U, {"role": "assistant", "content": str(i)}]} for i in range(6)]
+    whole = raw(rows).table
+    chunked = pa.concat_tables([whole.slice(0, 2), whole.slice(2, 4)])
+    batch = RawBatch(table=chunked, rows=pa.array(range(1, 7), pa.int64()))
+    assert adapt(batch, kind="sft").records.equals(run(rows).records)
+    part = RawBatch(table=whole.slice(3, 2), rows=pa.array([4, 5], pa.int64()))
+    assert adapt(part, kind="sft").records.column("id").equals(run(rows).records.column("id").slice(3, 2))

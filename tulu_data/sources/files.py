@@ -9,6 +9,7 @@ import glob
 import hashlib
 import json
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
@@ -97,7 +98,9 @@ def find_files(pattern: str, base: Path) -> tuple[SourceFile, ...]:
         raise SourceError(
             f"{pattern}: no data file in {base} fits; data files end in {', '.join(sorted(_SUFFIXES))}"
         )
-    return tuple(source_file(p, _origin(p, base)) for p in sorted(set(found), key=lambda p: _origin(p, base)))
+    named = sorted({_origin(p, base): p for p in found}.items())
+    with ThreadPoolExecutor() as pool:
+        return tuple(pool.map(lambda item: source_file(item[1], item[0]), named))
 
 
 def _is_glob(pattern: str) -> bool:

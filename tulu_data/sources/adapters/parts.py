@@ -70,9 +70,10 @@ def reach(table: pa.Table, path: str) -> pa.Array | None:
 
 def whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """Return a column as one array, dictionaries and views written out."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(array, pa.ChunkedArray):
-        array = array.chunk(0) if array.num_chunks else pa.array([], array.type)
+    array = column
+    if isinstance(column, pa.ChunkedArray):
+        # One chunk is the rule, and combining it would copy it.
+        array = column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
