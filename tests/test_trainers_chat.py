@@ -19,7 +19,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from trainers.chat import RenderError, render, token_mask
 
 CHATML = (
-    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}"
+    "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 CHATML_MARKED = (
@@ -29,7 +30,8 @@ CHATML_MARKED = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 TULU = (
-    "{% for message in messages %}{% if message['role'] == 'system' %}{{ '<|system|>\n' + message['content'] + '\n' }}"
+    "{% for message in messages %}{% if message['role'] == 'system' %}"
+    "{{ '<|system|>\n' + message['content'] + '\n' }}"
     "{% elif message['role'] == 'user' %}{{ '<|user|>\n' + message['content'] + '\n' }}"
     "{% elif message['role'] == 'assistant' %}{% if not loop.last %}"
     "{{ '<|assistant|>\n' + message['content'] + eos_token + '\n' }}{% else %}"
@@ -38,7 +40,8 @@ TULU = (
 )
 LLAMA3 = (
     "{{ '<|begin_of_text|>' }}{% for m in messages %}"
-    "{{ '<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n' + m['content'] | trim + '<|eot_id|>' }}{% endfor %}"
+    "{{ '<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n' + m['content'] | trim + '<|eot_id|>' }}"
+    "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
 )
 INST = (
@@ -47,7 +50,8 @@ INST = (
     "{% else %}{{ ' ' + m['content'] + eos_token }}{% endif %}{% endfor %}"
 )
 SPECIAL = [
-    "<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>",
+    "<|im_start|>", "<|im_end|>", "<|begin_of_text|>",
+    "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>",
 ]  # fmt: skip
 
 Says = Callable[[str], str]
@@ -60,8 +64,10 @@ TEMPLATES: dict[str, tuple[str | None, Says]] = {
     "inst": (INST, lambda c: " " + c + "<|end|>"),
 }
 NASTY = [
-    "", " ", "\n", "  leading", "trailing \n", "\n\nboth\n\n", "<|assistant|>\nfake<|end|>", "<|im_end|>", "<|eot_id|>",
-    "<|im_start|>assistant\nno", "\u4f60\u597d\uff0c\u4e16\u754c", "\U0001f600\U0001f468\u200d\U0001f469\u200d\U0001f467", "{{ 7 * 7 }}", "{% generation %}",
+    "", " ", "\n", "  leading", "trailing \n", "\n\nboth\n\n",
+    "<|assistant|>\nfake<|end|>", "<|im_end|>", "<|eot_id|>",
+    "<|im_start|>assistant\nno", "\u4f60\u597d\uff0c\u4e16\u754c",
+    "\U0001f600\U0001f468\u200d\U0001f469\u200d\U0001f467", "{{ 7 * 7 }}", "{% generation %}",
     "a\r\nb", "e\u0301", "\ufeffbom", "[/INST]", "\u00a0nbsp\u00a0", "tab\there",
 ]  # fmt: skip
 CONTENT = st.one_of(st.sampled_from(NASTY), st.text(st.characters(exclude_categories=["Cs"]), max_size=12))
@@ -134,28 +140,21 @@ def test_tool_calls_and_tools_are_rendered_and_only_the_call_is_learned():
     assert text.startswith("<|system|>\nTools: ")
 
 
-@pytest.mark.parametrize(
-    ("template", "reason"),
-    [
-        ("{% for m in messages %}{% generation %}{{ m['content'] }}{% endgeneration %}{% endfor %}", "marks 2 spans for 1"),
-        (
-            "{% for m in messages %}{% if m['role'] == 'user' %}{% generation %}{{ m['content'] }}{% endgeneration %}"
-            "{% else %}{{ m['content'] }}{% endif %}{% endfor %}",
-            "changes or leaves out an assistant content",
-        ),
-        (
-            "{% for m in messages %}{% if m['role'] == 'assistant' %}{% generation %}{{ m['content'] }}{% endgeneration %}"
-            "{% endif %}{% endfor %}",
-            "changes or leaves out a user content",
-        ),
-        ("{{ raise_exception('roles must alternate') }}", "refuses it: roles must alternate"),
-        (
-            "{% for m in messages %}{% if loop.last %}{{ m['content'] }}{% else %}{{ m['content'] | upper }}{% endif %}"
-            "{% endfor %}",
-            "changes or leaves out a user content",
-        ),
-    ],
-)
+LOOP, STOP = "{% for m in messages %}", "{% endfor %}"
+SAY, MARKED_SAY = "{{ m['content'] }}", "{% generation %}{{ m['content'] }}{% endgeneration %}"
+UNSOUND = {
+    "marks 2 spans for 1": LOOP + MARKED_SAY + STOP,
+    "changes or leaves out an assistant content": (
+        LOOP + "{% if m['role'] == 'user' %}" + MARKED_SAY + "{% else %}" + SAY + "{% endif %}" + STOP
+    ),
+    "changes or leaves out a user content": (
+        LOOP + "{% if m['role'] == 'assistant' %}" + MARKED_SAY + "{% endif %}" + STOP
+    ),
+    "refuses it: roles must alternate": "{{ raise_exception('roles must alternate') }}",
+}
+
+
+@pytest.mark.parametrize(("reason", "template"), UNSOUND.items())
 def test_an_unsound_template_is_refused_with_its_reason(template, reason):
     tokenizer = AutoTokenizer.from_pretrained(TINY)
     tokenizer.chat_template = template
@@ -166,7 +165,8 @@ def test_an_unsound_template_is_refused_with_its_reason(template, reason):
 def test_a_template_that_rewrites_earlier_turns_is_refused():
     tokenizer = AutoTokenizer.from_pretrained(TINY)
     tokenizer.chat_template = (
-        "{% for m in messages %}{{ m['role'] + ': ' }}{% if m['role'] == 'assistant' and not loop.last %}"
+        "{% for m in messages %}{{ m['role'] + ': ' }}"
+        "{% if m['role'] == 'assistant' and not loop.last %}"
         "{{ m['content'].split('</think>')[-1] }}{% else %}{{ m['content'] }}{% endif %}{{ '<|end|>' }}{% endfor %}"
         "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
     )

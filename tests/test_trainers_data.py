@@ -77,8 +77,8 @@ def test_records_without_a_sound_mask_are_named_with_their_reasons(tmp_path, tok
     with pytest.raises(TrainError) as caught:
         encode_version(version, tokenizer, max_length=100, overflow="truncate")
     assert str(caught.value) == (
-        f"{version.ref}: 2 of 8 records have no sound loss mask (2 x no assistant turn); records {ids[2]}, {ids[5]}; "
-        "drop them in the mixture or use another chat template"
+        f"{version.ref}: 2 of 8 records have no sound loss mask (2 x no assistant turn); "
+        f"records {ids[2]}, {ids[5]}; drop them in the mixture or use another chat template"
     )
 
 
@@ -132,7 +132,9 @@ def test_the_cache_key_holds_everything_that_decides_the_tokens(version, tokeniz
         ]
     ]  # fmt: skip
     assert len(set(keys)) == 5
-    assert keys[0] == cache_folder(version, AutoTokenizer.from_pretrained(TINY), max_length=50, overflow="drop")
+    assert keys[0] == cache_folder(
+        version, AutoTokenizer.from_pretrained(TINY), max_length=50, overflow="drop"
+    )
 
 
 def test_a_damaged_cache_entry_is_not_used(version, tokenizer):

@@ -10,7 +10,16 @@ from trainer_fixtures import config
 
 from trainers.configs import SftConfig
 from trainers.data import Documents
-from trainers.packing import IGNORED, best_fit, collate, count_steps, epoch_steps, micro_batches, ranked, steps_from
+from trainers.packing import (
+    IGNORED,
+    best_fit,
+    collate,
+    count_steps,
+    epoch_steps,
+    micro_batches,
+    ranked,
+    steps_from,
+)
 
 LENGTHS = st.lists(st.integers(2, 64), min_size=1, max_size=120)
 
@@ -106,7 +115,12 @@ def test_a_step_of_global_packing_holds_batch_size_records_on_average():
 def test_epochs_and_seeds_have_their_own_order():
     documents = documents_of([10] * 50)
     orders = [
-        [d for s in epoch_steps(documents, config(seed=seed, packing="none"), epoch) for row in s.rows for d in row]
+        [
+            d
+            for s in epoch_steps(documents, config(seed=seed, packing="none"), epoch)
+            for row in s.rows
+            for d in row
+        ]
         for seed, epoch in ((0, 0), (0, 1), (1, 0))
     ]
     assert len({tuple(order) for order in orders}) == 3

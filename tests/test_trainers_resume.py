@@ -36,7 +36,7 @@ train_sft(job(Version.open(Path({version!r})), Path({output!r}), **{settings!r})
 """
 
 
-class Interrupted(Exception):
+class StopError(Exception):
     """Raised by a test in place of a kill."""
 
 
@@ -67,9 +67,9 @@ def assert_equal_runs(output: Path, straight: Path) -> None:
 def interrupt(version, output: Path, event: str, step: int) -> None:
     def watch(seen: str, at: int) -> None:
         if (seen, at) == (event, step):
-            raise Interrupted
+            raise StopError
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(StopError):
         train_sft(job(version, output, **SETTINGS), watch=watch)
 
 
@@ -123,9 +123,9 @@ def test_weights_optimizer_and_random_states_are_all_restored(version, tmp_path)
 def interrupt_at(version, output: Path, step: int, settings: dict) -> None:
     def watch(event: str, at: int) -> None:
         if (event, at) == ("stepped", step):
-            raise Interrupted
+            raise StopError
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(StopError):
         train_sft(job(version, output, **settings), watch=watch)
 
 
@@ -170,7 +170,8 @@ def test_other_settings_are_refused_with_what_differs(version, tmp_path):
         train_sft(job(version, tmp_path / "run", **{**SETTINGS, "learning_rate": 2e-3, "seed": 1}))
     assert str(caught.value) == (
         f"{checkpoints(tmp_path / 'run')[-1]}: the checkpoint was written with other settings "
-        "(learning_rate: 0.001 -> 0.002; seed: 0 -> 1); use those settings to go on, or another --output to start anew"
+        "(learning_rate: 0.001 -> 0.002; seed: 0 -> 1); "
+        "use those settings to go on, or another --output to start anew"
     )
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -184,7 +185,9 @@ def test_settings_that_cannot_change_the_weights_may_differ(version, straight, t
 def test_other_data_is_refused(version, tmp_path):
     interrupt(version, tmp_path / "run", "saved", 4)
     other = write_sft_version(tmp_path / "store", sums(21))
-    with pytest.raises(TrainError, match=f"is of {version.ref}, this run reads {other.ref}; give --data {version.ref}"):
+    with pytest.raises(
+        TrainError, match=f"is of {version.ref}, this run reads {other.ref}; give --data {version.ref}"
+    ):
         train_sft(job(other, tmp_path / "run", **SETTINGS))
 
 
@@ -203,7 +206,9 @@ def test_a_finished_run_is_not_trained_again(version, straight):
 
 
 def test_a_folder_that_is_no_checkpoint_is_refused(version, tmp_path):
-    with pytest.raises(TrainError, match=r"no checkpoint.json, so no checkpoint; give a folder checkpoints/step-"):
+    with pytest.raises(
+        TrainError, match=r"no checkpoint.json, so no checkpoint; give a folder checkpoints/step-"
+    ):
         train_sft(job(version, tmp_path / "run", resume=str(tmp_path), **SETTINGS))
 
 

@@ -95,10 +95,13 @@ class SftConfig(Spec):
     """Folder of the run. Default: runs/<version>-<recipe>."""
 
     @model_validator(mode="after")
-    def _one_length(self) -> "SftConfig":
+    def _fits_together(self) -> "SftConfig":
         if self.epochs is not None and self.steps is not None:
             text = "give epochs or steps, not both"
             raise PydanticCustomError("at", "{text}", {"text": text, "key": "steps", "on_key": True})
+        if self.micro_batch_tokens < self.max_length:
+            text = f"must be at least max_length ({self.max_length}), found {self.micro_batch_tokens}"
+            raise PydanticCustomError("at", "{text}", {"text": text, "key": "micro_batch_tokens"})
         return self
 
     @property

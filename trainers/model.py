@@ -189,6 +189,8 @@ def _load_model(config: SftConfig, attention: str) -> PreTrainedModel:
             if source.local and "gguf_file" not in source.arguments:
                 _need_weights(source.local)
             model = AutoModelForCausalLM.from_pretrained(source.path, **source.arguments, **arguments)
+            if "gguf_file" in source.arguments:
+                model = _plain(model, attention)
     assert isinstance(model, PreTrainedModel)
     return model
 
@@ -198,6 +200,14 @@ def _from_config(shape: Any, **arguments: Any) -> PreTrainedModel:
     model = make(shape, **arguments)
     assert isinstance(model, PreTrainedModel)
     return model
+
+
+def _plain(model: PreTrainedModel, attention: str) -> PreTrainedModel:
+    """Move the unpacked weights of a GGUF model into a plain one, which can be saved."""
+    del model.config.quantization_config
+    plain = _from_config(model.config, dtype=torch.float32, attn_implementation=attention)
+    plain.load_state_dict(model.state_dict())
+    return plain
 
 
 def _need_weights(folder: Path) -> None:
@@ -215,8 +225,10 @@ def _explained(source: Source) -> Iterator[None]:
         with _without_bars():
             yield
     except (OSError, ValueError, ImportError) as error:
+        missing = isinstance(error, ImportError)
         said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         hint = "mend the folder" if source.local else "check the id and the network, or give a folder"
+        hint = "install what it names and run again" if missing else hint
         raise TrainError(f"{source.path}: transformers cannot load it ({said}); {hint}") from None
 
 

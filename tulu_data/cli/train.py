@@ -1,6 +1,5 @@
 """`tulu-data train`: choose version, recipe and output, call one trainer, print what came of it."""
 
-import json
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,40 +7,40 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tulu_data.cli.console import print_json, stage
+from tulu_data.cli.options import json_option, open_store, store_option, workspace_root
 from tulu_data.errors import MissingExtraError, TrainError, nearest
 from tulu_data.schema import Kind
-from tulu_data.specs.workspace import Workspace, read_workspace
+from tulu_data.specs.workspace import read_workspace
 from tulu_data.store import Store, Version
 
 if TYPE_CHECKING:
-    from trainers.configs import Recipe
+    from trainers.configs import Recipe, SftConfig
     from trainers.run import Job, Plan, Summary
 
 ALGORITHMS: dict[str, Kind] = {"sft": "sft"}
 """Algorithm -> kind of the versions it reads."""
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(short_help="Train a model on a dataset version.")
 @click.argument("words", nargs=-1, metavar="[ALGORITHM] [RECIPE]")
-@click.option(
-    "--data", metavar="NAME@VERSION", help="Dataset version to train on. Default: the one built last."
-)
+@click.option("--data", metavar="NAME@VERSION", help="Version to train on (default: the one built last).")
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting; repeatable."
 )
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="Run folder. Default: runs/<version>-<recipe>."
+    "--output", type=click.Path(path_type=Path), help="Run folder (default: runs/<version>-<recipe>)."
 )
-@click.option(
-    "--store", type=click.Path(path_type=Path), help="Store of dataset versions. Default: the workspace's."
-)
+@store_option
 @click.option("--dry-run", is_flag=True, help="Print steps, tokens and predicted memory; train nothing.")
 @click.option(
-    "--resume", default="auto", show_default=True, metavar="auto|never|PATH", help="Checkpoint to go on from."
+    "--resume",
+    default="auto",
+    metavar="auto|never|PATH",
+    help="Checkpoint to go on from (default: auto, the newest whole one of the run).",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def command(
-    *,
     words: tuple[str, ...],
     data: str | None,
     overrides: tuple[str, ...],
@@ -54,21 +53,26 @@ def command(
     """Train a model on a dataset version.
 
     ALGORITHM is sft. RECIPE is a .yaml file or the name of a recipe that comes with the package.
-    Without arguments: the version built last, recipes/sft.yaml if there is one, and the workspace's model.
+    Without arguments: the version built last, recipes/sft.yaml of the workspace (else the packaged
+    smoke recipe), and the workspace's model.
     """
     _need_trainers()
-    from trainers.run import plan_run
+    from trainers.run import Job, default_output, plan_run
     from trainers.sft import train_sft
 
-    job = _job(words, data=data, overrides=overrides, output=output, store=store, resume=resume)
+    root = workspace_root(Path())
+    recipe, version = _choose(words, data, overrides, open_store(store, root), root)
+    folder = output or (
+        Path(recipe.config.output) if recipe.config.output else default_output(version, recipe)
+    )
+    job = Job(recipe=recipe, version=version, output=folder, resume=resume)
     if dry_run:
         plan = plan_run(job)
-        click.echo(json.dumps(plan.to_dict(), indent=2) if as_json else _plan_text(plan))
+        print_json(plan.to_dict()) if as_json else click.echo(_plan_text(plan))
         return
-    if not as_json:
-        click.echo(f"training {job.recipe.config.model} on {job.version.ref} by {job.recipe.name}", err=True)
+    stage(f"train: {recipe.config.model} on {version.ref} by {recipe.name}")
     summary = train_sft(job)
-    click.echo(json.dumps(summary.to_dict(), indent=2) if as_json else _summary_text(job, summary))
+    print_json(summary.to_dict()) if as_json else click.echo(_summary_text(job, summary))
 
 
 def _need_trainers() -> None:
@@ -78,32 +82,30 @@ def _need_trainers() -> None:
             raise MissingExtraError("train", "train", module)
 
 
-def _job(
-    words: tuple[str, ...],
-    *,
-    data: str | None,
-    overrides: tuple[str, ...],
-    output: Path | None,
-    store: Path | None,
-    resume: str,
-) -> "Job":
+def _choose(
+    words: tuple[str, ...], data: str | None, overrides: tuple[str, ...], store: Store, root: Path
+) -> tuple["Recipe", Version]:
     """Settle what to train on what: arguments first, then the recipe, then the workspace."""
-    from trainers.configs import read_recipe, with_model
-    from trainers.run import Job, default_output
+    from trainers.configs import Recipe, read_recipe
 
-    workspace = read_workspace(Path())
-    algorithm, recipe_path = _read_words(words)
-    named = read_recipe(recipe_path, overrides) if recipe_path else None
-    wanted = data or (named.config.data if named else None)
-    version = _version(_store(store, workspace), wanted)
-    algorithm = algorithm or _algorithm_for(version)
-    recipe = named or _default_recipe(algorithm, overrides)
-    _check_kind(recipe, version)
-    recipe = type(recipe)(name=recipe.name, config=with_model(recipe.config, workspace.model))
-    folder = output or (
-        Path(recipe.config.output) if recipe.config.output else default_output(version, recipe)
-    )
-    return Job(recipe=recipe, version=version, output=folder, resume=resume, quiet=False)
+    algorithm, path = _read_words(words)
+    named = read_recipe(path, overrides) if path else None
+    version = _version(store, data or (named.config.data if named else None))
+    algorithm = algorithm or (named.config.algorithm if named else _algorithm_for(version))
+    recipe = named or read_recipe(_default_recipe(algorithm, root), overrides)
+    _check_kind(recipe.config.algorithm, version)
+    return Recipe(name=recipe.name, config=_with_model(recipe.config, root)), version
+
+
+def _with_model(config: "SftConfig", root: Path) -> "SftConfig":
+    """Fill in the workspace's model where the recipe names none, and find a folder of the workspace."""
+    from trainers.configs import with_model
+
+    filled = with_model(config, read_workspace(root).model)
+    inside = root / (filled.model or "")
+    if root != Path.cwd() and inside.exists():
+        return filled.model_copy(update={"model": str(inside)})
+    return filled
 
 
 def _read_words(words: tuple[str, ...]) -> tuple[str | None, Path | None]:
@@ -119,11 +121,6 @@ def _read_words(words: tuple[str, ...]) -> tuple[str | None, Path | None]:
             f"{rest[0]!r} is no algorithm{nearest(rest[0], choices)}"
         )
     return algorithm, find_recipe(rest[0]) if rest else None
-
-
-def _store(given: Path | None, workspace: Workspace) -> Store:
-    default = Path(workspace.store)
-    return Store.default(given or (default if default != Path("store") else None))
 
 
 def _version(store: Store, ref: str | None) -> Version:
@@ -147,20 +144,21 @@ def _algorithm_for(version: Version) -> str:
     )
 
 
-def _default_recipe(algorithm: str, overrides: tuple[str, ...]) -> "Recipe":
-    """Read the workspace's recipe of an algorithm, or the smoke recipe that comes with the package."""
-    from trainers.configs import find_recipe, read_recipe
+def _default_recipe(algorithm: str, root: Path) -> Path:
+    """Return the workspace's recipe of an algorithm, or the smoke recipe that comes with the package."""
+    from trainers.configs import find_recipe
 
-    own = Path("recipes") / f"{algorithm}.yaml"
-    return read_recipe(own if own.is_file() else find_recipe(f"{algorithm}_smoke"), overrides)
+    own = root / "recipes" / f"{algorithm}.yaml"
+    return own if own.is_file() else find_recipe(f"{algorithm}_smoke")
 
 
-def _check_kind(recipe: "Recipe", version: Version) -> None:
-    kind = ALGORITHMS[recipe.config.algorithm]
+def _check_kind(algorithm: str, version: Version) -> None:
+    """Raise TrainError when a version's records are not what the algorithm learns from."""
+    kind = ALGORITHMS[algorithm]
     if version.kind != kind:
         raise TrainError(
-            f"{version.ref}: {recipe.config.algorithm} reads versions of kind {kind!r}, "
-            f"found {version.kind!r}; name another with --data NAME@VERSION"
+            f"{version.ref}: {algorithm} reads versions of kind {kind!r}, found {version.kind!r}; "
+            "name another with --data NAME@VERSION"
         )
 
 
@@ -216,6 +214,6 @@ def _summary_text(job: "Job", summary: "Summary") -> str:
         "",
         "try next",
         f"  tulu-data train {slower} --output {job.output}-2",
-        f'  python -c "{ask}"',
+        f'  python -c "from transformers import pipeline; {ask}"',
     ]
     return "\n".join(lines)
