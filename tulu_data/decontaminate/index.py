@@ -68,7 +68,7 @@ class Index:
         """Count the instances of a suite that have no word to match."""
         mine = self.suite == suite
         wordy = np.unique(self.row[mine & (self.grams.words > 0)])
-        return self.suites[suite].instances.num_rows - len(wordy)
+        return int(self.suites[suite].instances.num_rows) - len(wordy)
 
 
 def build_index(suites: Sequence[Suite], rule: Rule | str = "tulu3", *, key_bits: int = 64) -> Index:
@@ -102,8 +102,11 @@ def index_texts(texts: pa.Array, n: int, key_bits: int = 64) -> Grams:
     bitmap = np.zeros(_power(len(kept) // 4), np.uint64)
     fill_filter(bitmap, kept)
     fill_filter(bitmap, marks)
-    arrays = (np.diff(at), first, slots, shape, kept, home, starts, postings, table, bitmap)
-    return Grams(view.bytes, begin, end, *map(_fixed, arrays), n, mask)
+    return Grams(
+        text=view.bytes, begin=begin, end=end, words=_fixed(np.diff(at)), first=_fixed(first),
+        slots=_fixed(slots), shape=_fixed(shape), keys=_fixed(kept), home=_fixed(home), starts=_fixed(starts),
+        postings=_fixed(postings), table=_fixed(table), filter=_fixed(bitmap), n=n, mask=mask,
+    )  # fmt: skip
 
 
 def _fixed(array: Any) -> Any:

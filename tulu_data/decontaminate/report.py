@@ -122,5 +122,6 @@ def _summary(index: Index, number: int, suite: Suite) -> SuiteSummary:
     splits = pl.DataFrame(suite.instances.select(["split"])).group_by("split").len().sort("split")
     return SuiteSummary(
         name=suite.name, path=suite.path, sha256=suite.sha256, splits=dict(splits.iter_rows()),
-        instances=suite.instances.num_rows, unmatchable=index.unmatchable(number), bad_rows=dict(bad_counts(suite)),
+        instances=suite.instances.num_rows, unmatchable=index.unmatchable(number),
+        bad_rows=dict(bad_counts(suite)),
     )  # fmt: skip

@@ -39,7 +39,7 @@ RULES: dict[str, Rule] = {
     "coverage": Rule(name="coverage", n=8, measure="grams", threshold=0.7, inclusive=True),
     **{f"any-{n}": Rule(name=f"any-{n}", n=n, measure="grams", threshold=0.0) for n in (8, 10, 13)},
 }
-"""`tulu3`: Tulu 3, section 3.2. `coverage`: PaLM, at least 70% of 8-grams. `any-13`: GPT-3, any shared n-gram."""
+"""`tulu3`: the Tulu 3 paper. `coverage`: PaLM, at least 70% of 8-grams. `any-13`: GPT-3, any 13-gram."""
 
 
 def rule_named(name: str) -> Rule:

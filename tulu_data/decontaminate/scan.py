@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from tulu_data.decontaminate.index import FIELDS, Index
 from tulu_data.engine.local import default_workers, ordered_map
@@ -100,7 +101,7 @@ def _judge(position: int, batch: pa.RecordBatch, kind: Kind, index: Index, scrat
 
 def user_turns(messages: Messages) -> Turns:
     """List the user turns of every record, in place."""
-    offsets, role, content = messages.offsets, messages.role, messages.content
+    offsets, content = messages.offsets, messages.content
     low, high = int(offsets[0]), int(offsets[-1])
     record = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     chosen = _is_user(messages, low, high) & content.valid[low:high] & messages.valid[record]
@@ -116,11 +117,11 @@ def user_turns(messages: Messages) -> Turns:
     )
 
 
-def _is_user(messages: Messages, low: int, high: int) -> np.ndarray:
+def _is_user(messages: Messages, low: int, high: int) -> NDArray[np.bool_]:
     """Tell which messages from `low` to `high` have the role `user`."""
     role = messages.role
     begin, end = role.offsets[low:high], role.offsets[low + 1 : high + 1]
-    user = (end - begin == 4) & role.valid[low:high]
+    user: NDArray[np.bool_] = (end - begin == 4) & role.valid[low:high]
     for k, letter in enumerate(b"user"):
         user[user] = role.bytes[begin[user] + k] == letter
     return user

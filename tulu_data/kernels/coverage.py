@@ -61,8 +61,10 @@ class Scratch(NamedTuple):
 def new_scratch(grams: Grams) -> Scratch:
     """Make the stamps of one worker."""
     slots, units = len(grams.keys), len(grams.begin)
-    stamps = [np.zeros(size, np.int64) for size in (slots, slots, units)]
-    return Scratch(*stamps, np.zeros(units, np.int32), np.zeros(1, np.int64))
+    return Scratch(
+        seen=np.zeros(slots, np.int64), mine=np.zeros(slots, np.int64), met=np.zeros(units, np.int64),
+        shared=np.zeros(units, np.int32), clock=np.zeros(1, np.int64),
+    )  # fmt: skip
 
 
 @inner
@@ -167,7 +169,7 @@ def matches(
     tables: Folding,
     hashes: Hashes,
 ) -> tuple[Ints, Ints]:
-    """Read a record and stamp the slots whose words it holds; return its places and (first word, slot) rows."""
+    """Stamp the slots whose words a record holds; return its places and (first word, slot) rows."""
     places, found = np.empty((64, 4), np.int64), np.empty((16, 3), np.int64)
     rows, made, base = np.empty((16, 2), np.int64), 0, 0
     scratch.clock[0] += 1

@@ -91,7 +91,7 @@ def maybe(grams: Grams, key: np.uint64) -> bool:
     """Tell whether the filter allows that a key is in the index."""
     word = grams.filter[(key >> _S16) & np.uint64(len(grams.filter) - 1)]
     bits = _bits(key)
-    return word & bits == bits
+    return bool(word & bits == bits)
 
 
 @inner
@@ -153,9 +153,12 @@ def assign_slots(
             while table[place] >= 0:
                 slot = table[place]
                 other = home[slot, 1]
-                if kept[slot] == keys[g] and shape[other] == shape[u]:
-                    if same_words(text, at, end[u], text, home[slot, 0], end[other], shape[u] >> 1, tables):
-                        break
+                if (
+                    kept[slot] == keys[g]
+                    and shape[other] == shape[u]
+                    and same_words(text, at, end[u], text, home[slot, 0], end[other], shape[u] >> 1, tables)
+                ):
+                    break
                 place = (place + 1) & (size - 1)
             if table[place] < 0:
                 table[place] = count

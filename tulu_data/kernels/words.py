@@ -6,6 +6,8 @@ words (n-grams, evidence, near-duplicates) goes through `next_word`, so all agre
 A walk's position is a byte and, inside a code point that becomes several, a part of it.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,16 +51,22 @@ def mixed(h: np.uint64) -> np.uint64:
 
 
 @inner
+def signed(number: np.unsignedinteger[Any] | np.signedinteger[Any]) -> int:
+    """Widen a number of an array; mixed with unsigned ones it would become a float."""
+    return np.int64(number)  # type: ignore[return-value]  # in a kernel there is no other int
+
+
+@inner
 def decode(text: Bytes, i: int, end: int) -> tuple[int, int]:
     """Return the code point that starts at byte `i` and its width; a broken one is U+FFFD of width 1."""
-    b = np.int64(text[i])
+    b = signed(text[i])
     if 0xC2 <= b < 0xE0 and i + 1 < end:
-        return (b & 0x1F) << 6 | np.int64(text[i + 1]) & 0x3F, 2
+        return (b & 0x1F) << 6 | signed(text[i + 1]) & 0x3F, 2
     if 0xE0 <= b < 0xF0 and i + 2 < end:
-        return (b & 0x0F) << 12 | (np.int64(text[i + 1]) & 0x3F) << 6 | np.int64(text[i + 2]) & 0x3F, 3
+        return (b & 0x0F) << 12 | (signed(text[i + 1]) & 0x3F) << 6 | signed(text[i + 2]) & 0x3F, 3
     if 0xF0 <= b < 0xF5 and i + 3 < end:
-        high = (b & 0x07) << 18 | (np.int64(text[i + 1]) & 0x3F) << 12
-        point = high | (np.int64(text[i + 2]) & 0x3F) << 6 | np.int64(text[i + 3]) & 0x3F
+        high = (b & 0x07) << 18 | (signed(text[i + 1]) & 0x3F) << 12
+        point = high | (signed(text[i + 2]) & 0x3F) << 6 | signed(text[i + 3]) & 0x3F
         return min(point, 0x10FFFF), 4
     return 0xFFFD, 1
 
@@ -66,11 +74,11 @@ def decode(text: Bytes, i: int, end: int) -> tuple[int, int]:
 @inner
 def spelling(point: int, tables: Folding) -> tuple[int, int]:
     """Return how many folded code points one becomes, and the one (`point << 3 | class`) or their index."""
-    entry = np.int64(tables.entries[tables.pages[point >> PAGE_BITS] + (point & _PAGE)])
+    entry = signed(tables.entries[tables.pages[point >> PAGE_BITS] + (point & _PAGE)])
     if entry & _CLASS != EXPANDS:
         return 1, entry + (point << CLASS_BITS)
     index = entry >> CLASS_BITS
-    return np.int64(tables.expansions[index]), index + 1
+    return signed(tables.expansions[index]), index + 1
 
 
 @inner
@@ -99,7 +107,7 @@ def next_word(text: Bytes, i: int, part: int, end: int, tables: Folding, out: Po
     while i < end:
         count, at, width = 1, 0, 1
         if text[i] < 128:
-            folded = np.int64(tables.ascii[text[i]])
+            folded = signed(tables.ascii[text[i]])
             element = folded << CLASS_BITS | (WORD if folded else SEPARATES)
         else:
             point, width = decode(text, i, end)
@@ -107,7 +115,7 @@ def next_word(text: Bytes, i: int, part: int, end: int, tables: Folding, out: Po
             element = at
         while part < count:
             if count > 1:
-                element = np.int64(tables.expansions[at + part])
+                element = signed(tables.expansions[at + part])
             kind, point = element & _CLASS, element >> CLASS_BITS
             starts = WORD <= kind <= SINGLE
             if first >= 0 and (kind == SEPARATES or (starts and (single or kind == SINGLE))):
