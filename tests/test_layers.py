@@ -19,7 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "specs": {"errors", "schema"},
     "store": {"errors", "schema"},
     "sources": {"errors", "kernels", "schema", "specs", "store"},
-    "steps": {"engine", "errors", "kernels", "schema", "sources", "specs"},
+    "steps": {"engine", "errors", "kernels", "schema", "sources", "specs", "store"},
     "mix": {"engine", "errors", "kernels", "root", "schema", "sources", "specs", "steps", "store"},
     "report": {"store"},
     "cli": {"errors", "mix", "report", "root", "schema", "specs", "steps", "store", "trainers"},
