@@ -1,0 +1,65 @@
+"""The report's counts and verdicts, and the index's name by content."""
+
+import json
+
+import pyarrow as pa
+import pytest
+from decontaminate_fixtures import batch, suite
+
+from tulu_data.decontaminate import RULES, build_index, make_report, rule_named, scan
+from tulu_data.errors import SuiteError
+from tulu_data.schema import TEXT
+
+QUESTIONS = [" ".join(f"w{k}x{j}" for j in range(12)) for k in range(100)]
+
+
+def report_of(leaks):
+    index = build_index([suite(QUESTIONS, "town"), suite(["Another thing?"], "other")])
+    parts, records = [], {}
+    for source, turns in leaks.items():
+        found = scan([batch([[turn] for turn in turns])], "sft", index)
+        names = pa.repeat(pa.scalar(source, TEXT), found.table.num_rows)
+        parts.append(found.table.append_column("source", names))
+        records[source] = found.records
+    return make_report(index, pa.concat_tables(parts), records)
+
+
+def test_a_source_is_contaminated_above_two_percent_and_not_at_it():
+    report = report_of({"at": QUESTIONS[:2], "above": QUESTIONS[:3], "clean": ["hello"]})
+    town = {row.source: row for row in report.rows if row.suite == "town"}
+    assert [(town[s].share, town[s].contaminated) for s in ("at", "above", "clean")] == [
+        (0.02, False), (0.03, True), (0.0, False),
+    ]  # fmt: skip
+    assert report.contaminated == (town["above"],)
+    assert report.records_hit == {"at": 2, "above": 3, "clean": 0}
+
+
+def test_an_instance_hit_by_many_records_counts_once():
+    report = report_of({"a": [QUESTIONS[5]] * 4})
+    row = next(row for row in report.rows if row.suite == "town")
+    assert (row.instances_hit, row.records_hit, report.hits) == (1, 4, 4)
+
+
+def test_a_report_is_plain_json():
+    values = report_of({"a": QUESTIONS[:1]}).to_dict()
+    assert json.loads(json.dumps(values)) == values
+    assert values["rule"] == "tulu3"
+    assert values["suites"][1] == {
+        "name": "other", "path": "evals/other.jsonl", "sha256": "0" * 64, "splits": {"test": 1},
+        "instances": 1, "unmatchable": 0, "bad_rows": {},
+    }  # fmt: skip
+
+
+def test_the_index_is_named_by_its_content():
+    one, other = suite(QUESTIONS, "town"), suite(QUESTIONS, "city")
+    keys = {build_index([s], rule).key for s in (one, other) for rule in ("tulu3", "any-13")}
+    assert len(keys) == 4
+    assert build_index([one]).key == build_index([one], RULES["tulu3"]).key
+
+
+def test_an_unknown_rule_is_refused_with_the_nearest_name():
+    with pytest.raises(SuiteError) as caught:
+        rule_named("tulu2")
+    assert str(caught.value) == (
+        "rule 'tulu2': no such rule; did you mean 'tulu3'? (known: any-10, any-13, any-8, coverage, tulu3)"
+    )
