@@ -10,6 +10,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import yaml
 
@@ -19,9 +20,9 @@ from tulu_data.kernels.gather import Piece, gather
 from tulu_data.mix.card import render_card
 from tulu_data.mix.inputs import Inputs, quarantined_table, read_inputs, resolve_inputs
 from tulu_data.mix.plan import Plan, make_plan
-from tulu_data.mix.pool import Pool, make_pool
+from tulu_data.mix.pool import NONE, Index, Pool, make_pool
 from tulu_data.mix.recipe import resolved_spec
-from tulu_data.mix.steps import Decontamination, StepContext, count_entries, describe, run_steps
+from tulu_data.mix.steps import Decontamination, StepContext, count_tokens, run_steps
 from tulu_data.schema import CONTENT, ID, TEXT, version_schema
 from tulu_data.specs.mixture import MixtureFile
 from tulu_data.store import Draft, Manifest, Store, Version, write_version
@@ -90,11 +91,9 @@ def prepare(file: MixtureFile, inputs: Inputs, settings: Settings) -> Prepared:
     pool = make_pool(sources)
     context = StepContext(base=settings.base, workers=workers, counter=inputs.counter, say=settings.say)
     decontamination = run_steps(pool, mixture, context)
-    tokens = None
     if inputs.counter is not None:
-        tokens = np.zeros(len(pool.row), np.int64)
-        tokens[pool.alive] = count_entries(pool, pool.alive, inputs.counter, mixture.kind)
-    plan = make_plan(file, pool, tokens)
+        count_tokens(pool, pool.alive, inputs.counter, mixture.kind)
+    plan = make_plan(file, pool, None if inputs.counter is None else pool.tokens)
     return Prepared(inputs=inputs, pool=pool, plan=plan, decontamination=tuple(decontamination))
 
 
@@ -130,8 +129,7 @@ def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
 def gathered(prepared: Prepared, workers: int) -> Iterator[pa.RecordBatch]:
     """Yield the version's batches in order; their size does not depend on the workers."""
     pool, plan = prepared.pool, prepared.plan
-    text = sum(batch.nbytes for table in pool.tables for batch in table.batches)
-    rows = sum(batch.num_rows for table in pool.tables for batch in table.batches)
+    text, rows = sum(batch.nbytes for batch in pool.batches), int(pool.starts[-1])
     step = max(1, min(1 << 17, BATCH_BYTES * rows // max(text, 1)))
     starts = range(0, plan.rows, step)
     return ordered_map(lambda start: _batch(prepared, start, min(start + step, plan.rows)), starts, workers)
@@ -141,34 +139,41 @@ def _batch(prepared: Prepared, start: int, end: int) -> pa.RecordBatch:
     """Gather rows `start` to `end` of the version."""
     pool, kind = prepared.pool, prepared.plan.mixture.kind
     entries = prepared.plan.entry[start:end]
-    pieces, origins = [], np.empty(len(entries), object)
-    for number, table in enumerate(pool.tables):
-        places = np.flatnonzero(pool.table[entries] == number)
-        for batch, inside in table.split(pool.row[entries[places]]):
-            here = places[inside]
-            rows = pool.row[entries[here]] - table.starts[batch]
-            pieces.append(Piece(batch=table.batches[batch], rows=rows, places=here))
-            lines = table.batches[batch].column("row").to_numpy()[rows]
-            origins[here] = [f"{table.origin}:{line}" for line in lines.tolist()]
-    content = gather(pieces, pa.schema([ID, *CONTENT[kind]]), len(entries))
-    names = pa.array([source.name for source in pool.sources], TEXT)
-    provenance = [
-        names.take(pa.array(pool.source[entries])),
-        pa.array(origins, TEXT),
-        pa.array(prepared.plan.copy[start:end].astype(np.int32)),
+    pieces = [
+        Piece(
+            batch=pool.batches[number],
+            rows=pool.row[entries[places]] - pool.starts[number],
+            places=places,
+        )
+        for number, places in pool.grouped(entries)
     ]
+    content = gather(pieces, pa.schema([ID, *CONTENT[kind]]), len(entries))
+    copies = pa.array(prepared.plan.copy[start:end].astype(np.int32))
+    provenance = [pool.source_of(entries), pool.origin_of(entries), copies]
     return pa.RecordBatch.from_arrays([*content.columns, *provenance], schema=version_schema(kind))
 
 
 def dropped_table(pool: Pool) -> pa.Table:
     """Return every record that a step left out: id, source, origin, step, reason, evidence."""
-    rows = []
-    for entry in np.flatnonzero(pool.reason).tolist():
-        step, reason = pool.reasons[pool.reason[entry]]
-        rows.append(
-            {**describe(pool, entry), "step": step, "reason": reason, "evidence": pool.evidence.get(entry)}
-        )
-    return pa.Table.from_pylist(rows, schema=DROPPED)
+    entries = np.flatnonzero(pool.reason)
+    why = pa.array(pool.reason[entries])
+    steps, reasons = (pa.array(words, TEXT) for words in zip(*pool.reasons, strict=True))
+    columns = [
+        pool.id_of(entries), pool.source_of(entries), pool.origin_of(entries),
+        steps.take(why), reasons.take(why), _evidence(pool, entries),
+    ]  # fmt: skip
+    return pa.table(columns, schema=DROPPED)
+
+
+def _evidence(pool: Pool, entries: Index) -> pa.Array:
+    """Return JSON about why entries were left out; of a duplicate, the record that is kept."""
+    stands = pool.stands[entries]
+    at = np.flatnonzero(stands != NONE)
+    columns = (pool.id_of(stands[at]), pool.source_of(stands[at]), pool.origin_of(stands[at]))
+    kept = pl.DataFrame(pa.table(columns, names=["id", "source", "origin"]))
+    texts = kept.select(pl.struct(kept=pl.struct(pl.all())).struct.json_encode()).to_series().to_list()
+    known = pool.evidence | dict(zip(entries[at].tolist(), texts, strict=True))
+    return pa.array([known.get(entry) for entry in entries.tolist()], TEXT)
 
 
 def _yaml(data: object) -> str:

@@ -44,7 +44,7 @@ def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None) -> Plan:
     `tokens` holds the tokens of every entry where a take needs them.
     """
     mixture, names = file.mixture, [source.name for source in pool.sources]
-    alive = {name: _alive_of(pool, i) for i, name in enumerate(names)}
+    alive = pool.alive_by_source()
     fitting = _fitting(mixture, pool, alive, tokens)
     taken = amounts(file, {name: len(entries) for name, entries in alive.items()}, fitting)
     drawn: dict[str, tuple[Index, Index]] = {}
@@ -66,10 +66,6 @@ def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None) -> Plan:
         content_id=content_id(mixture.kind, pool.ids[entry], names, source, copy),
         warnings=tuple(_warnings(pool, sources)),
     )  # fmt: skip
-
-
-def _alive_of(pool: Pool, source: int) -> Index:
-    return np.flatnonzero((pool.source == source) & (pool.reason == 0))
 
 
 def _fitting(mixture: Mixture, pool: Pool, alive: dict[str, Index], tokens: Index | None) -> dict[str, int]:

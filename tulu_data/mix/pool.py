@@ -1,37 +1,42 @@
 """The pool: every record that a source offers, as columns of numbers.
 
-Text stays in the memory-mapped normalised files; an entry of the pool is (source, table, row, id)
-and, once a step has left it out, a reason. Forty bytes a record, whatever its length.
+Text stays in the memory-mapped normalised files; an entry of the pool is (source, row, id) and,
+once a step has left it out, a reason. Rows are numbered through all files, one after another, and
+entries are worked on by batch. Forty bytes a record, whatever its length; no Python object for one.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tulu_data.kernels.record_ids import id_words
 from tulu_data.mix.inputs import SourceInput
+from tulu_data.schema import TEXT
+from tulu_data.sources.cache import NormalisedFile
 
 Index = npt.NDArray[np.int64]
+NONE = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableOfPool:
-    """One normalised file: its batches, where each begins, and how its records are named."""
+class Part:
+    """The entries that lie in one batch; sources over one file may share a row."""
 
-    origin: str
-    batches: tuple[pa.RecordBatch, ...]
-    starts: Index
-    """Row at which each batch begins, and the number of rows at the end."""
+    batch: pa.RecordBatch
+    rows: Index
+    """The rows of the batch that any of the entries is, ascending."""
+    entries: Index
+    at: Index
+    """For every entry, which of `rows` it is."""
 
-    def split(self, rows: Index) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
-        """Yield (batch, which of `rows` lie in it) for the batches that rows lie in."""
-        number = np.searchsorted(self.starts, rows, side="right") - 1
-        for batch in np.unique(number).tolist():
-            yield batch, number == batch
+    def records(self) -> pa.RecordBatch:
+        """Return the batch cut to `rows`."""
+        is_whole = len(self.rows) == self.batch.num_rows
+        return self.batch if is_whole else self.batch.take(pa.array(self.rows))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,21 +44,36 @@ class Pool:
     """All entries of a mixture; `reason` is 0 while an entry is still in."""
 
     sources: tuple[SourceInput, ...]
-    tables: tuple[TableOfPool, ...]
+    batches: tuple[pa.RecordBatch, ...]
+    """The batches of all files."""
+    starts: Index
+    """Row at which each batch begins, and the number of rows at the end."""
+    origins: tuple[str, ...]
+    """Name of the file that each batch is of."""
     source: npt.NDArray[np.int32]
-    table: npt.NDArray[np.int32]
     row: Index
     ids: npt.NDArray[np.uint64]
     reason: npt.NDArray[np.int16]
+    stands: Index
+    """The entry that stands for a duplicate, or NONE."""
+    tokens: Index
+    """Tokens of an entry, or NONE while they are not counted."""
     reasons: list[tuple[str, str]] = field(default_factory=lambda: [("", "")])
     """(step, reason) by reason number."""
     evidence: dict[int, str] = field(default_factory=dict)
-    """JSON about why an entry was left out, by entry."""
+    """JSON about why an entry was left out, by entry; duplicates have `stands` instead."""
 
     @property
     def alive(self) -> Index:
         """Return the entries that no step has left out."""
         return np.flatnonzero(self.reason == 0)
+
+    def alive_by_source(self) -> dict[str, Index]:
+        """Return the entries that are still in, by the name of their source."""
+        alive = self.alive
+        # Entries lie source after source.
+        ends = np.searchsorted(self.source[alive], np.arange(len(self.sources) + 1))
+        return {s.name: alive[ends[i] : ends[i + 1]] for i, s in enumerate(self.sources)}
 
     def drop(self, entries: Index, step: str, reason: str) -> None:
         """Leave entries out for a reason; an entry keeps the first reason it meets."""
@@ -64,47 +84,74 @@ class Pool:
 
     def dropped_by_reason(self, source: int) -> dict[str, int]:
         """Count what steps left out of one source, by reason."""
-        found = Counter(self.reason[(self.source == source) & (self.reason > 0)].tolist())
-        return {self.reasons[number][1]: count for number, count in sorted(found.items())}
+        counts = np.bincount(self.reason[self.source == source], minlength=len(self.reasons)).tolist()
+        pairs = zip(self.reasons[1:], counts[1:], strict=True)
+        return {reason: count for (_, reason), count in pairs if count}
 
-    def batches_of(self, entries: Index) -> Iterator[tuple[pa.RecordBatch, Index, list[Index]]]:
-        """Yield every batch that entries lie in once: (batch, rows in it, entries of each such row)."""
-        for number, table in enumerate(self.tables):
-            mine = entries[self.table[entries] == number]
-            for batch, inside in table.split(self.row[mine]):
-                here = mine[inside]
-                local = self.row[here] - table.starts[batch]
-                rows, inverse = np.unique(local, return_inverse=True)
-                order = np.argsort(inverse, kind="stable")
-                groups = np.split(here[order], np.cumsum(np.bincount(inverse))[:-1])
-                yield table.batches[batch], rows, groups
+    def grouped(self, entries: Index) -> Iterator[tuple[int, Index]]:
+        """Yield every batch that entries lie in, with the positions in `entries` of those that do."""
+        number = np.searchsorted(self.starts, self.row[entries], side="right") - 1
+        order = np.argsort(number, kind="stable")
+        ordered = number[order]
+        cuts = np.flatnonzero(np.diff(ordered)) + 1
+        for positions in np.split(order, cuts) if len(order) else ():
+            yield int(number[positions[0]]), positions
+
+    def parts(self, entries: Index) -> Iterator[Part]:
+        """Yield the entries batch by batch, every batch once."""
+        for number, positions in self.grouped(entries):
+            here = entries[positions]
+            rows, at = np.unique(self.row[here] - self.starts[number], return_inverse=True)
+            yield Part(batch=self.batches[number], rows=rows, entries=here, at=at)
+
+    def origin_of(self, entries: Index) -> pa.Array:
+        """Return the `file:row` of entries."""
+        names = {name: number for number, name in enumerate(dict.fromkeys(self.origins))}
+        file_of = [names[name] for name in self.origins]
+        file, line = np.empty(len(entries), np.int64), np.empty(len(entries), np.int64)
+        for number, positions in self.grouped(entries):
+            rows = self.row[entries[positions]] - self.starts[number]
+            line[positions] = self.batches[number].column("row").to_numpy()[rows]
+            file[positions] = file_of[number]
+        lines = pa.array(line).cast(TEXT)
+        files = pa.array(list(names), TEXT).take(pa.array(file))
+        return pc.binary_join_element_wise(files, lines, pa.scalar(":", TEXT))
+
+    def source_of(self, entries: Index) -> pa.Array:
+        """Return the names of the sources of entries."""
+        return pa.array([s.name for s in self.sources], TEXT).take(pa.array(self.source[entries]))
+
+    def id_of(self, entries: Index) -> pa.Array:
+        """Return the ids of entries as text."""
+        digits = self.ids[entries].astype(">u8").tobytes().hex().encode()
+        offsets = np.arange(len(entries) + 1, dtype=np.int64) * 32
+        return pa.Array.from_buffers(TEXT, len(entries), [None, pa.py_buffer(offsets), pa.py_buffer(digits)])
 
 
 def make_pool(sources: Sequence[SourceInput]) -> Pool:
     """Gather the records that the sources offer."""
-    keys: dict[int, int] = {}
-    tables: list[TableOfPool] = []
-    columns: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Index, npt.NDArray[np.uint64]]] = []
-    table_ids: list[npt.NDArray[np.uint64]] = []
-    for number, source in enumerate(sources):
-        for file in source.files:
-            # Sources that read a file in the same way share one object.
-            if id(file) not in keys:
-                keys[id(file)] = len(tables)
-                tables.append(_table(file.file.origin, file.table))
-                table_ids.append(id_words(file.table.column("id")))
-            at = keys[id(file)]
-            rows = source.rows(file)
-            source_column, table_column = (np.full(len(rows), value, np.int32) for value in (number, at))
-            columns.append((source_column, table_column, rows, table_ids[at][rows]))
-    source_of, table_of, row, ids = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+    # Sources that read a file in the same way share one object.
+    files = list({id(file): file for source in sources for file in source.files}.values())
+    first = np.cumsum([0, *(file.table.num_rows for file in files)])
+    words = [id_words(file.table.column("id")) for file in files]
+    place = {id(file): number for number, file in enumerate(files)}
+    found = [
+        (number, place[id(file)], source.rows(file))
+        for number, source in enumerate(sources)
+        for file in source.files
+    ]
+    batches = [(file.file.origin, batch) for file in files for batch in _batches(file)]
+    count = sum(len(rows) for _, _, rows in found)
     return Pool(
-        sources=tuple(sources), tables=tuple(tables), source=source_of, table=table_of, row=row, ids=ids,
-        reason=np.zeros(len(row), np.int16),
+        sources=tuple(sources), batches=tuple(batch for _, batch in batches),
+        starts=np.cumsum([0, *(batch.num_rows for _, batch in batches)]),
+        origins=tuple(origin for origin, _ in batches),
+        source=np.concatenate([np.full(len(rows), number, np.int32) for number, _, rows in found]),
+        row=np.concatenate([rows + first[at] for _, at, rows in found]),
+        ids=np.concatenate([words[at][rows] for _, at, rows in found]),
+        reason=np.zeros(count, np.int16), stands=np.full(count, NONE), tokens=np.full(count, NONE),
     )  # fmt: skip
 
 
-def _table(origin: str, table: pa.Table) -> TableOfPool:
-    batches = tuple(table.to_batches())
-    starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
-    return TableOfPool(origin=origin, batches=batches, starts=starts)
+def _batches(file: NormalisedFile) -> list[pa.RecordBatch]:
+    return [batch for batch in file.table.to_batches() if batch.num_rows]
