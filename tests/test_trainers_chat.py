@@ -167,7 +167,8 @@ def test_a_template_that_rewrites_earlier_turns_is_refused():
     tokenizer.chat_template = (
         "{% for m in messages %}{{ m['role'] + ': ' }}"
         "{% if m['role'] == 'assistant' and not loop.last %}"
-        "{{ m['content'].split('</think>')[-1] }}{% else %}{{ m['content'] }}{% endif %}{{ '<|end|>' }}{% endfor %}"
+        "{{ m['content'].split('</think>')[-1] }}{% else %}{{ m['content'] }}{% endif %}{{ '<|end|>' }}"
+        "{% endfor %}"
         "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
     )
     render(tokenizer, chat("q", "<think>x</think>a"))

@@ -36,6 +36,10 @@ def workspace(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+def _nowhere(name: str) -> None:
+    """Find no module."""
+
+
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(train.command, list(arguments), catch_exceptions=False)
 
@@ -123,7 +127,7 @@ def test_a_model_without_weights_says_what_would_do(workspace):
     write_sft_version(workspace / "store", sums(20), "demo")
     with pytest.raises(
         TrainError,
-        match="set `init: random` to start from random weights, or give a folder with weights",
+        match=r"set `init: random` to start from random weights, or give a folder with weights",
     ):
         run("--set", "init=pretrained")
     assert not Path("runs").exists()
@@ -133,20 +137,20 @@ def test_a_model_that_is_not_there_is_refused(workspace):
     write_sft_version(workspace / "store", sums(20), "demo")
     with pytest.raises(TrainError, match=r"^models/none/x: no such model folder or .gguf file"):
         run("--set", "model=models/none/x")
-    with pytest.raises(TrainError, match="has no config.json, so it is no model folder"):
+    with pytest.raises(TrainError, match=r"has no config.json, so it is no model folder"):
         run("--set", "model=recipes")
 
 
 def test_a_tracker_that_is_not_installed_names_the_extra(workspace, monkeypatch):
     write_sft_version(workspace / "store", sums(20), "demo")
     monkeypatch.setitem(sys.modules, "wandb", None)
-    monkeypatch.setattr("trainers.metrics.find_spec", lambda name: None)
+    monkeypatch.setattr("trainers.metrics.find_spec", _nowhere)
     with pytest.raises(MissingExtraError, match=r"install it with: pip install 'tulu-data\[track\]'"):
         run("--set", "track=[wandb]")
 
 
 def test_without_torch_it_names_the_extra(workspace, monkeypatch):
-    monkeypatch.setattr(train, "find_spec", lambda name: None)
+    monkeypatch.setattr(train, "find_spec", _nowhere)
     with pytest.raises(MissingExtraError, match=r"install it with: pip install 'tulu-data\[train\]'"):
         run()
 

@@ -107,7 +107,7 @@ def test_a_cursor_continues_with_the_very_next_step(lengths, packing, total, cut
 
 def test_a_step_of_global_packing_holds_batch_size_records_on_average():
     lengths = ranked(4000, 1) % 200 + 20
-    settings = config(packing="global", max_length=1024, batch_size=128)
+    settings = config(packing="global", max_length=1024, micro_batch_tokens=1024, batch_size=128)
     steps = epoch_steps(documents_of(lengths.tolist()), settings, 0)
     assert sum(len(row) for s in steps for row in s.rows) / len(steps) == pytest.approx(128, rel=0.05)
 

@@ -16,7 +16,7 @@ from tulu_data.store import Draft, Manifest, Store, Version, write_version
 REPOSITORY = Path(__file__).parent.parent
 TINY = REPOSITORY / "tulu_data" / "workspace" / "files" / "models" / "tiny"
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # tiny tensors gain nothing from more, and wait long for busy cores
 
 Turns = Sequence[tuple[str, str]]
 

@@ -86,7 +86,7 @@ class SftConfig(Spec):
     save_every: Positive | None = None
     """Steps between checkpoints. Default: 10 checkpoints over the run."""
     keep: Positive = 1
-    """How many of the newest checkpoints stay on disk."""
+    """How many of the newest checkpoints stay on disk; when the model is saved they all go."""
     log_every: Positive = 10
     """Steps between progress lines where there is no terminal; metrics.jsonl has every step."""
     track: tuple[Tracker, ...] = ()
