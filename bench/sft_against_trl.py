@@ -71,7 +71,8 @@ def run_trl(folder: Path, data: list[dict[str, list[int]]], steps: int, longest:
         per_device_train_batch_size=2, gradient_accumulation_steps=2, max_length=longest,
         train_sampling_strategy="sequential", bf16=False, use_cpu=True, gradient_checkpointing=False,
         lr_scheduler_type="constant", optim="adamw_torch", max_grad_norm=1.0, learning_rate=RATE,
-        max_steps=steps, logging_steps=1, logging_first_step=True, report_to="none", save_strategy="no", disable_tqdm=True,
+        max_steps=steps, logging_steps=1, logging_first_step=True, report_to="none",
+        save_strategy="no", disable_tqdm=True,
     )  # fmt: skip
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     watch = Watch()
