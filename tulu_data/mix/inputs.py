@@ -103,7 +103,8 @@ def compile_wheres(file: MixtureFile) -> dict[str, Where]:
             try:
                 found[name] = Where(source.where)
             except SourceError as error:
-                problems.append(file.document.problem(("sources", name, "where"), str(error)))
+                text = str(error).removeprefix("where ")
+                problems.append(file.document.problem(("sources", name, "where"), text))
     if problems:
         raise SpecError(problems)
     return found

@@ -1,22 +1,28 @@
 """A mixture spec: which sources, how much of each, and the steps on the way to a version."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tulu_data.errors import nearest
 from tulu_data.schema import Kind
-from tulu_data.specs.base import Mistake, Spec, refuse, validate
+from tulu_data.specs.base import Mistake, Spec, refuse, shown, validate
 from tulu_data.specs.document import Document, read_document
 from tulu_data.specs.source import Source
 
 DropFilter = Literal["empty_turn", "identity", "refusal"]
 DROP_FILTERS: tuple[DropFilter, ...] = get_args(DropFilter)
 
-_HUB_ONLY = ("revision", "config", "split")
+HUB_ONLY = ("revision", "config", "split")
+"""Keys that only a hub source has."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+_SOURCE_NAME = re.compile(r"\w[\w.-]{0,99}")
+_HUB_URI = re.compile(r"hf://(?:datasets/)?[^/@\s]+/[^/@\s]+(?:@(?P<revision>[^/\s]+))?(?:/.+)?")
 
 
 class FilterStep(Spec):
@@ -37,7 +43,7 @@ class FilterStep(Spec):
             kinds = ", ".join(DROP_FILTERS)
             raise refuse(Mistake(text=f"drops nothing; give drop (of {kinds}), min_tokens or max_tokens"))
         if self.min_tokens and self.max_tokens and self.min_tokens > self.max_tokens:
-            text = f"min_tokens {self.min_tokens} is above max_tokens {self.max_tokens}"
+            text = f"{self.min_tokens} is above max_tokens, {self.max_tokens}, so nothing would be left"
             raise refuse(Mistake(text=text, path=("min_tokens",)))
         return self
 
@@ -58,12 +64,24 @@ class DecontaminateStep(Spec):
 
     step: Literal["decontaminate"]
     """Name of the step."""
-    against: Annotated[tuple[str, ...], Field(min_length=1)]
+    against: tuple[Annotated[str, Field(min_length=1)], ...]
     """Eval suite files or folders, relative to the workspace."""
     rule: Literal["tulu3"] = "tulu3"
     """Rule that decides a hit."""
     action: Literal["drop", "flag"] = "drop"
     """`drop` leaves records with a hit out of the version; `flag` keeps them and reports."""
+
+    @field_validator("against", mode="before")
+    @classmethod
+    def _names_suites(cls, against: object) -> object:
+        if isinstance(against, str):
+            text = f"expected a list, found {shown(against)}; write [{against or 'evals/'}]"
+            raise refuse(Mistake(text=text))
+        if against in ([], ()):
+            text = "must not be empty; name suite files or folders, such as [evals/]"
+            raise refuse(Mistake(text=text))
+        # What a validator has seen is no JSON any more, in which a list may fill a tuple.
+        return tuple(against) if isinstance(against, list) else against
 
 
 Step = Annotated[FilterStep | DedupStep | DecontaminateStep, Field(discriminator="step")]
@@ -74,8 +92,8 @@ class Mixture(Spec):
 
     version: Literal[1]
     """Version of this format."""
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,99}$")]
-    """Name of the dataset in the store: small letters, digits, `_`, `.` and `-`."""
+    name: str
+    """Name of the dataset in the store: at most 100 small letters, digits, `_`, `.` and `-`."""
     kind: Kind
     """Kind of the records."""
     description: str | None = None
@@ -86,26 +104,53 @@ class Mixture(Spec):
     """Folder with a tokenizer.json, or a hub id, for token budgets and token filters."""
     size: Annotated[int, Field(ge=1)] | None = None
     """Rows to share out among sources with a `weight`."""
-    sources: Annotated[dict[str, Source], Field(min_length=1)]
+    sources: dict[str, Source]
     """Named inputs; the name enters ranks and the content id."""
     steps: tuple[Step, ...] = ()
     """What happens to the records, in order, before the draw."""
     decontaminate: Literal["none"] | None = None
     """`none` says on purpose that this mixture has no decontamination step."""
 
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        if _NAME.fullmatch(name) is None:
+            fitting = re.sub(r"[^a-z0-9_.-]+", "_", name.lower()).lstrip("_.-")[:100]
+            near = f"; {fitting!r} would do" if fitting else ""
+            text = "must be small letters, digits, '_', '.' and '-', beginning with a letter or digit"
+            raise refuse(Mistake(text=f"{text}, found {shown(name)}{near}"))
+        if name in ("refs", "cache"):
+            raise refuse(Mistake(text=f"{name!r} is a folder of the store itself; choose another"))
+        return name
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _names_sources(cls, sources: object) -> object:
+        if isinstance(sources, list):
+            text = "expected a mapping of names to sources, found a list; give each a name: {web: {uri: ...}}"
+            raise refuse(Mistake(text=text))
+        if sources is None or sources == {}:
+            text = "must not be empty; name a source: {web: {uri: data/web.jsonl}}"
+            raise refuse(Mistake(text=text))
+        return sources
+
     @model_validator(mode="after")
     def _holds_together(self) -> "Mixture":
-        checks = (_name, _decontamination, _weights, _token_bounds, _preferred, _kinds, _uris)
+        checks = (_source_names, _decontamination, _weights, _token_bounds, _preferred, _kinds, _uris)
         mistakes = [mistake for check in checks for mistake in check(self)]
         if mistakes:
             raise refuse(*mistakes)
         return self
 
 
-def _name(mixture: Mixture) -> Iterator[Mistake]:
-    """Refuse names that the store keeps for itself."""
-    if mixture.name in ("refs", "cache"):
-        yield Mistake(text=f"{mixture.name!r} is a folder of the store itself; choose another", path=("name",))
+def _source_names(mixture: Mixture) -> Iterator[Mistake]:
+    """Refuse source names that tables, origins and cards could not show."""
+    for name in mixture.sources:
+        if _SOURCE_NAME.fullmatch(name) is None:
+            text = (
+                "a source's name must be letters, digits, '_', '.' and '-', beginning with a letter or digit"
+            )
+            yield Mistake(text=f"{text}, found {shown(name)}", path=("sources", name), on_key=True)
 
 
 def _decontamination(mixture: Mixture) -> Iterator[Mistake]:
@@ -163,10 +208,13 @@ def _kinds(mixture: Mixture) -> Iterator[Mistake]:
     """Refuse adapters and verifiers that do not fit the kind of the records."""
     for name, source in mixture.sources.items():
         if source.adapter in ("preference", "rlvr") and source.adapter != mixture.kind:
-            text = f"delivers {source.adapter} records, the mixture is of kind {mixture.kind!r}"
+            text = (
+                f"delivers {source.adapter} records, the mixture is of kind {mixture.kind!r}; "
+                f"choose another adapter, or kind: {source.adapter}"
+            )
             yield Mistake(text=text, path=("sources", name, "adapter"))
         if source.verifier is not None and mixture.kind != "rlvr":
-            text = f"only rlvr records have a verifier, the mixture is of kind {mixture.kind!r}"
+            text = f"only rlvr records have a verifier, the mixture is of kind {mixture.kind!r}; remove it"
             yield Mistake(text=text, path=("sources", name, "verifier"), on_key=True)
 
 
@@ -178,10 +226,24 @@ def _uris(mixture: Mixture) -> Iterator[Mistake]:
             use = "use hf://owner/name, a path, or name@version"
             text = f"scheme {scheme + separator!r} is not supported; {use}"
             yield Mistake(text=text, path=("sources", name, "uri"))
-        for key in _HUB_ONLY:
-            if key in source.model_fields_set and scheme != "hf":
+        if scheme == "hf" and separator:
+            yield from _hub_uri(name, source)
+        for key in HUB_ONLY:
+            if key in source.model_fields_set and not source.uri.startswith("hf://"):
                 text = f"only an hf:// source has a {key}; remove it"
                 yield Mistake(text=text, path=("sources", name, key), on_key=True)
+
+
+def _hub_uri(name: str, source: Source) -> Iterator[Mistake]:
+    """Refuse a hub uri of the wrong form, and one that contradicts `revision`."""
+    found = _HUB_URI.fullmatch(source.uri)
+    if found is None:
+        forms = "hf://owner/name, hf://owner/name@revision or hf://owner/name/path"
+        text = f"expected {forms}, found {source.uri!r}"
+        yield Mistake(text=text, path=("sources", name, "uri"))
+    elif found["revision"] and source.revision and found["revision"] != source.revision:
+        text = f"the uri says revision {found['revision']!r}, this says {source.revision!r}; keep one"
+        yield Mistake(text=text, path=("sources", name, "revision"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,11 @@
 """A source as a spec names it, and how much of it to take."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from tulu_data.specs.base import Mistake, Spec, refuse
+from tulu_data.specs.base import Mistake, Spec, refuse, shown
 
 Adapter = Literal["auto", "messages", "alpaca", "sharegpt", "prompt_completion", "hh", "preference", "rlvr"]
 ADAPTERS: tuple[Adapter, ...] = get_args(Adapter)
@@ -17,16 +18,33 @@ class Take(Spec):
 
     all: Literal[True] | None = None
     """Every record once."""
-    epochs: Annotated[float, Field(gt=0, le=100)] | None = None
-    """Every record this many times; 2.5 is two copies of all and a third of half of them."""
-    fraction: Annotated[float, Field(gt=0, le=1)] | None = None
-    """This share of the records, between 0 and 1."""
+    epochs: float | None = None
+    """Every record this many times, at most 100; 2.5 is two copies of all and a third of half of them."""
+    fraction: float | None = None
+    """This share of the records, above 0 and at most 1."""
     rows: Annotated[int, Field(ge=0)] | None = None
     """This many records."""
     tokens: Annotated[int, Field(ge=0)] | None = None
-    """As many records, in draw order, as fit into this many tokens (needs `tokenizer`)."""
-    weight: Annotated[float, Field(gt=0)] | None = None
+    """As many records, in draw order, as fit into this many tokens (needs `tokenizer`).
+
+    A source with fewer tokens is a shortfall.
+    """
+    weight: float | None = None
     """A share of `size`, in proportion to the weights of the other sources."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_mapping(cls, data: object) -> object:
+        if isinstance(data, int | float) and not isinstance(data, bool):
+            # One number cannot say whether it counts rows or shares them out.
+            text = (
+                f"expected a key with a number, found {shown(data)}; write {{rows: 100}} or {{fraction: 0.5}}"
+            )
+            raise refuse(Mistake(text=text))
+        if isinstance(data, dict) and data.get("all") is not None and data["all"] is not True:
+            text = f"expected true, found {shown(data['all'])}; for a number of rows write {{rows: 100}}"
+            raise refuse(Mistake(text=text, path=("all",)))
+        return data
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "Take":
@@ -34,12 +52,27 @@ class Take(Spec):
         if len(given) != 1:
             found = ", ".join(given) or "none"
             raise refuse(Mistake(text=f"give exactly one of {', '.join(TAKES)} (found {found})"))
+        mistakes = list(_out_of_bounds(self))
+        if mistakes:
+            raise refuse(*mistakes)
         return self
 
     @property
     def mode(self) -> str:
         """Name of the key that is given."""
         return next(name for name in TAKES if getattr(self, name) is not None)
+
+
+def _out_of_bounds(take: Take) -> Iterator[Mistake]:
+    """Refuse amounts that cannot be meant."""
+    for name, most in (("epochs", 100), ("fraction", 1), ("weight", None)):
+        value = getattr(take, name)
+        if value is not None and value <= 0:
+            text = f"must be above 0, found {value:g}; to take nothing write {{rows: 0}}"
+            yield Mistake(text=text, path=(name,))
+        if value is not None and most is not None and value > most:
+            repeat = f"; to repeat records write {{epochs: {value:g}}}" if name == "fraction" else ""
+            yield Mistake(text=f"must be at most {most}, found {value:g}{repeat}", path=(name,))
 
 
 class Source(Spec):
@@ -67,3 +100,27 @@ class Source(Spec):
     """How much to take; default: all."""
     tags: tuple[str, ...] = ()
     """Words for grouping sources in reports."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_mapping(cls, data: object) -> object:
+        if isinstance(data, str):
+            text = f"expected keys and values, found {shown(data)}; write {{uri: {data}}}"
+            raise refuse(Mistake(text=text))
+        return data
+
+    @field_validator("take", mode="before")
+    @classmethod
+    def _says_how_much(cls, take: object) -> object:
+        if take is None:
+            text = "is empty; write {all: true}, or remove the key, which means the same"
+            raise refuse(Mistake(text=text))
+        return take
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _is_a_list(cls, tags: object) -> object:
+        if isinstance(tags, str):
+            raise refuse(Mistake(text=f"expected a list, found {shown(tags)}; write [{tags}]"))
+        # What a validator has seen is no JSON any more, in which a list may fill a tuple.
+        return tuple(tags) if isinstance(tags, list) else tags
