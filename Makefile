@@ -16,6 +16,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-train-dev
 DEMO := demo
+DATA ?= $(TULU_DATA_REAL)
+BENCHES ?= decontaminate mix
 
 # Reads no pip progress bar into logs, and keeps what pip says at length in a file.
 PIP := PYTHONUNBUFFERED=1 $(BIN)/pip install --disable-pip-version-check --progress-bar off
@@ -67,6 +69,7 @@ demo: $(STAMP)  ## Make a fresh workspace in ./demo and run the three commands o
 		'Done. Dirty data went in, a model came out. Where everything lies:' \
 		'  $(DEMO)/data/                the raw data, dirt included' \
 		'  $(DEMO)/evals/               the eval suites that must not be trained on' \
+		'  $(DEMO)/reports/             every eval instance that was found in the data, with evidence' \
 		'  $(DEMO)/mixtures/demo.yaml   what was mixed, and how' \
 		'  $(DEMO)/store/               the version that was built: records, manifest, what was dropped and why' \
 		'  $(DEMO)/runs/                the trained model and its metrics' \
@@ -74,7 +77,7 @@ demo: $(STAMP)  ## Make a fresh workspace in ./demo and run the three commands o
 		'  cd $(DEMO) && source $(abspath $(BIN))/activate' \
 		'  tulu-data show demo          sources, counts, drops and records of the version' \
 		'  edit mixtures/demo.yaml      change a take, then type `tulu-data mix mixtures/demo.yaml` again' \
-		'  tulu-data diff demo@OLD demo what that changed (`tulu-data list` names the versions)' \
+		'  tulu-data diff OLD NEW       what that changed; `tulu-data list` names the versions' \
 		'  tulu-data --help             every command'
 
 check: $(STAMP)  ## Run the gates: format, lint, types, layers, heavy imports, docs.
@@ -89,10 +92,11 @@ test: check  ## Run the gates, then every test, with coverage.
 docs: $(STAMP)  ## Write docs/commands.md from the commands' own help.
 	@$(BIN)/python docs/reference.py
 
-bench: $(STAMP)  ## Run every benchmark in bench/ (bench_*.py) and print its table.
-	@shopt -s nullglob; scripts=(bench/bench_*.py); \
-	if [ "$${#scripts[@]}" = 0 ]; then echo "bench: no bench/bench_*.py yet"; fi; \
-	for script in "$${scripts[@]}"; do printf '\n== %s\n' "$$script"; $(BIN)/python "$$script"; done
+bench: $(STAMP)  ## Run the benchmarks of bench/ on a folder of real data: make bench DATA=FOLDER.
+	@if [ ! -d "$(DATA)/train" ] || [ ! -d "$(DATA)/evals" ]; then \
+		echo "make: give a folder with train/ and evals/: make bench DATA=FOLDER (or set TULU_DATA_REAL)" >&2; exit 1; fi
+	@for name in $(BENCHES); do if [ -f "bench/$$name.py" ]; then \
+		printf '\n== bench/%s.py\n' "$$name"; $(BIN)/python "bench/$$name.py" "$(DATA)"; fi; done
 
 wheel-check: $(STAMP)  ## Build the wheel and use it in empty environments outside the repository.
 	@.ci/wheel-check "$(abspath $(BIN))/python"
