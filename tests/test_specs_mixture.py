@@ -1,0 +1,448 @@
+"""Mistakes in a mixture: each at its line and column, with what would do, word for word."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tulu_data.cli.main import group
+from tulu_data.errors import SpecError
+from tulu_data.specs.mixture import read_mixture
+
+ROOT = Path(__file__).parents[1]
+HEAD = "version: 1\nname: m\nkind: sft\n"
+NONE = "decontaminate: none\n"
+ONE = "sources: {a: {uri: a.jsonl}}\n"
+TWO = "sources: {a: {uri: a.jsonl}, bee: {uri: b.jsonl}}\n"
+
+
+def source(more: str) -> str:
+    return f"{HEAD}{NONE}sources:\n  a: {{uri: a.jsonl}}\n  bee: {{uri: b.jsonl, {more}}}\n"
+
+
+def steps(*said: str, rest: str = NONE) -> str:
+    return HEAD + rest + TWO + "steps:\n" + "".join(f"  - {{{step}}}\n" for step in said)
+
+
+MISTAKES = [
+    (
+        "an unknown key of the mixture",
+        HEAD + NONE + ONE + "sede: 1\n",
+        "6:1 sede: unknown key 'sede'; did you mean 'seed'? (known: decontaminate, description, "
+        "kind, name, seed, size, sources, steps, tokenizer, version)",
+    ),
+    (
+        "an unknown key of a source",
+        source("lisence: mit"),
+        "7:23 sources.bee.lisence: unknown key 'lisence'; did you mean 'licence'? (known: adapter, "
+        "columns, config, licence, revision, split, tags, take, uri, verifier, where)",
+    ),
+    (
+        "an unknown key of a take",
+        source("take: {row: 5}"),
+        "7:30 sources.bee.take.row: unknown key 'row'; did you mean 'rows'? (known: all, epochs, "
+        "fraction, rows, tokens, weight)",
+    ),
+    (
+        "an unknown key of a step",
+        steps("step: filter, dorp: [refusal]"),
+        "7:20 steps[0].dorp: unknown key 'dorp'; did you mean 'drop'? (known: drop, max_tokens, "
+        "min_tokens, step)",
+    ),
+    ("no name", "version: 1\nkind: sft\n" + NONE + ONE, "1:1 key 'name' is missing"),
+    ("no kind", "version: 1\nname: m\n" + NONE + ONE, "1:1 key 'kind' is missing"),
+    ("no version", "name: m\nkind: sft\n" + NONE + ONE, "1:1 key 'version' is missing"),
+    ("no sources", HEAD + NONE, "1:1 key 'sources' is missing"),
+    (
+        "a source without a uri",
+        HEAD + NONE + "sources:\n  a: {take: {all: true}}\n",
+        "6:6 sources.a: key 'uri' is missing",
+    ),
+    (
+        "rows that are no whole number",
+        source("take: {rows: 1.5}"),
+        "7:36 sources.bee.take.rows: expected a whole number, found 1.5",
+    ),
+    (
+        "rows in quotes",
+        source("take: {rows: '100'}"),
+        "7:36 sources.bee.take.rows: expected a whole number, found '100'",
+    ),
+    (
+        "a negative number of rows",
+        source("take: {rows: -1}"),
+        "7:36 sources.bee.take.rows: must be at least 0, found -1",
+    ),
+    (
+        "a seed that is a word",
+        HEAD + NONE + ONE + "seed: yes\n",
+        "6:7 seed: expected a whole number, found 'yes'",
+    ),
+    (
+        "a take that is a number",
+        source("take: 100"),
+        "7:29 sources.bee.take: expected a key with a number, found 100; write {rows: 100} or "
+        "{fraction: 0.5}",
+    ),
+    (
+        "a take that is empty",
+        source("take: "),
+        "7:28 sources.bee.take: is empty; write {all: true}, or remove the key, which means the same",
+    ),
+    (
+        "all that is a number",
+        source("take: {all: 1}"),
+        "7:35 sources.bee.take.all: expected true, found 1; for a number of rows write {rows: 100}",
+    ),
+    (
+        "tags that are no list",
+        source("tags: math"),
+        "7:29 sources.bee.tags: expected a list, found 'math'; write [math]",
+    ),
+    (
+        "two takes",
+        source("take: {rows: 5, fraction: 0.5}"),
+        "7:29 sources.bee.take: give exactly one of all, epochs, fraction, rows, tokens, weight "
+        "(found fraction, rows)",
+    ),
+    (
+        "no take",
+        source("take: {}"),
+        "7:29 sources.bee.take: give exactly one of all, epochs, fraction, rows, tokens, weight (found none)",
+    ),
+    (
+        "no fraction",
+        source("take: {fraction: 0}"),
+        "7:40 sources.bee.take.fraction: must be above 0, found 0; to take nothing write {rows: 0}",
+    ),
+    (
+        "a fraction above 1",
+        source("take: {fraction: 1.5}"),
+        "7:40 sources.bee.take.fraction: must be at most 1, found 1.5; to repeat records write {epochs: 1.5}",
+    ),
+    (
+        "no epochs",
+        source("take: {epochs: 0}"),
+        "7:38 sources.bee.take.epochs: must be above 0, found 0; to take nothing write {rows: 0}",
+    ),
+    (
+        "too many epochs",
+        source("take: {epochs: 101}"),
+        "7:38 sources.bee.take.epochs: must be at most 100, found 101",
+    ),
+    (
+        "a weight without size",
+        source("take: {weight: 1}"),
+        "7:29 sources.bee.take: a weight needs `size` (rows to share out among bee)",
+    ),
+    (
+        "a size without weights",
+        HEAD + NONE + ONE + "size: 10\n",
+        "6:1 size: no source takes a weight, so there is nothing to share out; remove size",
+    ),
+    (
+        "tokens without a tokenizer",
+        source("take: {tokens: 10}"),
+        "7:29 sources.bee.take: a token budget needs `tokenizer` (a folder or hub id)",
+    ),
+    (
+        "an unknown step",
+        steps("step: dedpu"),
+        "7:12 steps[0].step: expected one of decontaminate, dedup, filter, found 'dedpu'; did you "
+        "mean 'dedup'?",
+    ),
+    ("a step without a name", steps("drop: [refusal]"), "7:5 steps[0]: key 'step' is missing (found drop)"),
+    (
+        "an unknown filter",
+        steps("step: filter, drop: [refusals]"),
+        "7:27 steps[0].drop[0]: expected one of empty_turn, identity, refusal, found 'refusals'; "
+        "did you mean 'refusal'?",
+    ),
+    (
+        "a filter that drops nothing",
+        steps("step: filter, drop: []"),
+        "7:5 steps[0]: drops nothing; give drop (of empty_turn, identity, refusal), min_tokens or max_tokens",
+    ),
+    (
+        "bounds that leave nothing",
+        steps("step: filter, min_tokens: 5, max_tokens: 4"),
+        "7:32 steps[0].min_tokens: 5 is above max_tokens, 4, so nothing would be left",
+    ),
+    (
+        "a bound without a tokenizer",
+        steps("step: filter, max_tokens: 4"),
+        "7:5 steps[0]: a bound in tokens needs `tokenizer` (a folder or hub id)",
+    ),
+    (
+        "an unknown source preferred",
+        steps("step: dedup, prefer: [be]"),
+        "7:28 steps[0].prefer[0]: no source 'be'; did you mean 'bee'? (sources: a, bee)",
+    ),
+    (
+        "an unknown key to compare by",
+        steps("step: dedup, key: prompts"),
+        "7:24 steps[0].key: expected one of prompt, record, found 'prompts'; did you mean 'prompt'?",
+    ),
+    (
+        "decontaminate without suites",
+        steps("step: decontaminate", rest=""),
+        "6:5 steps[0]: key 'against' is missing",
+    ),
+    (
+        "decontaminate with no suites",
+        steps("step: decontaminate, against: []", rest=""),
+        "6:36 steps[0].against: must not be empty; name suite files or folders, such as [evals/]",
+    ),
+    (
+        "decontaminate with one suite",
+        steps("step: decontaminate, against: evals/", rest=""),
+        "6:36 steps[0].against: expected a list, found 'evals/'; write [evals/]",
+    ),
+    (
+        "decontaminate with an empty path",
+        steps("step: decontaminate, against: ['']", rest=""),
+        "6:37 steps[0].against[0]: must not be empty",
+    ),
+    (
+        "an unknown rule",
+        steps("step: decontaminate, against: [e/], rule: tulu", rest=""),
+        "6:48 steps[0].rule: expected tulu3, found 'tulu'; did you mean 'tulu3'?",
+    ),
+    (
+        "an unknown action",
+        steps("step: decontaminate, against: [e/], action: dorp", rest=""),
+        "6:50 steps[0].action: expected one of drop, flag, found 'dorp'; did you mean 'drop'?",
+    ),
+    (
+        "decontaminate twice",
+        steps("step: decontaminate, against: [e/]", "step: decontaminate, against: [f/]", rest=""),
+        "7:5 steps[1]: a second decontaminate step; name all suites in `against` of the first",
+    ),
+    (
+        "no decontamination",
+        HEAD + ONE,
+        "1:1 no decontamination step; add {step: decontaminate, against: [evals/]} to steps, or say"
+        " `decontaminate: none`",
+    ),
+    (
+        "decontamination and none",
+        steps("step: decontaminate, against: [e/]"),
+        "4:16 decontaminate: says none, but steps has a decontaminate step; keep one of the two",
+    ),
+    (
+        "a name of two words",
+        HEAD.replace(" m", " my mix") + NONE + ONE,
+        "2:7 name: must be small letters, digits, '_', '.' and '-', beginning with a letter or "
+        "digit, found 'my mix'; 'my_mix' would do",
+    ),
+    (
+        "a name with capitals",
+        HEAD.replace(" m", " SFT_v3") + NONE + ONE,
+        "2:7 name: must be small letters, digits, '_', '.' and '-', beginning with a letter or "
+        "digit, found 'SFT_v3'; 'sft_v3' would do",
+    ),
+    (
+        "the name refs",
+        HEAD.replace(" m", " refs") + NONE + ONE,
+        "2:7 name: 'refs' is a folder of the store itself; choose another",
+    ),
+    (
+        "the name cache",
+        HEAD.replace(" m", " cache") + NONE + ONE,
+        "2:7 name: 'cache' is a folder of the store itself; choose another",
+    ),
+    (
+        "a kind misspelt",
+        HEAD.replace("sft", "preferences") + NONE + ONE,
+        "3:7 kind: expected one of preference, rlvr, sft, found 'preferences'; did you mean 'preference'?",
+    ),
+    (
+        "an adapter misspelt",
+        source("adapter: alpacca"),
+        "7:32 sources.bee.adapter: expected one of alpaca, auto, hh, messages, preference, "
+        "prompt_completion, rlvr, sharegpt, found 'alpacca'; did you mean 'alpaca'?",
+    ),
+    (
+        "an adapter of another kind",
+        source("adapter: preference"),
+        "7:32 sources.bee.adapter: delivers preference records, the mixture is of kind 'sft'; "
+        "choose another adapter, or kind: preference",
+    ),
+    (
+        "a verifier at sft records",
+        source("verifier: gsm8k"),
+        "7:23 sources.bee.verifier: only rlvr records have a verifier, the mixture is of kind "
+        "'sft'; remove it",
+    ),
+    (
+        "a revision of a path",
+        source("revision: main"),
+        "7:23 sources.bee.revision: only an hf:// source has a revision; remove it",
+    ),
+    (
+        "another scheme",
+        HEAD + NONE + "sources:\n  a: {uri: s3://b/x.jsonl}\n",
+        "6:12 sources.a.uri: scheme 's3://' is not supported; use hf://owner/name, a path, or name@version",
+    ),
+    (
+        "a hub uri without an owner",
+        HEAD + NONE + "sources:\n  a: {uri: hf://gsm8k}\n",
+        "6:12 sources.a.uri: expected hf://owner/name, hf://owner/name@revision or "
+        "hf://owner/name/path, found 'hf://gsm8k'",
+    ),
+    (
+        "two revisions",
+        HEAD + NONE + "sources:\n  a: {uri: hf://o/n@v1, revision: v2}\n",
+        "6:35 sources.a.revision: the uri says revision 'v1', this says 'v2'; keep one",
+    ),
+    (
+        "a source that is only a uri",
+        HEAD + NONE + "sources:\n  a: a.jsonl\n",
+        "6:6 sources.a: expected keys and values, found 'a.jsonl'; write {uri: a.jsonl}",
+    ),
+    (
+        "a source name that breaks tables",
+        HEAD + NONE + "sources:\n  a|b: {uri: a.jsonl}\n",
+        "6:3 sources['a|b']: a source's name must be letters, digits, '_', '.' and '-', beginning "
+        "with a letter or digit, found 'a|b'",
+    ),
+    (
+        "a repeated key",
+        HEAD + NONE + ONE + "seed: 1\nseed: 2\n",
+        "7:1 seed: key 'seed' is given twice (first on line 6); keep one",
+    ),
+    (
+        "a tab",
+        HEAD + NONE + "sources:\n\ta: {uri: a.jsonl}\n",
+        "6:1 not YAML: found character '\\t' that cannot start any token (indent with spaces, not tabs)",
+    ),
+    (
+        "a broken condition",
+        source("where: 'length(x) >'"),
+        "7:30 sources.bee.where: 'length(x) >': syntax error at or near \">\"",
+    ),
+    (
+        "a condition with a subquery",
+        source("where: 'x in (select 1)'"),
+        "7:30 sources.bee.where: 'x in (select 1)': a subquery is not allowed; a condition sees one row",
+    ),
+    (
+        "a condition and more",
+        source("where: 'x = 1; drop table source'"),
+        "7:30 sources.bee.where: 'x = 1; drop table source': give one condition, such as "
+        "length(messages) <= 20",
+    ),
+    (
+        "no source",
+        HEAD + NONE + "sources: {}\n",
+        "5:10 sources: must not be empty; name a source: {web: {uri: data/web.jsonl}}",
+    ),
+    (
+        "sources as a list",
+        HEAD + NONE + "sources: [{uri: a.jsonl}]\n",
+        "5:10 sources: expected a mapping of names to sources, found a list; give each a name: "
+        "{web: {uri: ...}}",
+    ),
+    (
+        "another version of the format",
+        HEAD.replace("1", "2") + NONE + ONE,
+        "1:10 version: expected 1, found 2",
+    ),
+    ("an empty file", "", "1:1 expected keys and values, found nothing"),
+]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def check(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(group, ["check", *arguments])
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize(("about", "text", "expected"), MISTAKES, ids=[m[0] for m in MISTAKES])
+def test_a_mistake_is_told_at_its_place_with_what_would_do(about: str, text: str, expected: str) -> None:
+    Path("m.yaml").write_text(text, "utf-8")
+    assert check("m.yaml") == (1, f"m.yaml:{expected}\n")
+
+
+def test_the_table_holds_no_mistake_twice() -> None:
+    assert len({text for _, text, _ in MISTAKES}) == len(MISTAKES) >= 30
+
+
+def test_several_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
+    Path("m.yaml").write_text(
+        "version: 1\nname: My Mix\nkind: stf\nsede: 1\nsources:\n"
+        "  a: {uri: a.jsonl, take: {rows: 1.5}}\n  b: {url: b.jsonl, take: {fraction: 2}}\n"
+        "steps:\n  - {step: filter, drop: [refusals]}\n  - {step: dedpu}\n"
+    )
+    code, output = check("m.yaml")
+    places = [tuple(map(int, line.split(" ")[0].split(":")[1:])) for line in output.splitlines()]
+    assert code == 1
+    assert [line for line, _ in places] == [2, 3, 4, 6, 7, 7, 7, 9, 10]
+    assert places == sorted(places)
+
+
+def test_mistakes_between_parts_are_told_at_once_too() -> None:
+    Path("m.yaml").write_text(
+        HEAD
+        + "sources:\n  a: {uri: ftp://x, take: {weight: 1}}\n  b: {uri: b, revision: v1, adapter: rlvr}\n"
+        "steps:\n  - {step: dedup, prefer: [c]}\n"
+    )
+    with pytest.raises(SpecError) as caught:
+        read_mixture(Path("m.yaml"))
+    paths = [problem.split(" ")[1] for problem in caught.value.problems]
+    assert paths == [
+        "no", "sources.a.uri:", "sources.a.take:", "sources.b.revision:", "sources.b.adapter:",
+        "steps[0].prefer[0]:",
+    ]  # fmt: skip
+
+
+def test_all_broken_conditions_are_told_at_once() -> None:
+    Path("m.yaml").write_text(
+        HEAD + NONE + "sources:\n  a: {uri: a, where: 'x >'}\n  b: {uri: b, where: 'random() > 1'}\n"
+    )
+    code, output = check("m.yaml")
+    assert (code, len(output.splitlines())) == (1, 2)
+
+
+def test_good_specs_are_ok_and_nothing_is_read_or_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    before = sorted((ROOT / "mixtures").iterdir())
+    code, output = check(str(ROOT / "mixtures"))
+    assert (code, output) == (0, f"{ROOT}/mixtures/sft_v3.yaml: ok\n")
+    assert sorted((ROOT / "mixtures").iterdir()) == before
+    assert list(Path().iterdir()) == []
+
+
+def test_check_reads_mixtures_of_the_current_folder_and_leaves_locks_aside() -> None:
+    Path("mixtures/deep").mkdir(parents=True)
+    Path("mixtures/a.yaml").write_text(HEAD + NONE + ONE)
+    Path("mixtures/a.lock.yaml").write_text("version: 1\nsources: {}\n")
+    Path("mixtures/deep/b.yaml").write_text(HEAD + NONE)
+    code, output = check()
+    assert code == 1
+    assert output == "mixtures/a.yaml: ok\nmixtures/deep/b.yaml:1:1 key 'sources' is missing\n"
+    code, output = check("--json")
+    assert json.loads(output) == {
+        "mixtures/a.yaml": [],
+        "mixtures/deep/b.yaml": ["mixtures/deep/b.yaml:1:1 key 'sources' is missing"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("none.yaml", "none.yaml:1:1 no such file"),
+        ("void", "void: no .yaml file in this folder; give a spec file or a folder of them"),
+    ],
+)
+def test_a_spec_that_is_not_there(argument: str, expected: str) -> None:
+    Path("void").mkdir()
+    result = CliRunner().invoke(group, ["check", argument])
+    assert result.exit_code == 1
+    assert expected in result.output + str(result.exception)
