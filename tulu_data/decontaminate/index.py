@@ -19,7 +19,6 @@ from tulu_data.kernels.buffers import text_of
 from tulu_data.kernels.coverage import Measure
 from tulu_data.kernels.folding import folding
 from tulu_data.kernels.ngrams import (
-    WHOLE,
     Grams,
     Ints,
     assign_slots,
@@ -60,9 +59,7 @@ class Index:
     @property
     def measure(self) -> Measure:
         """The rule as the kernels take it."""
-        width = self.grams.shape >> 1
-        phrases = bool(np.any((width >= WHOLE) & (width < self.rule.n)))
-        return Measure(self.rule.measure == "words", self.rule.threshold, self.rule.inclusive, phrases)
+        return Measure(self.rule.measure == "words", self.rule.threshold, self.rule.inclusive)
 
     def unmatchable(self, suite: int) -> int:
         """Count the instances of a suite that have no word to match."""
@@ -99,13 +96,14 @@ def index_texts(texts: pa.Array, n: int, key_bits: int = 64) -> Grams:
     size = _power(2 * len(keys))
     slots, kept, home, table = assign_slots(view.bytes, begin, end, first, shape, keys, tables, size)
     starts, postings = post_units(slots, first, len(kept))
-    bitmap = np.zeros(_power(len(kept) // 4), np.uint64)
+    bitmap, endings = (np.zeros(_power(len(part) // 8), np.uint64) for part in (kept, marks))
     fill_filter(bitmap, kept)
-    fill_filter(bitmap, marks)
+    fill_filter(endings, marks)
     return Grams(
         text=view.bytes, begin=begin, end=end, words=_fixed(np.diff(at)), first=_fixed(first),
         slots=_fixed(slots), shape=_fixed(shape), keys=_fixed(kept), home=_fixed(home), starts=_fixed(starts),
-        postings=_fixed(postings), table=_fixed(table), filter=_fixed(bitmap), n=n, mask=mask,
+        postings=_fixed(postings), table=_fixed(table), filter=_fixed(bitmap),
+        endings=_fixed(endings), n=n, mask=mask,
     )  # fmt: skip
 
 

@@ -39,8 +39,6 @@ class Measure(NamedTuple):
     threshold: float
     inclusive: bool
     """Whether meeting the threshold is enough."""
-    phrases: bool
-    """Whether the index has phrases that may stand inside a turn."""
 
 
 class Scratch(NamedTuple):
@@ -98,14 +96,15 @@ def is_hit(covered: int, whole: int, measure: Measure) -> bool:
 @kernel
 def candidates(turns: Turns, grams: Grams, measure: Measure, scratch: Scratch, tables: Folding) -> Ints:
     """Return (record, unit) rows of the pairs that may be hits, ordered by record."""
-    hashes, found = np.empty(_room(turns), np.uint64), np.empty((16, 3), np.int64)
+    hashes, marks = np.empty(_room(turns), np.uint64), np.empty(2 * _room(turns) + 1, np.int64)
+    found = np.empty((16, 3), np.int64)
     touched, pairs, made = np.empty((64, 1), np.int64), np.empty((16, 2), np.int64), 0
     for r in range(len(turns.first) - 1):
         scratch.clock[0] += 1
         stamp, met = scratch.clock[0], 0
         for t in range(turns.first[r], turns.first[r + 1]):
             words = hash_words(turns.text, turns.begin[t], turns.end[t], tables, hashes)
-            found, count = find_grams(grams, hashes, words, measure.phrases, found)
+            found, count = find_grams(grams, hashes, words, marks, found)
             for k in range(count):
                 slot = found[k, 1]
                 if scratch.seen[slot] == stamp:
@@ -164,10 +163,10 @@ def matches(
     turns: Turns,
     record: int,
     grams: Grams,
-    measure: Measure,
     scratch: Scratch,
     tables: Folding,
     hashes: Hashes,
+    marks: Ints,
 ) -> tuple[Ints, Ints]:
     """Stamp the slots whose words a record holds; return its places and (first word, slot) rows."""
     places, found = np.empty((64, 4), np.int64), np.empty((16, 3), np.int64)
@@ -177,7 +176,7 @@ def matches(
         begin, end = turns.begin[t], turns.end[t]
         places, after = read_places(turns.text, begin, end, turns.number[t], tables, places, base)
         words = hash_words(turns.text, begin, end, tables, hashes)
-        found, count = find_grams(grams, hashes, words, measure.phrases, found)
+        found, count = find_grams(grams, hashes, words, marks, found)
         for k in range(count):
             word, slot, shape = base + found[k, 0], found[k, 1], found[k, 2]
             at, unit = grams.home[slot, 0], grams.home[slot, 1]
@@ -243,14 +242,15 @@ def explain(
     Return the hits as (record, unit, covered, whole, end of its record spans, end of its unit spans),
     then the record spans and the unit spans, each (turn, first character, end character).
     """
-    hashes, stamp, made, there, here = np.empty(_room(turns), np.uint64), 0, 0, 0, 0
+    hashes, marks = np.empty(_room(turns), np.uint64), np.empty(2 * _room(turns) + 1, np.int64)
+    stamp, made, there, here = 0, 0, 0, 0
     places, rows = np.empty((1, 4), np.int64), np.empty((1, 2), np.int64)
     hits = np.empty((len(pairs), 6), np.int64)
     theirs, ours = np.empty((16, 3), np.int64), np.empty((16, 3), np.int64)
     for k in range(len(pairs)):
         record, unit = pairs[k, 0], pairs[k, 1]
         if k == 0 or record != pairs[k - 1, 0]:
-            places, rows = matches(turns, record, grams, measure, scratch, tables, hashes)
+            places, rows = matches(turns, record, grams, scratch, tables, hashes, marks)
             stamp = scratch.clock[0]
         covered, whole = overlap(grams, unit, measure, scratch, stamp)
         if is_hit(covered, whole, measure):

@@ -28,8 +28,8 @@ _BASE = np.uint64(0xD6E8FEB86659FD93)
 _SALT = np.uint64(0xA24BAED4963EE407)
 _S16, _S40, _S46 = np.uint64(16), np.uint64(40), np.uint64(46)
 _LOW, _ONE = np.uint64(63), np.uint64(1)
-_SUFFIX = 1
-"""Shape of the marks in the filter that say: some phrase ends in these four words."""
+_ENDING = WHOLE << 1
+"""Shape under which the last `WHOLE` words of a phrase are kept in `endings`."""
 
 
 class Grams(NamedTuple):
@@ -60,6 +60,8 @@ class Grams(NamedTuple):
     """Open addressing from keys to slots, -1 where empty; its size is a power of two."""
     filter: Hashes
     """Bitmap of three bits per key within one word: answers most searches from the cache."""
+    endings: Hashes
+    """The same for the last `WHOLE` words of each phrase; apart, because it is far smaller."""
     n: int
     mask: np.uint64
     """Bits of a key that count: all, but for tests that need collisions."""
@@ -87,11 +89,32 @@ def _bits(key: np.uint64) -> np.uint64:
 
 
 @inner
-def maybe(grams: Grams, key: np.uint64) -> bool:
-    """Tell whether the filter allows that a key is in the index."""
-    word = grams.filter[(key >> _S16) & np.uint64(len(grams.filter) - 1)]
-    bits = _bits(key)
-    return bool(word & bits == bits)
+def sift(grams: Grams, hashes: Hashes, words: int, marks: Ints) -> int:
+    """Write `word << 1` where an n-gram may end, `word << 1 | 1` for a phrase; return how many.
+
+    Every word stores its place and only a pass moves on: no branch that can be guessed wrong.
+    """
+    bitmap, endings, mask, n, passed = grams.filter, grams.endings, grams.mask, grams.n, 0
+    h, out, h4, out4 = np.uint64(0), np.uint64(1), np.uint64(0), np.uint64(1)
+    last, last4 = np.uint64(len(bitmap) - 1), np.uint64(len(endings) - 1)
+    for _ in range(n):
+        out *= _BASE
+    for _ in range(WHOLE):
+        out4 *= _BASE
+    for j in range(words):
+        h = h * _BASE + hashes[j]
+        h4 = h4 * _BASE + hashes[j]
+        if j >= n:
+            h -= hashes[j - n] * out
+        if j >= WHOLE:
+            h4 -= hashes[j - WHOLE] * out4
+        key, key4 = gram_key(h, n << 1, mask), gram_key(h4, _ENDING, mask)
+        bits, bits4 = _bits(key), _bits(key4)
+        marks[passed] = j << 1
+        passed += (j >= n - 1) & (bitmap[(key >> _S16) & last] & bits == bits)
+        marks[passed] = j << 1 | 1
+        passed += (j >= WHOLE - 1) & (endings[(key4 >> _S16) & last4] & bits4 == bits4)
+    return passed
 
 
 @inner
@@ -133,7 +156,7 @@ def unit_keys(hashes: Hashes, at: Ints, n: int, mask: np.uint64) -> tuple[Hashes
         for q in range(first[u + 1] - first[u]):
             keys[first[u] + q] = gram_key(gram_hash(hashes, at[u] + q, width), shape[u], mask)
         if WHOLE <= width < n:
-            marks[phrases] = gram_key(gram_hash(hashes, at[u + 1] - WHOLE, WHOLE), _SUFFIX, mask)
+            marks[phrases] = gram_key(gram_hash(hashes, at[u + 1] - WHOLE, WHOLE), _ENDING, mask)
             phrases += 1
     return keys, marks[:phrases], first, shape
 
@@ -249,36 +272,20 @@ def _collect(grams: Grams, key: np.uint64, at: int, shape: int, found: Ints, cou
 
 
 @inner
-def find_grams(grams: Grams, hashes: Hashes, words: int, phrases: bool, found: Ints) -> tuple[Ints, int]:
+def find_grams(grams: Grams, hashes: Hashes, words: int, marks: Ints, found: Ints) -> tuple[Ints, int]:
     """Find the grams of the index in one turn of `words` words; return (first word, slot, shape) rows.
 
-    `phrases` tells whether the index has phrases of `WHOLE` words and more; without, they cost nothing.
+    `marks` has room for two numbers a word, and one more.
     """
-    n, mask, count, h, h4 = grams.n, grams.mask, 0, np.uint64(0), np.uint64(0)
-    out, out4 = np.uint64(1), np.uint64(1)
-    for _ in range(n):
-        out *= _BASE
-    for _ in range(WHOLE):
-        out4 *= _BASE
-    for j in range(words):
-        h = h * _BASE + hashes[j]
-        if j >= n:
-            h -= hashes[j - n] * out
-        if j >= n - 1:
-            key = gram_key(h, n << 1, mask)
-            if maybe(grams, key):
-                found, count = _collect(grams, key, j - n + 1, n << 1, found, count)
-        if not phrases:
-            continue
-        h4 = h4 * _BASE + hashes[j]
-        if j >= WHOLE:
-            h4 -= hashes[j - WHOLE] * out4
-        if j >= WHOLE - 1 and maybe(grams, gram_key(h4, _SUFFIX, mask)):
-            for width in range(WHOLE, min(n - 1, j + 1) + 1):
-                at = j - width + 1
-                key = gram_key(gram_hash(hashes, at, width), width << 1, mask)
-                found, count = _collect(grams, key, at, width << 1, found, count)
+    n, mask, count = grams.n, grams.mask, 0
+    for k in range(sift(grams, hashes, words, marks)):
+        last, phrase = marks[k] >> 1, marks[k] & 1
+        for width in range(WHOLE if phrase else n, min(n - 1, last + 1) + 1 if phrase else n + 1):
+            at = last - width + 1
+            key = gram_key(gram_hash(hashes, at, width), width << 1, mask)
+            found, count = _collect(grams, key, at, width << 1, found, count)
     if 0 < words < min(WHOLE, n):
         shape = words << 1 | 1
-        found, count = _collect(grams, gram_key(h, shape, mask), 0, shape, found, count)
+        key = gram_key(gram_hash(hashes, 0, words), shape, mask)
+        found, count = _collect(grams, key, 0, shape, found, count)
     return found, count

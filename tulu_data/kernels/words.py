@@ -144,9 +144,9 @@ def _ascii_words(
 
     Every byte stores the hash so far and a separator moves on: no branch that can be guessed wrong.
     """
-    h, start = _SEED, i
+    h, start, ascii_table = _SEED, i, tables.ascii
     while i < end and text[i] < 128:
-        folded = tables.ascii[text[i]]
+        folded = ascii_table[text[i]]
         hashes[count] = h
         count += (folded == 0) & (h != _SEED)
         h = (h ^ np.uint64(folded)) * _PRIME if folded else _SEED

@@ -1,0 +1,160 @@
+r"""Decontamination against its plain-Python peer, on the same real input in one run.
+
+Usage: python bench/decontaminate.py FOLDER [MEGABYTES] [RUNS], a folder with `train/` and `evals/`.
+Every whole-process figure is a fresh process that reads the same jsonl file and the same suites:
+ours with two workers and with one, warm (machine code on disk, rows not yet normalised), again (rows
+normalised as well), cold (no machine code either); the peer is a set of lower-cased `\w+` 8-grams,
+flags only. The scan alone is measured in this process: records in memory, one worker, processor seconds.
+"""
+
+import json
+import os
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import cycle
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from known_overlaps import lines
+from results import markdown, write_section
+
+from tulu_data.decontaminate import build_index, load_suites, scan
+from tulu_data.schema import normalised_schema
+
+ROOT = Path(__file__).parents[1]
+
+
+def training_texts(train: Path) -> list[str]:
+    """Return the texts of real training sets, one per row."""
+    texts = [p[0]["content"] for p in pq.read_table(train / "math_train/train.parquet")["prompt"].to_pylist()]
+    texts += [row["prompt"] for row in lines(train / "roll_rlvr/math_deepmath_deal.jsonl")]
+    texts += [f"{row['question']}\n{row['answer']}" for row in lines(train / "gsm8k_train/train.jsonl")]
+    for path in sorted((train / "gpteacher").glob("*.json")):
+        rows = json.loads(path.read_text("utf-8"))
+        texts += [f"{row['instruction']}\n{row['input']}\n{row['response']}" for row in rows]
+    for path in sorted((train / "anthropic_model_written").glob("*.jsonl")):
+        texts += [row["question"] + row["answer_matching_behavior"] for row in lines(path)]
+    return texts
+
+
+def write_input(data: Path, folder: Path, size: float) -> float:
+    """Write training rows of `size` MB (the sets over and over) and suites; return the MB of prompts."""
+    (folder / "evals").mkdir()
+    written = 0
+    with (folder / "train.jsonl").open("w", encoding="utf-8") as stream:
+        for text in cycle(training_texts(data / "train")):
+            stream.write(json.dumps({"prompt": text, "completion": "Yes."}, ensure_ascii=False) + "\n")
+            written += len(text.encode())
+            if written >= size * 1e6:
+                break
+    for name, column in (("math", "problem"), ("gsm8k", "question"), ("mgsm", "question"), ("mbpp", "text")):
+        for path in sorted((data / "evals" / name).glob("*.jsonl")):
+            rows = [json.dumps({"question": row[column]}) for row in lines(path)]
+            (folder / "evals" / f"{name}.jsonl").write_text("\n".join(rows), "utf-8")
+    for path in sorted((data / "evals/mmlu_decon").glob("*.gz")):
+        shutil.copy(path, folder / "evals" / path.name)
+    return written / 1e6
+
+
+def peer(folder: Path) -> int:
+    """Flag rows that share any 8-gram with a suite: the plain-Python way."""
+    known = set()
+    for suite in load_suites(["evals"], folder):
+        for question in suite.instances["question"].to_pylist():
+            words = re.findall(r"\w+", question.lower())
+            known.update(tuple(words[k : k + 8]) for k in range(len(words) - 7))
+    flagged = 0
+    with (folder / "train.jsonl").open(encoding="utf-8") as stream:
+        for line in stream:
+            words = re.findall(r"\w+", json.loads(line)["prompt"].lower())
+            flagged += any(tuple(words[k : k + 8]) in known for k in range(len(words) - 7))
+    return flagged
+
+
+def timed(command: list[str], folder: Path, cache: Path, runs: int, fresh: list[Path]) -> tuple[float, float]:
+    """Return the median wall and processor seconds of fresh processes; `fresh` is removed before each."""
+    seconds, processor = [], []
+    for _ in range(runs):
+        for path in fresh:
+            shutil.rmtree(path, ignore_errors=True)
+        start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        env = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
+        subprocess.run(command, cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL)
+        seconds.append(time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        processor.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return statistics.median(seconds), statistics.median(processor)
+
+
+def kernel_speed(folder: Path, runs: int) -> tuple[float, float, float, int]:
+    """Return MB/s of the scan alone, one worker; seconds of the index; its megabytes; its instances."""
+    suites = load_suites(["evals"], folder)
+    build_index(suites[:1])
+    start = time.perf_counter()
+    index = build_index(suites)
+    built = time.perf_counter() - start
+    rows = [
+        {"id": f"{k:032x}", "messages": [{"role": "user", "content": row["prompt"]}]}
+        for k, row in enumerate(lines(folder / "train.jsonl"))
+    ]
+    table = pa.Table.from_pylist(rows, schema=normalised_schema("sft"))
+    speeds = []
+    for _ in range(runs + 1):
+        start = time.process_time()
+        found = scan(table.to_batches(max_chunksize=8192), "sft", index, workers=1)
+        speeds.append(found.text_bytes / 1e6 / (time.process_time() - start))
+    size = sum(array.nbytes for array in index.grams if hasattr(array, "nbytes")) / 1e6
+    return statistics.median(speeds[1:]), built, size, sum(s.instances.num_rows for s in suites)
+
+
+def main() -> None:
+    if sys.argv[1] == "--peer":
+        print(peer(Path(sys.argv[2])))
+        return
+    size, runs = (
+        (float(sys.argv[2]) if len(sys.argv) > 2 else 60.0),
+        int(sys.argv[3]) if len(sys.argv) > 3 else 3,
+    )
+    with tempfile.TemporaryDirectory() as name:
+        folder, code = Path(name), Path(name) / "machine_code"
+        megabytes = write_input(Path(sys.argv[1]), folder, size)
+        own = [sys.executable, "-m", "tulu_data", "decontaminate", "train.jsonl", "--against", "evals"]
+        store = folder / "store"
+        measured = {
+            "peer: plain Python 8-gram set, flags only": timed(
+                [sys.executable, str(Path(__file__)), "--peer", str(folder)], folder, code, runs, []
+            ),
+            "cold: compiles its kernels first, 2 workers": timed(
+                [*own, "--workers", "2"], folder, code, 1, [code, store]
+            ),
+            "warm, 1 worker": timed([*own, "--workers", "1"], folder, code, runs, [store]),
+            "warm, 2 workers": timed([*own, "--workers", "2"], folder, code, runs, [store]),
+            "again: rows already normalised, 2 workers": timed(
+                [*own, "--workers", "2"], folder, code, runs, []
+            ),
+        }
+        speed, built, index_size, instances = kernel_speed(folder, runs)
+    base = measured["peer: plain Python 8-gram set, flags only"][0]
+    rows = [
+        (what, f"{s:.1f}", f"{cpu:.1f}", f"{megabytes / s:.1f}", f"{base / s:.1f}x")
+        for what, (s, cpu) in measured.items()
+    ]
+    rows.append(("scan alone, 1 worker", f"{megabytes / speed:.2f}", "", f"{speed:.0f}", ""))
+    table = markdown(("whole process", ">seconds", ">processor s", ">MB/s", ">against peer"), rows)
+    text = (
+        f"{megabytes:.0f} MB of prompts against {instances:,} eval instances (math, gsm8k, mbpp, mmlu); "
+        f"medians of {runs} (cold: 1). Index: {built:.2f} s, {index_size:.0f} MB.\n\n{table}"
+    )
+    print(text)
+    write_section("decontaminate", text)
+
+
+if __name__ == "__main__":
+    main()
