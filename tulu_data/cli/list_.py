@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from tulu_data.cli.console import print_json, results
+from tulu_data.cli.console import print_json, results, warn
 from tulu_data.cli.options import json_option, open_store, store_option, workspace_root
+from tulu_data.errors import StoreError
 
 
 @click.command(short_help="List the dataset versions in the store.")
@@ -15,11 +16,18 @@ from tulu_data.cli.options import json_option, open_store, store_option, workspa
 def command(names: tuple[str, ...], store: Path | None, as_json: bool) -> None:
     """List the dataset versions in the store, oldest first; NAMES choose datasets."""
     from tulu_data.report.tables import table
+    from tulu_data.store import Version
 
     opened = open_store(store, workspace_root(Path.cwd()))
     for name in names:
-        opened.resolve(name)
-    versions = [version for name in names or opened.names() for version in opened.versions(name)]
+        opened.known_ids(name)
+    versions = []
+    for name in names or opened.names():
+        for content_id in opened.ids(name):
+            try:
+                versions.append(Version.open(opened.root / name / content_id))
+            except StoreError as error:
+                warn(str(error))
     if as_json:
         keys = ("name", "kind", "content_id", "rows", "created")
         print_json([{"version": v.ref, **{k: getattr(v.manifest, k) for k in keys}} for v in versions])

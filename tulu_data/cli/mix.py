@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.markup import escape
 
 from tulu_data.cli.console import print_json, results, stage, warn
 from tulu_data.cli.options import json_option, open_store, store_option, workers_option, workspace_root
@@ -28,7 +29,7 @@ def command(
     SPEC is a mixture file. Its paths are relative to the workspace: the nearest folder above it
     with a tulu-data.yaml, else the current folder.
     """
-    from tulu_data.mix import Settings, build, find_existing, prepare, resolve_inputs
+    from tulu_data.mix import Settings, build, find_existing, prepare, resolve_inputs, reuse
     from tulu_data.specs.mixture import read_mixture
 
     file = read_mixture(spec)
@@ -39,7 +40,7 @@ def command(
     inputs = resolve_inputs(file, root, settings.store, frozen=frozen)
     existing = find_existing(file, inputs, settings)
     if existing is not None and not dry_run:
-        _print_version(existing, as_json, existed=True)
+        _print_version(reuse(existing, inputs, settings), as_json, existed=True)
         return
     prepared = prepare(file, inputs, settings)
     plan = prepared.plan
@@ -58,7 +59,12 @@ def _print_plan(plan: "Plan", as_json: bool) -> None:
     ref = f"{plan.mixture.name}@{plan.content_id[:8]}"
     if as_json:
         entries = [entry.model_dump() for entry in plan.sources]
-        print_json({"version": ref, "content_id": plan.content_id, "rows": plan.rows, "sources": entries})
+        print_json(
+            {
+                "version": ref, "content_id": plan.content_id, "rows": plan.rows, "sources": entries,
+                "warnings": plan.warnings,
+            }
+        )  # fmt: skip
         return
     console = results()
     console.print(source_table(plan.sources))
@@ -81,7 +87,7 @@ def _print_version(version: "Version", as_json: bool, *, existed: bool) -> None:
     console.print(
         f"\n[bold]{word}[/bold]  {version.ref}  {version.num_rows:,} rows  {manifest.kind}", soft_wrap=True
     )
-    console.print(f"  {version.path}", soft_wrap=True)
+    console.print(f"  {escape(str(version.path))}", soft_wrap=True)
     console.print(
         f"next: tulu-data show {version.ref}, or tulu-data train --data {version.ref}", soft_wrap=True
     )

@@ -72,7 +72,7 @@ def _print_accounts(console: "Console", version: "Version") -> None:
 
     m = version.manifest
     console.print(f"[bold]{version.ref}[/bold]  {m.rows:,} rows  {m.kind}  built {m.created[:19]} UTC")
-    console.print(f"  {version.path}\n  content id {m.content_id}\n", soft_wrap=True)
+    console.print(f"  {escape(str(version.path))}\n  content id {m.content_id}\n", soft_wrap=True)
     console.print(source_table(m.sources))
     if m.decontamination:
         d = m.decontamination

@@ -5,6 +5,7 @@ are short and which `epochs` or `size` would fit.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from tulu_data.errors import PlanError
 from tulu_data.mix.apportion import apportion
@@ -13,23 +14,32 @@ from tulu_data.specs.mixture import MixtureFile
 from tulu_data.specs.source import Take
 
 
-def amounts(file: MixtureFile, available: Mapping[str, int], fitting: Mapping[str, int]) -> dict[str, Amount]:
-    """Return the amount of every source; raise PlanError with every shortfall at its place.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What the steps have left of a source."""
 
-    `available` counts the records of each source after the steps; `fitting` counts, for sources
-    with a token budget, the records that fit into it.
-    """
+    rows: int
+    fitting: int = 0
+    """Records that fit into the source's token budget, if it has one."""
+    tokens: int = 0
+    """Tokens of all its records, counted where there is a budget."""
+
+
+def amounts(file: MixtureFile, left: Mapping[str, Left]) -> dict[str, Amount]:
+    """Return the amount of every source; raise PlanError with every shortfall at its place."""
     problems: list[str] = []
     found: dict[str, Amount] = {}
     for name, source in file.mixture.sources.items():
-        have, take = available[name], source.take
-        if take.rows is not None and take.rows > have:
-            problems.append(file.document.problem(("sources", name, "take"), _short(take.rows, have)))
-        elif take.weight is None:
-            found[name] = amount(take, have, fitting.get(name, 0))
+        have, take = left[name], source.take
+        for unit, wanted, there in (("rows", take.rows, have.rows), ("tokens", take.tokens, have.tokens)):
+            if wanted is not None and wanted > there:
+                text = _short(unit, wanted, there)
+                problems.append(file.document.problem(("sources", name, "take"), text))
+        if take.weight is None:
+            found[name] = amount(take, have.rows, have.fitting)
     weights = {n: s.take.weight for n, s in file.mixture.sources.items() if s.take.weight is not None}
     if file.mixture.size is not None and weights:
-        capacity = {name: available[name] for name in weights}
+        capacity = {name: left[name].rows for name in weights}
         if sum(capacity.values()) < file.mixture.size:
             problems.append(file.document.problem(("size",), _short_size(file.mixture.size, capacity)))
         else:
@@ -52,9 +62,9 @@ def amount(take: Take, have: int, fitting: int) -> Amount:
     return Amount(0, fitting if take.tokens is not None else int(take.rows or 0))
 
 
-def _short(wanted: int, have: int) -> str:
-    """Describe a source that has fewer rows than its take asks for."""
-    text = f"asks for {wanted} rows, {have} are left after the steps ({wanted - have} short)"
+def _short(unit: str, wanted: int, have: int) -> str:
+    """Describe a source that has fewer rows or tokens than its take asks for."""
+    text = f"asks for {wanted} {unit}, {have} are left after the steps ({wanted - have} short)"
     if have == 0:
         return f"{text}; check where and the steps, or remove the source"
     return f"{text}; take {{all: true}}, or {{epochs: {_up(wanted / have)}}} to repeat records"

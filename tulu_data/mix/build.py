@@ -25,7 +25,7 @@ from tulu_data.mix.recipe import resolved_spec
 from tulu_data.mix.steps import Decontamination, StepContext, count_tokens, run_steps
 from tulu_data.schema import CONTENT, ID, TEXT, version_schema
 from tulu_data.specs.mixture import MixtureFile
-from tulu_data.store import Draft, Manifest, Store, Version, write_version
+from tulu_data.store import Draft, Manifest, Store, Version, make_newest, open_whole, write_version
 from tulu_data.store.refs import find_built
 from tulu_data.store.writer import utc_now
 
@@ -69,10 +69,16 @@ class Built:
 
 
 def find_existing(file: MixtureFile, inputs: Inputs, settings: Settings) -> Version | None:
-    """Return the version that this recipe has made of these inputs already, if there is one."""
+    """Return the version that this recipe has made of these inputs already, if it is there and whole."""
     name = file.mixture.name
     found = find_built(settings.store.root, name, inputs.recipe_id, inputs.inputs_id)
-    return Version.open(settings.store.root / name / found) if found else None
+    return open_whole(settings.store.root / name / found) if found else None
+
+
+def reuse(version: Version, inputs: Inputs, settings: Settings) -> Version:
+    """Take a version that is there already: it becomes the newest of its name, as if built now."""
+    make_newest(settings.store, version, inputs.recipe_id, inputs.inputs_id)
+    return version
 
 
 def mix(file: MixtureFile, settings: Settings) -> Built:
@@ -80,7 +86,7 @@ def mix(file: MixtureFile, settings: Settings) -> Built:
     inputs = resolve_inputs(file, settings.base, settings.store, frozen=settings.frozen)
     existing = find_existing(file, inputs, settings)
     if existing is not None:
-        return Built(version=existing, existed=True)
+        return Built(version=reuse(existing, inputs, settings), existed=True)
     return Built(version=build(file, prepare(file, inputs, settings), settings), existed=False)
 
 

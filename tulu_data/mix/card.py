@@ -7,7 +7,7 @@ from tulu_data.store import Manifest
 
 _CARD = """\
 ---
-{% if licences %}license: {{ licences | join(", ") }}
+{% if licences %}license: {{ licences | tojson }}
 {% endif -%}
 tags: [tulu-data, {{ manifest.kind }}]
 ---
@@ -22,7 +22,7 @@ content id `{{ manifest.content_id }}`.
 |---|--:|--:|--:|--:|--:|--:|---|
 {% for s in manifest.sources -%}
 | {{ s.name }} | {{ s.read }} | {{ s.quarantined.values() | sum }} | {{ s.dropped.values() | sum }} \
-| {{ s.not_drawn }} | {{ s.kept }} | {{ s.rows }} | {{ s.licence or "not stated" }} |
+| {{ s.not_drawn }} | {{ s.kept }} | {{ s.rows }} | {{ (s.licence or "not stated") | replace("|", "/") }} |
 {% endfor %}
 read = quarantined + dropped + not drawn + kept; rows counts copies.
 

@@ -14,9 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tulu_data.engine.local import ordered_map
-from tulu_data.errors import SourceError, SpecError
+from tulu_data.errors import SourceError, SpecError, SuiteError
 from tulu_data.mix.recipe import inputs_id, recipe_id
 from tulu_data.mix.tokens import TokenCounter
+from tulu_data.schema import TEXT
 from tulu_data.sources.cache import NormalisedFile, normalise
 from tulu_data.sources.files import SourceFile, find_files
 from tulu_data.sources.location import ResolvedSource, resolve_source
@@ -130,7 +131,11 @@ def resolve_all(
     for name, source in file.mixture.sources.items():
         question = _question(source)
         pin = {name: known[question]} if question in known else {}
-        found = resolve_source(name, source, base=base, store=store, pins=pin)
+        try:
+            found = resolve_source(name, source, base=base, store=store, pins=pin)
+        except SourceError as error:
+            place = file.document.place(("sources", name, "uri"))
+            raise type(error)(f"{file.document.name}:{place.line}:{place.column} {error}") from None
         if found.pin is not None:
             known[question] = found.pin
         resolved.append(found)
@@ -157,8 +162,15 @@ def _fitting(lock: Lock, name: str, source: Source) -> SourcePin | None:
 
 def _suite_files(file: MixtureFile, base: Path) -> list[SourceFile]:
     """Return the files of every eval suite that a step reads."""
-    steps = [step for step in file.mixture.steps if isinstance(step, DecontaminateStep)]
-    return [found for step in steps for path in step.against for found in find_files(path, base)]
+    found: list[SourceFile] = []
+    for i, step in enumerate(file.mixture.steps):
+        for j, path in enumerate(step.against if isinstance(step, DecontaminateStep) else ()):
+            try:
+                found += find_files(path, base)
+            except SourceError as error:
+                text = file.document.problem(("steps", i, "against", j), str(error))
+                raise SuiteError(text) from None
+    return found
 
 
 def read_inputs(
@@ -192,14 +204,12 @@ def read_inputs(
 
 def quarantined_table(sources: Sequence[SourceInput]) -> pa.Table:
     """Return every row that was no record: source, origin, reason, detail, raw text."""
-    rows = [
-        {
-            "source": source.name,
-            "origin": f"{file.file.origin}:{bad['row']}",
-            **{k: bad[k] for k in ("reason", "detail", "raw")},
-        }
-        for source in sources
-        for file in source.files
-        for bad in source.bad(file).to_pylist()
-    ]
-    return pa.Table.from_pylist(rows, schema=QUARANTINED)
+    parts = [QUARANTINED.empty_table()]
+    for source in sources:
+        for file in source.files:
+            bad = source.bad(file)
+            origins = [f"{file.file.origin}:{row}" for row in bad.column("row").to_pylist()]
+            names = pa.array([source.name] * len(origins), TEXT)
+            rest = [bad.column(name) for name in ("reason", "detail", "raw")]
+            parts.append(pa.table([names, pa.array(origins, TEXT), *rest], schema=QUARANTINED))
+    return pa.concat_tables(parts)

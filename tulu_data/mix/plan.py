@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tulu_data.errors import PlanError
-from tulu_data.mix.amounts import amounts
+from tulu_data.mix.amounts import Left, amounts
 from tulu_data.mix.draw import draw, draw_order, final_order, occurrences
 from tulu_data.mix.inputs import SourceInput
 from tulu_data.mix.pool import Index, Pool
@@ -45,22 +45,20 @@ def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None) -> Plan:
     """
     mixture, names = file.mixture, [source.name for source in pool.sources]
     alive = pool.alive_by_source()
-    fitting = _fitting(mixture, pool, alive, tokens)
-    taken = amounts(file, {name: len(entries) for name, entries in alive.items()}, fitting)
+    left = {name: _left(mixture, name, pool, entries, tokens) for name, entries in alive.items()}
+    taken = amounts(file, left)
     drawn: dict[str, tuple[Index, Index]] = {}
     for name, entries in alive.items():
         rows, copies = draw(mixture.seed, name, pool.ids[entries], taken[name])
         drawn[name] = entries[rows], copies
     entry = np.concatenate([drawn[name][0] for name in names])
     copy = np.concatenate([drawn[name][1] for name in names])
+    sources = tuple(_source_entry(pool, i, drawn[name][0], tokens) for i, name in enumerate(names))
     if not len(entry):
-        raise PlanError(
-            f"{file.path}: no rows are left for the version; see the counts by reason with --dry-run"
-        )
+        raise PlanError(f"{file.path}: no rows are left for the version: {_where_rows_went(sources)}")
     source = pool.source[entry].astype(np.int64)
     order = final_order(mixture.seed, names, source, pool.ids[entry], copy)
     entry, copy, source = entry[order], copy[order], source[order]
-    sources = tuple(_source_entry(pool, i, drawn[name][0], tokens) for i, name in enumerate(names))
     return Plan(
         mixture=mixture, sources=sources, entry=entry, copy=copy,
         content_id=content_id(mixture.kind, pool.ids[entry], names, source, copy),
@@ -68,16 +66,16 @@ def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None) -> Plan:
     )  # fmt: skip
 
 
-def _fitting(mixture: Mixture, pool: Pool, alive: dict[str, Index], tokens: Index | None) -> dict[str, int]:
-    """Count, for every source with a token budget, the records in draw order that fit into it."""
-    found = {}
-    for name, entries in alive.items():
-        budget = mixture.sources[name].take.tokens
-        if budget is not None and tokens is not None:
-            number, _ = occurrences(pool.ids[entries])
-            order = draw_order(mixture.seed, name, pool.ids[entries], number)
-            found[name] = int(np.searchsorted(np.cumsum(tokens[entries][order]), budget, side="right"))
-    return found
+def _left(mixture: Mixture, name: str, pool: Pool, entries: Index, tokens: Index | None) -> Left:
+    """Count what the steps have left of a source, in tokens too where it has a budget of them."""
+    budget = mixture.sources[name].take.tokens
+    if budget is None or tokens is None:
+        return Left(rows=len(entries))
+    number, _ = occurrences(pool.ids[entries])
+    order = draw_order(mixture.seed, name, pool.ids[entries], number)
+    sums = np.cumsum(tokens[entries][order])
+    fitting = int(np.searchsorted(sums, budget, side="right"))
+    return Left(rows=len(entries), fitting=fitting, tokens=int(sums[-1]) if len(sums) else 0)
 
 
 def _source_entry(pool: Pool, number: int, drawn: Index, tokens: Index | None) -> SourceEntry:
@@ -92,13 +90,26 @@ def _source_entry(pool: Pool, number: int, drawn: Index, tokens: Index | None) -
     assert not_drawn >= 0
     assert source.where is not None or where == 0, f"{source.name}: {where} rows are unaccounted for"
     return SourceEntry(
-        name=source.name, uri=source.spec.uri, revision=source.resolved.revision, licence=source.spec.licence,
+        name=source.name, uri=source.spec.uri, revision=source.resolved.revision,
+        licence=source.resolved.licence,
         files=tuple(
             FileEntry(origin=f.file.origin, sha256=f.file.sha256, rows=f.read) for f in source.files
         ),
         read=source.read, quarantined=quarantined, dropped=dropped, not_drawn=not_drawn, kept=kept,
         rows=len(drawn), tokens=None if tokens is None else int(tokens[drawn].sum()),
     )  # fmt: skip
+
+
+def _where_rows_went(entries: Sequence[SourceEntry]) -> str:
+    """Say what became of every row that was read, by reason."""
+    counts = Counter[str]()
+    for entry in entries:
+        counts.update({"quarantined": sum(entry.quarantined.values())})
+        counts.update(entry.dropped)
+        counts.update({"not drawn": entry.not_drawn})
+    parts = ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
+    read = sum(entry.read for entry in entries)
+    return f"{read} read{', of them ' if parts else ''}{parts}; check the sources, where, the steps and takes"
 
 
 def _warnings(pool: Pool, entries: Sequence[SourceEntry]) -> list[str]:
@@ -112,10 +123,11 @@ def _warnings(pool: Pool, entries: Sequence[SourceEntry]) -> list[str]:
             names = [source.name for source in pool.sources if _signature(source) == signature]
             found.append(
                 f"sources {', '.join(map(repr, names))} read the same records under {count} names; "
-                "each is drawn from on its own, so records may come twice"
+                "each is drawn from on its own, so without a dedup step records may come twice"
             )
     return found
 
 
 def _signature(source: SourceInput) -> tuple[object, ...]:
-    return (tuple(file.file.sha256 for file in source.files), source.spec.where)
+    hashes = tuple(sorted(file.file.sha256 for file in source.files))
+    return (hashes, source.spec.where, tuple(sorted(source.spec.columns.items())))

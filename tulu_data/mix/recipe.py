@@ -8,17 +8,23 @@ import json
 from collections.abc import Iterable
 from hashlib import sha256
 
-from tulu_data.specs.mixture import Mixture
+from tulu_data.specs.mixture import HUB_ONLY, Mixture
 
 STEP_VERSIONS = {"draw": 1, "decontaminate": 1, "dedup": 1, "filter": 1, "normalise": 1, "order": 1}
 """Raised when a step starts to give other results for the same input."""
 
 
 def resolved_spec(mixture: Mixture, revisions: dict[str, str]) -> dict[str, object]:
-    """Return the spec with defaults filled and revisions pinned, without prose."""
+    """Return the spec with defaults filled and revisions pinned, without prose; it reads as a spec again."""
     spec = mixture.model_dump(mode="json", exclude={"description"}, exclude_none=True)
-    for name, revision in revisions.items():
-        spec["sources"][name]["revision"] = revision
+    for name, source in spec["sources"].items():
+        if source["uri"].startswith("hf://"):
+            source["revision"] = revisions[name]
+            continue
+        for key in HUB_ONLY:
+            source.pop(key, None)
+        if name in revisions:
+            source["uri"] = f"{source['uri'].partition('@')[0]}@{revisions[name]}"
     return spec
 
 

@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tulu_data.store.manifest import MANIFEST, Manifest
+from tulu_data.store.manifest import MANIFEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +43,12 @@ def find_built(root: Path, name: str, recipe_id: str, inputs_id: str) -> str | N
     return None
 
 
-def append_ref(root: Path, name: str, manifest: Manifest, inputs_id: str) -> None:
+def append_ref(root: Path, name: str, ref: Ref) -> None:
     """Add a line to the log of a name; the caller holds the writer lock."""
     log = root / "refs" / name
     log.parent.mkdir(parents=True, exist_ok=True)
     before = log.read_text("utf-8") if log.is_file() else ""
-    line = f"{manifest.content_id} {manifest.created} {manifest.recipe_id} {inputs_id}\n"
+    line = f"{ref.content_id} {ref.time} {ref.recipe_id} {ref.inputs_id}\n"
     temporary = log.with_name(f".{name}.{os.getpid()}")
     with temporary.open("w", encoding="utf-8") as file:
         file.write(before + line)

@@ -36,6 +36,15 @@ class Store:
         """Return the content ids of a name, oldest first; versions that were removed are left out."""
         return [ref.content_id for ref in read_refs(self.root, name)]
 
+    def known_ids(self, name: str) -> list[str]:
+        """Return the content ids of a name, oldest first; raise StoreError when there is none."""
+        ids = self.ids(name)
+        if not ids:
+            known = self.names()
+            choices = f" (the store holds {', '.join(known)})" if known else " (the store is empty)"
+            raise StoreError(f"{self.root}: no dataset {name!r}{nearest(name, known)}{choices}")
+        return ids
+
     def versions(self, name: str) -> list[Version]:
         """Open every version of a name, oldest first."""
         return [Version.open(self.root / name / i) for i in self.ids(name)]
@@ -48,11 +57,7 @@ class Store:
     def resolve(self, ref: str) -> Version:
         """Open `name` (its newest) or `name@prefix`; raise StoreError when that is not one version."""
         name, _, prefix = ref.partition("@")
-        ids = self.ids(name)
-        if not ids:
-            known = self.names()
-            choices = f" (the store holds {', '.join(known)})" if known else " (the store is empty)"
-            raise StoreError(f"{self.root}: no dataset {name!r}{nearest(name, known)}{choices}")
+        ids = self.known_ids(name)
         if not prefix or prefix == "latest":
             return Version.open(self.root / name / ids[-1])
         fitting = [i for i in ids if i.startswith(prefix)]

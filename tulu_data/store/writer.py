@@ -2,7 +2,8 @@
 
 The manifest is written last, so its existence means the version is whole; a kill at any moment
 leaves the store as it was plus a temporary folder, which the next writer of that name removes.
-One writer per name at a time. Nothing here decides what the records are.
+One writer per name at a time. The records of a version never change. When another recipe or other
+inputs make the same records, only the account of them is replaced, file by file, manifest last.
 """
 
 import fcntl
@@ -23,7 +24,7 @@ import pyarrow.parquet as pq
 from tulu_data.errors import StoreError
 from tulu_data.schema import version_schema
 from tulu_data.store.manifest import MANIFEST, Manifest, ShardEntry
-from tulu_data.store.refs import append_ref
+from tulu_data.store.refs import Ref, append_ref, read_refs
 from tulu_data.store.store import Store
 from tulu_data.store.version import Version
 
@@ -50,19 +51,62 @@ def write_version(store: Store, draft: Draft, batches: Iterable[pa.RecordBatch])
     try:
         with _writing(store, name) as folder:
             target = store.root / name / draft.manifest.content_id
-            if not (target / MANIFEST).is_file():
-                _write_all(folder, draft, batches)
+            there = open_whole(target)
+            if there is None:
+                shards = tuple(_write_shards(folder, draft.manifest, batches))
+                _write_account(folder, draft, shards)
                 shutil.rmtree(target, ignore_errors=True)
                 folder.rename(target)
                 _sync(target.parent)
-            append_ref(store.root, name, draft.manifest, draft.inputs_id)
+            elif _account(there.manifest) != _account(draft.manifest):
+                _write_account(folder, draft, there.manifest.shards)
+                _replace_account(folder, target, there.manifest.shards)
+            append_ref(store.root, name, _ref(draft.manifest, draft.inputs_id))
     except OSError as error:
-        where = error.filename or store.root / name
-        raise StoreError(
-            f"{where}: cannot write the version ({error.strerror}); the store is as it was; "
-            "free space, or choose another store with --store"
-        ) from error
+        raise _refused(error, store, name) from error
     return Version.open(target)
+
+
+def make_newest(store: Store, version: Version, recipe_id: str, inputs_id: str) -> None:
+    """Note that a version of the store was asked for again, so that it is the newest of its name."""
+    refs = read_refs(store.root, version.name)
+    if refs and refs[-1].content_id == version.content_id:
+        return
+    manifest = version.manifest.model_copy(update={"recipe_id": recipe_id, "created": utc_now()})
+    try:
+        with _writing(store, version.name):
+            append_ref(store.root, version.name, _ref(manifest, inputs_id))
+    except OSError as error:
+        raise _refused(error, store, version.name) from error
+
+
+def open_whole(path: Path) -> Version | None:
+    """Open a version folder, or return None where there is no whole version."""
+    try:
+        return Version.open(path)
+    except StoreError:
+        return None
+
+
+def _ref(manifest: Manifest, inputs_id: str) -> Ref:
+    return Ref(
+        content_id=manifest.content_id, time=manifest.created, recipe_id=manifest.recipe_id,
+        inputs_id=inputs_id,
+    )  # fmt: skip
+
+
+def _account(manifest: Manifest) -> Manifest:
+    """Return what a manifest says of the records, without when and on which disk."""
+    return manifest.model_copy(update={"created": "", "shards": (), "software": {}})
+
+
+def _refused(error: OSError, store: Store, name: str) -> StoreError:
+    """Build the error for a disk that does not take the version."""
+    where = error.filename or store.root / name
+    return StoreError(
+        f"{where}: cannot write the version ({error.strerror or error}); the store is as it was; "
+        "make room or the folder writable, or choose another store with --store"
+    )
 
 
 @contextmanager
@@ -87,9 +131,8 @@ def _writing(store: Store, name: str) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write_all(folder: Path, draft: Draft, batches: Iterable[pa.RecordBatch]) -> None:
-    """Write shards, side files and last the manifest."""
-    shards = list(_write_shards(folder, draft.manifest, batches))
+def _write_account(folder: Path, draft: Draft, shards: tuple[ShardEntry, ...]) -> None:
+    """Write everything but the shards, the manifest last."""
     rows = sum(shard.rows for shard in shards)
     assert rows == draft.manifest.rows, f"wrote {rows} rows, planned {draft.manifest.rows}"
     for name, text in draft.files.items():
@@ -99,9 +142,21 @@ def _write_all(folder: Path, draft: Draft, batches: Iterable[pa.RecordBatch]) ->
         _sync(folder / name)
     _write_synced(folder / "dataset_info.json", _dataset_info(draft.manifest))
     _write_synced(folder / "state.json", _dataset_state(draft.manifest, shards))
-    manifest = draft.manifest.model_copy(update={"shards": tuple(shards)})
+    manifest = draft.manifest.model_copy(update={"shards": shards})
     _write_synced(folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
     _sync(folder)
+
+
+def _replace_account(folder: Path, target: Path, shards: tuple[ShardEntry, ...]) -> None:
+    """Move the files of an account over those of a version, the manifest last."""
+    names = sorted(path.name for path in folder.iterdir() if path.name != MANIFEST)
+    for name in (*names, MANIFEST):
+        (folder / name).replace(target / name)
+    kept = {*names, MANIFEST, *(shard.file for shard in shards)}
+    for path in target.iterdir():
+        if path.name not in kept:
+            path.unlink()
+    _sync(target)
 
 
 def _write_shards(
@@ -152,7 +207,7 @@ def _dataset_info(manifest: Manifest) -> bytes:
     return json.dumps({"dataset_name": manifest.name, "version": {"version_str": "0.0.0"}}).encode()
 
 
-def _dataset_state(manifest: Manifest, shards: list[ShardEntry]) -> bytes:
+def _dataset_state(manifest: Manifest, shards: tuple[ShardEntry, ...]) -> bytes:
     """Return the state.json that `datasets.load_from_disk` wants."""
     state: dict[str, object] = {
         "_data_files": [{"filename": shard.file} for shard in shards],
