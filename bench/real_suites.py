@@ -16,6 +16,9 @@ from pathlib import Path
 
 Row = dict[str, object]
 
+MBPP_SPLITS = ((10, "prompt"), (510, "test"), (600, "validation"), (974, "train"))
+"""Last task of each split (Austin et al. 2021)."""
+
 
 def _jsonl(path: Path) -> Iterator[dict]:
     opener = gzip.open if path.suffix == ".gz" else open
@@ -52,7 +55,8 @@ def mbpp(evals: Path) -> Iterator[Row]:
 def humaneval(evals: Path) -> Iterator[Row]:
     for row in _jsonl(evals / "humaneval/HumanEval.jsonl.gz"):
         yield {
-            "id": row["task_id"], "split": "test", "question": row["prompt"], "answer": row["canonical_solution"],
+            "id": row["task_id"], "split": "test",
+            "question": row["prompt"], "answer": row["canonical_solution"],
         }  # fmt: skip
 
 
