@@ -34,12 +34,13 @@ def read_refs(root: Path, name: str) -> list[Ref]:
 
 
 def find_built(root: Path, name: str, recipe_id: str, inputs_id: str) -> str | None:
-    """Return the content id that this recipe made of these inputs, if that version exists."""
-    log = root / "refs" / name
-    lines = [line.split() for line in log.read_text("utf-8").splitlines()] if log.is_file() else []
-    for fields in reversed(lines):
-        if fields[2:] == [recipe_id, inputs_id] and (root / name / fields[0] / MANIFEST).is_file():
-            return fields[0]
+    """Return the content id that this recipe made of these inputs, if that version exists.
+
+    Where another recipe made the same records since, the version's account is of that one.
+    """
+    for ref in reversed(read_refs(root, name)):
+        if (ref.recipe_id, ref.inputs_id) == (recipe_id, inputs_id):
+            return ref.content_id
     return None
 
 
