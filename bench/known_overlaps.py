@@ -116,8 +116,8 @@ def oracle(texts: Iterable[str], items: dict[str, str], split: Split) -> dict[st
     return best
 
 
-def by_rule(case: Case) -> dict[str, float]:
-    """Run the real thing: a suite file in our layout, records, index, scan."""
+def by_rule(case: Case) -> dict[str, tuple[float, str]]:
+    """Run the real thing (suite file, records, index, scan); return the best overlap and text per item."""
     with tempfile.TemporaryDirectory() as folder:
         rows = [json.dumps({"id": key, "question": item}) for key, item in case.items.items()]
         (Path(folder) / "suite.jsonl").write_text("\n".join(rows), "utf-8")
@@ -127,9 +127,11 @@ def by_rule(case: Case) -> dict[str, float]:
         for k, text in enumerate(case.texts)
     ]
     found = scan([pa.RecordBatch.from_pylist(rows, schema=normalised_schema("sft"))], "sft", index).table
-    best: dict[str, float] = {}
-    for key, share in zip(found["instance"].to_pylist(), found["overlap"].to_pylist(), strict=True):
-        best[key] = max(best.get(key, 0.0), share)
+    best: dict[str, tuple[float, str]] = {}
+    for hit in found.to_pylist():
+        best[hit["instance"]] = max(
+            best.get(hit["instance"], (0.0, "")), (hit["overlap"], case.texts[hit["record"]])
+        )
     return best
 
 
@@ -150,14 +152,17 @@ def check(case: Case) -> bool:
     return whole and len(hit) == case.known
 
 
-def explained(item: str, plain: float, ours: float | None, same: float) -> str:
+def explained(item: str, plain: float, ours: tuple[float, str] | None, same: float) -> str:
     """Say why rule and oracle differ on an item."""
     words, own = plain_words(item), own_words(item)
     if ours is not None and len(own) < N:
         return f"short: {len(own)} words, the whole phrase stands in a record | {item!r}"
     parts = [w for w in words if w not in own][:4]
+    if ours is not None and not parts:
+        theirs = own_words(ours[1])
+        parts = [f"{w} (record)" for w in plain_words(ours[1]) if w not in theirs][:4]
     text = f"oracle {plain:.3f} of {len(words)} words, rule {same:.3f} of {len(own)} words"
-    return f"{text}; split otherwise: {', '.join(map(repr, parts)) or 'only in the record'} | {item[:70]!r}"
+    return f"{text}; split otherwise: {', '.join(map(repr, parts)) or 'nothing'} | {item[:70]!r}"
 
 
 def main() -> None:

@@ -32,6 +32,7 @@ INSTANCES = pa.schema(
 """Arrow schema of eval instances."""
 
 _SHARED = ("eval_key", "eval_instance_index")
+_READ = {*_SHARED, "suite", *INSTANCES.names}
 Row = dict[str, Any]
 BadRows = tuple[tuple[str, int, str], ...]
 
@@ -129,7 +130,8 @@ def _read(file: SourceFile) -> _SuiteFile:
     for batch in read_raw(file):
         columns |= dict.fromkeys(batch.table.column_names)
         bad += [(file.origin, row.row, row.reason) for row in batch.bad]
-        for number, row in zip(batch.rows.to_pylist(), batch.table.to_pylist(), strict=True):
+        table = batch.table.select([name for name in batch.table.column_names if name in _READ])
+        for number, row in zip(batch.rows.to_pylist(), table.to_pylist(), strict=True):
             instance = _instance(row, number)
             if isinstance(instance, _Instance):
                 instances.append((number, instance))

@@ -8,6 +8,7 @@ kernel holds the code of those it calls. This module must not hold any kernel it
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -33,7 +34,9 @@ class _Cache(FunctionCache):  # type: ignore[misc]
 def kernel(function: F) -> F:
     """Compile a function over arrays and numbers; its signature is kept for the type checker."""
     compiled = _compiled(function)
-    compiled._cache = _Cache(function)  # noqa: SLF001  (numba has no public way to widen the key)
+    # Numba raises RuntimeError where no folder can be written; the kernel is then compiled in each process.
+    with suppress(RuntimeError):
+        compiled._cache = _Cache(function)  # noqa: SLF001  (numba has no public way to widen the key)
     return cast("F", compiled)
 
 

@@ -1,0 +1,28 @@
+"""Compiled kernels: kept on disk for these very sources, and usable where no disk can be written."""
+
+from tulu_data.kernels import jit
+
+
+def double(x):
+    return 2 * x
+
+
+def test_a_kernel_works_where_no_cache_folder_can_be_written(monkeypatch):
+    def nowhere(function):
+        raise RuntimeError(f"cannot cache function {function.__name__!r}: no locator available")
+
+    monkeypatch.setattr(jit, "_Cache", nowhere)
+    assert jit.kernel(double)(21) == 42
+
+
+def test_machine_code_is_kept_for_these_sources_only(monkeypatch, tmp_path):
+    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))
+    first = jit.kernel(double)
+    assert first(21) == 42
+    again = jit.kernel(double)
+    assert again(21) == 42
+    assert sum(again.stats.cache_hits.values()) == 1
+    monkeypatch.setattr(jit, "_SOURCES", "edited")
+    edited = jit.kernel(double)
+    assert edited(21) == 42
+    assert sum(edited.stats.cache_hits.values()) == 0
