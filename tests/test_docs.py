@@ -45,11 +45,10 @@ def _no_cached_help() -> None:
 
 
 def blocks(path: Path, language: str) -> Iterator[tuple[int, str]]:
-    """Yield (line, text) of every fenced block of a language."""
-    for found in re.finditer(
-        rf"^```{language}\n(.*?)^```$", path.read_text("utf-8"), re.DOTALL | re.MULTILINE
-    ):
-        yield found.string.count("\n", 0, found.start()) + 2, found[1]
+    """Yield (line, text) of every fenced block whose language matches a pattern."""
+    for found in re.finditer(r"^```(\w*)\n(.*?)^```$", path.read_text("utf-8"), re.DOTALL | re.MULTILINE):
+        if re.fullmatch(language, found[1]):
+            yield found.string.count("\n", 0, found.start()) + 2, found[2]
 
 
 def typed(path: Path) -> Iterator[tuple[str, list[str]]]:

@@ -28,9 +28,10 @@ def source_table(entries: Sequence[SourceEntry]) -> Table:
 
 
 def _in_step_order(entries: Sequence[SourceEntry]) -> list[str]:
-    """Return the reasons of all sources; each source names its own in the order of the steps."""
+    """Return the reasons of all sources: `where` selects first, then steps in the order each source names them."""
     longest_first = sorted(entries, key=lambda entry: -len(entry.dropped))
-    return list(dict.fromkeys(reason for entry in longest_first for reason in entry.dropped))
+    found = dict.fromkeys(reason for entry in longest_first for reason in entry.dropped)
+    return sorted(found, key=lambda reason: reason != "where")
 
 
 def _counts(entries: Sequence[SourceEntry], reasons: Sequence[str]) -> list[str]:
