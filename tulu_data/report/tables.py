@@ -28,7 +28,7 @@ def source_table(entries: Sequence[SourceEntry]) -> Table:
 
 
 def _in_step_order(entries: Sequence[SourceEntry]) -> list[str]:
-    """Return the reasons of all sources: `where` selects first, then steps in the order each source names them."""
+    """Return the reasons of all sources: `where`, which selects first, then steps in their order."""
     longest_first = sorted(entries, key=lambda entry: -len(entry.dropped))
     found = dict.fromkeys(reason for entry in longest_first for reason in entry.dropped)
     return sorted(found, key=lambda reason: reason != "where")
