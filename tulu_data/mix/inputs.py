@@ -207,7 +207,7 @@ def quarantined_table(sources: Sequence[SourceInput]) -> pa.Table:
     parts = [QUARANTINED.empty_table()]
     for source in sources:
         for file in source.files:
-            bad = source.bad(file)
+            bad = source.bad(file).sort_by("row")
             origins = [f"{file.file.origin}:{row}" for row in bad.column("row").to_pylist()]
             names = pa.array([source.name] * len(origins), TEXT)
             rest = [bad.column(name) for name in ("reason", "detail", "raw")]
