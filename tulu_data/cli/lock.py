@@ -31,7 +31,7 @@ def command(spec: Path, update: tuple[str, ...], store: Path | None) -> None:
                 f"{lock_path(spec)}: no pin of {name!r}{nearest(name, before.sources)} (pins: {known})"
             )
     root = workspace_root(spec.parent)
-    resolve_all(file, root, open_store(store, root), moving=update)
+    resolve_all(file, root, open_store(store, root), moving=update, only_hub=True)
     after = read_lock(spec)
     for name, pin in after.sources.items():
         old = before.sources.get(name)

@@ -112,12 +112,18 @@ def compile_wheres(file: MixtureFile) -> dict[str, Where]:
 
 
 def resolve_all(
-    file: MixtureFile, base: Path, store: Store, *, frozen: bool = False, moving: Collection[str] = ()
+    file: MixtureFile,
+    base: Path,
+    store: Store,
+    *,
+    frozen: bool = False,
+    moving: Collection[str] = (),
+    only_hub: bool = False,
 ) -> tuple[ResolvedSource, ...]:
     """Resolve the sources by the lock, and write down what was resolved for the first time.
 
     Sources over the same hub dataset, revision, configuration and split are resolved once. The
-    pins of the sources in `moving` are not obeyed but replaced.
+    pins of the sources in `moving` are not obeyed but replaced. `only_hub` leaves out the others.
     """
     lock = read_lock(file.path)
     hub = {name: s for name, s in file.mixture.sources.items() if s.uri.startswith("hf://")}
@@ -128,7 +134,7 @@ def resolve_all(
     known = {_question(hub[name]): pin for name, pin in pins.items() if pin is not None}
     known = {question: pin for question, pin in known.items() if question not in moved}
     resolved = []
-    for name, source in file.mixture.sources.items():
+    for name, source in (hub if only_hub else file.mixture.sources).items():
         question = _question(source)
         pin = {name: known[question]} if question in known else {}
         try:
