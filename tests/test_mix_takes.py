@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mixture_fixtures import Place, account, assert_adds_up, chat, chats, key
 
@@ -181,6 +181,7 @@ TAKE = st.one_of(
 SOURCE = st.tuples(st.lists(ROW, min_size=1, max_size=8), TAKE, st.booleans())
 
 
+@settings(max_examples=40)
 @given(
     sources=st.lists(SOURCE, min_size=1, max_size=3),
     steps=st.lists(

@@ -281,3 +281,24 @@ def test_the_state_of_a_saved_dataset_names_the_shards(store: Store) -> None:
     version = written(store, TEXTS)
     state = json.loads((version.path / "state.json").read_text())
     assert [entry["filename"] for entry in state["_data_files"]] == [s.file for s in version.manifest.shards]
+
+
+def test_an_account_that_is_replaced_half_way_leaves_a_version_that_reads(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = written(store, TEXTS)
+    real = Path.replace
+
+    def stopped(self: Path, target: Path) -> Path:
+        if target.name == "manifest.json":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", stopped)
+    with pytest.raises(StoreError, match=r"cannot write the version \(Input/output error\)"):
+        written(store, TEXTS, recipe_id="s" * 64)
+    assert store.resolve("d") == first
+    assert prompts(store.resolve("d").table()) == TEXTS
+    monkeypatch.undo()
+    assert written(store, TEXTS, recipe_id="s" * 64).manifest.recipe_id == "s" * 64
+    assert store.resolve("d").manifest.shards == first.manifest.shards

@@ -1,0 +1,224 @@
+"""The verbs mix, list, show, diff, lock and init as a user meets them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from mixture_fixtures import Place, chat, chats
+
+from tulu_data.cli.main import group
+from tulu_data.errors import TuluDataError
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TULU_DATA_STORE", raising=False)
+    found = Place(tmp_path)
+    (tmp_path / "tulu-data.yaml").write_text("version: 1\n")
+    found.write("a.jsonl", [*chats(10, "a"), chat("empty", ""), {"messages": []}])
+    found.spec({"a": {"uri": "a.jsonl"}}, steps=[{"step": "filter", "drop": ["empty_turn"]}])
+    return found
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(group, list(arguments), prog_name="tulu-data")
+
+
+def output(*arguments: str) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output + repr(result.exception)
+    return result.stdout
+
+
+def data(*arguments: str) -> dict:
+    found = json.loads(output(*arguments, "--json"))
+    assert isinstance(found, dict)
+    return found
+
+
+def error(*arguments: str) -> str:
+    result = run(*arguments)
+    assert isinstance(result.exception, TuluDataError), repr(result.exception) + result.output
+    return str(result.exception)
+
+
+def test_mix_prints_where_every_row_went_and_what_is_next(place: Place) -> None:
+    result = run("mix", "mixtures/m.yaml")
+    version = place.store.resolve("m")
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["source", "read", "quarantined", "empty_turn", "not", "drawn", "kept", "rows"]
+    assert lines[1].split() == ["a", "12", "1", "1", "0", "10", "10"]
+    assert lines[3:] == [
+        f"built  {version.ref}  10 rows  sft",
+        f"  {version.path}",
+        f"next: tulu-data show {version.ref}, or tulu-data train --data {version.ref}",
+    ]
+    assert result.stderr.splitlines() == [
+        "read: 1 files of 1 sources",
+        "filter: 11 records",
+        "write: 10 rows",
+    ]
+
+
+def test_a_rerun_says_already_built_and_exits_0(place: Place) -> None:
+    first = data("mix", "mixtures/m.yaml")
+    assert "already built" in output("mix", "mixtures/m.yaml")
+    again = data("mix", "mixtures/m.yaml")
+    assert (first.pop("existed"), again.pop("existed")) == (False, True)
+    assert first == again
+
+
+def test_a_dry_run_writes_no_version_and_prints_the_id_that_the_build_has(place: Place) -> None:
+    plan = data("mix", "mixtures/m.yaml", "--dry-run")
+    assert sorted(plan) == ["content_id", "rows", "sources", "version", "warnings"]
+    assert place.store.names() == []
+    assert "nothing was written (--dry-run)" in output("mix", "mixtures/m.yaml", "--dry-run")
+    built = data("mix", "mixtures/m.yaml")
+    assert {k: built[k] for k in ("content_id", "rows", "sources", "version")} == {
+        k: v for k, v in plan.items() if k != "warnings"
+    }
+
+
+def test_warnings_go_to_stderr(place: Place) -> None:
+    place.spec({"a": {"uri": "a.jsonl"}, "again": {"uri": "a.jsonl", "take": {"rows": 0}}})
+    result = run("mix", "mixtures/m.yaml")
+    assert "warning: source 'again' brings no rows (12 read)\n" in result.stderr
+    assert "warning:" not in result.stdout
+
+
+def test_paths_are_of_the_workspace_wherever_the_command_runs(
+    place: Place, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = data("mix", "mixtures/m.yaml", "--dry-run")["content_id"]
+    monkeypatch.chdir(place.root / "mixtures")
+    assert data("mix", "m.yaml", "--dry-run")["content_id"] == here
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert data("mix", str(place.root / "mixtures" / "m.yaml"))["content_id"] == here
+    assert place.store.names() == ["m"]
+    assert list(Path().iterdir()) == []
+
+
+def test_a_store_elsewhere_is_used_by_option_and_by_environment(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data("mix", "mixtures/m.yaml", "--store", "other/deep")
+    assert place.store.names() == []
+    monkeypatch.setenv("TULU_DATA_STORE", "other/deep")
+    assert output("list").splitlines()[1].startswith("m@")
+
+
+@pytest.mark.parametrize(
+    "name", ["with space.jsonl", "\u8bad\u7ec3.jsonl", "a'b\"c.jsonl", "[x] [/bold].jsonl", "-x.jsonl"]
+)
+def test_odd_file_names_work_and_are_shown_as_they_are(place: Place, name: str) -> None:
+    place.write(name, [chat("odd"), {"messages": []}])
+    place.spec({"a": {"uri": name}})
+    data("mix", "mixtures/m.yaml")
+    text = output("show", "m", "--quarantined")
+    assert f"{name}:1" in text
+    assert f"{name}:2  no messages" in text
+
+
+def test_a_store_with_brackets_in_its_path_is_shown(place: Place) -> None:
+    assert "[/red] x/m/" in output("mix", "mixtures/m.yaml", "--store", "[/red] x")
+    assert "[/red] x/m/" in output("show", "m", "--store", "[/red] x")
+
+
+def test_a_missing_source_is_told_at_its_place_with_the_nearest(place: Place) -> None:
+    place.spec({"a": {"uri": "a.jsnol"}})
+    assert error("mix", "mixtures/m.yaml") == (
+        f"mixtures/m.yaml:6:10 sources.a.uri: a.jsnol: no such file; searched {place.root}; "
+        "did you mean 'a.jsonl'?"
+    )
+
+
+def test_a_missing_suite_is_told_at_its_place(place: Place) -> None:
+    place.spec({"a": {"uri": "a.jsonl"}}, steps=[{"step": "decontaminate", "against": ["evals/"]}])
+    assert error("mix", "mixtures/m.yaml") == (
+        f"mixtures/m.yaml:7:5 steps[0].against[0]: evals/: no such file; searched {place.root}"
+    )
+
+
+def test_an_unknown_column_in_a_condition_is_told(place: Place) -> None:
+    place.spec({"a": {"uri": "a.jsonl", "where": "length(mesages) > 1"}})
+    text = error("mix", "mixtures/m.yaml")
+    assert "a.jsonl: where 'length(mesages) > 1': no column 'mesages'; did you mean 'messages'?" in text
+
+
+def test_an_empty_file_is_no_rows_and_no_crash(place: Place) -> None:
+    place.write("none.jsonl", [])
+    place.spec({"a": {"uri": "a.jsonl"}, "none": {"uri": "none.jsonl"}})
+    assert {s["name"]: s["rows"] for s in data("mix", "mixtures/m.yaml")["sources"]} == {"a": 11, "none": 0}
+    place.spec({"none": {"uri": "none.jsonl"}})
+    assert error("mix", "mixtures/m.yaml") == (
+        "mixtures/m.yaml: no rows are left for the version: 0 read; "
+        "check the sources, where, the steps and takes"
+    )
+
+
+def test_list_shows_every_version_oldest_first(place: Place) -> None:
+    assert output("list") == f"{place.root}/store: no versions yet; build one with: tulu-data mix SPEC\n"
+    first = data("mix", "mixtures/m.yaml")
+    place.spec({"a": {"uri": "a.jsonl"}}, seed=1)
+    second = data("mix", "mixtures/m.yaml")
+    found = json.loads(output("list", "--json"))
+    assert [v["version"] for v in found] == [first["version"], second["version"]]
+    assert sorted(found[0]) == ["content_id", "created", "kind", "name", "rows", "version"]
+    assert [line.split()[0] for line in output("list", "m").splitlines()[1:]] == [v["version"] for v in found]
+    assert "no dataset 'n'; did you mean" not in error("list", "n")
+
+
+def test_list_goes_on_past_a_damaged_version(place: Place) -> None:
+    broken = data("mix", "mixtures/m.yaml")
+    place.spec({"a": {"uri": "a.jsonl"}}, seed=1)
+    whole = data("mix", "mixtures/m.yaml")
+    (Path(broken["path"]) / broken["shards"][0]["file"]).write_bytes(b"")
+    result = run("list")
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == [whole["version"]]
+    assert "the version is damaged, build it again" in result.stderr
+
+
+def test_show_prints_accounts_drops_and_records(place: Place) -> None:
+    version = data("mix", "mixtures/m.yaml")
+    text = output("show", "m", "--records", "1", "--dropped", "--quarantined")
+    assert version["content_id"] in text
+    assert "dropped (1)\n  a.jsonl:11  empty_turn" in text
+    assert "quarantined (1)\n  a.jsonl:12  no messages" in text
+    assert text.count("messages user") == 1
+    shown = data("show", version["version"], "--records", "3", "--dropped")
+    assert (len(shown["records"]), shown["dropped"][0]["reason"]) == (3, "empty_turn")
+    assert "quarantined" not in shown
+    assert error("show", "n@1").endswith("no dataset 'n' (the store holds m)")
+
+
+def test_diff_tells_the_change_of_spec_and_rows(place: Place) -> None:
+    old = data("mix", "mixtures/m.yaml")
+    place.write("b.jsonl", chats(3, "b"))
+    place.spec({"a": {"uri": "a.jsonl", "take": {"rows": 4}}, "b": {"uri": "b.jsonl"}})
+    new = data("mix", "mixtures/m.yaml")
+    found = data("diff", old["version"], "m")
+    assert (found["old"], found["new"]) == (old["version"], new["version"])
+    assert [(s["source"], s["kept"] + s["removed"], s["added"]) for s in found["sources"]][1] == ("b", 0, 3)
+    assert "+      rows: 4" in found["spec"]
+    text = output("diff", old["version"], new["version"])
+    assert f"{old['version']} 10 rows -> {new['version']} 7 rows" in text
+    assert output("diff", "m", "m").startswith("spec: no change\n")
+
+
+def test_lock_of_a_spec_without_hub_sources_has_nothing_to_pin(place: Place) -> None:
+    place.spec({"a": {"uri": "not there yet.jsonl"}})
+    assert output("lock", "mixtures/m.yaml") == "mixtures/m.yaml: no hub sources, nothing to pin\n"
+    assert not (place.root / "mixtures" / "m.lock.yaml").exists()
+
+
+def test_init_never_writes_over_a_file(tmp_path: Path) -> None:
+    text = output("init", str(tmp_path / "w"))
+    assert f"next: cd {tmp_path}/w && tulu-data decontaminate --against evals/" in text
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "README.md").write_text("mine")
+    assert "README.md is there already (1 of " in error("init", str(tmp_path / "x"))
+    assert [p.name for p in (tmp_path / "x").iterdir()] == ["README.md"]
+    assert (tmp_path / "x" / "README.md").read_text() == "mine"
