@@ -1,6 +1,8 @@
 """The verbs mix, list, show, diff, lock and init as a user meets them."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -156,6 +158,40 @@ def test_an_empty_file_is_no_rows_and_no_crash(place: Place) -> None:
         "mixtures/m.yaml: no rows are left for the version: 0 read; "
         "check the sources, where, the steps and takes"
     )
+
+
+@pytest.mark.parametrize(
+    ("files", "text"),
+    [
+        (
+            {},
+            "tokenizer: {root}/tok: no tokenizer.json in this folder; give a folder that has one, or a hub id",
+        ),
+        ({"tokenizer.json": "{"}, "tokenizer: {root}/tok/tokenizer.json: not a tokenizer (EOF while parsing"),
+    ],
+)
+def test_a_folder_without_a_tokenizer_is_told(place: Place, files: dict[str, str], text: str) -> None:
+    (place.root / "tok").mkdir()
+    for name, content in files.items():
+        (place.root / "tok" / name).write_text(content)
+    place.spec({"a": {"uri": "a.jsonl"}}, tokenizer=f"{place.root}/tok")
+    assert error("mix", "mixtures/m.yaml").startswith(text.format(root=place.root))
+
+
+def test_a_disk_that_is_full_while_a_source_is_read_is_told(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("pyarrow.ipc.new_file", full)
+    assert error("mix", "mixtures/m.yaml") == (
+        f"{place.root}/store/cache/normalised: cannot keep the records of a source "
+        "(No space left on device); make room, or choose another store with --store"
+    )
+    monkeypatch.undo()
+    monkeypatch.chdir(place.root)
+    assert data("mix", "mixtures/m.yaml")["rows"] == 10
 
 
 def test_list_shows_every_version_oldest_first(place: Place) -> None:

@@ -302,3 +302,12 @@ def test_an_account_that_is_replaced_half_way_leaves_a_version_that_reads(
     monkeypatch.undo()
     assert written(store, TEXTS, recipe_id="s" * 64).manifest.recipe_id == "s" * 64
     assert store.resolve("d").manifest.shards == first.manifest.shards
+
+
+def test_a_damaged_line_of_the_log_hides_no_version(store: Store) -> None:
+    version = written(store, TEXTS)
+    log = store.root / "refs" / "d"
+    log.write_bytes(b"\xff\xfe half a line\n" + log.read_bytes() + b"abc 2030\n")
+    assert store.resolve("d") == version
+    other = written(store, ["x"])
+    assert store.ids("d") == [version.content_id, other.content_id]

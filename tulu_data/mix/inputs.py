@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tulu_data.engine.local import ordered_map
-from tulu_data.errors import SourceError, SpecError, SuiteError
+from tulu_data.errors import SourceError, SpecError, StoreError, SuiteError
 from tulu_data.mix.recipe import inputs_id, recipe_id
 from tulu_data.mix.tokens import TokenCounter
 from tulu_data.schema import TEXT
@@ -197,7 +197,13 @@ def read_inputs(
     done = ordered_map(
         lambda w: normalise(w[0], w[1], [Where(sql) for sql in dict.fromkeys(w[2])], cache), work, workers
     )
-    found = dict(zip(wanted, done, strict=True))
+    try:
+        found = dict(zip(wanted, done, strict=True))
+    except OSError as error:
+        raise StoreError(
+            f"{error.filename or cache}: cannot keep the records of a source ({error.strerror or error}); "
+            "make room, or choose another store with --store"
+        ) from error
     return [
         SourceInput(
             name=source.name, spec=mixture.sources[source.name], resolved=source,

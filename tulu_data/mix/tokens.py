@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tulu_data.errors import SourceError
+from tulu_data.errors import HubError, SourceError
 from tulu_data.filters.turns import turns_of
 from tulu_data.schema import Kind
 from tulu_data.sources.files import sha256_of
@@ -22,12 +22,19 @@ class TokenCounter:
         from tulu_data.sources.hub import fetch_file
 
         folder = base / name
-        path = folder / "tokenizer.json" if folder.is_dir() else fetch_file(name, "tokenizer.json")
+        try:
+            path = folder / "tokenizer.json" if folder.is_dir() else fetch_file(name, "tokenizer.json")
+        except HubError as error:
+            raise HubError(f"tokenizer: no folder {folder}, and as a hub id {error}") from None
         if not path.is_file():
             raise SourceError(
-                f"{name}: no tokenizer.json in this folder; give a folder that has one, or a hub id"
+                f"tokenizer: {name}: no tokenizer.json in this folder; "
+                "give a folder that has one, or a hub id"
             )
-        self._tokenizer = Tokenizer.from_file(str(path))
+        try:
+            self._tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # noqa: BLE001 - the library raises nothing narrower
+            raise SourceError(f"tokenizer: {path}: not a tokenizer ({error}); save it again") from None
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self.sha256 = sha256_of(path)

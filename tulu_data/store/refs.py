@@ -26,7 +26,8 @@ def read_refs(root: Path, name: str) -> list[Ref]:
     log = root / "refs" / name
     if not log.is_file():
         return []
-    lines = [line.split() for line in log.read_text("utf-8").splitlines()]
+    # A line that somebody damaged is no build, and hides none of the others.
+    lines = [line.split() for line in log.read_text("utf-8", "replace").splitlines()]
     refs = [Ref(content_id=f[0], time=f[1], recipe_id=f[2], inputs_id=f[3]) for f in lines if len(f) == 4]
     newest = {ref.content_id: i for i, ref in enumerate(refs)}
     kept = [ref for i, ref in enumerate(refs) if newest[ref.content_id] == i]
@@ -48,7 +49,7 @@ def append_ref(root: Path, name: str, ref: Ref) -> None:
     """Add a line to the log of a name; the caller holds the writer lock."""
     log = root / "refs" / name
     log.parent.mkdir(parents=True, exist_ok=True)
-    before = log.read_text("utf-8") if log.is_file() else ""
+    before = log.read_text("utf-8", "replace") if log.is_file() else ""
     line = f"{ref.content_id} {ref.time} {ref.recipe_id} {ref.inputs_id}\n"
     temporary = log.with_name(f".{name}.{os.getpid()}")
     with temporary.open("w", encoding="utf-8") as file:
