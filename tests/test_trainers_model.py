@@ -11,10 +11,23 @@ from trainers.memory import predict_memory, shape_of
 from trainers.metrics import flops_per_step, read_metrics
 from trainers.model import find_source, load_policy, load_shape, load_tokenizer
 from trainers.sft import train_sft
-from tulu_data.errors import TrainError
+from tulu_data.errors import MissingExtraError, TrainError
 
 
-def test_a_folder_a_file_and_a_hub_id_are_told_apart(tmp_path):
+def test_a_gguf_file_needs_its_extra(tmp_path, monkeypatch):
+    monkeypatch.setattr("trainers.model.find_spec", lambda _: None)
+    file = tmp_path / "a.gguf"
+    file.touch()
+    with pytest.raises(MissingExtraError) as error:
+        find_source(config(model=str(file)))
+    assert str(error.value) == (
+        f"{file}: needs the 'gguf' extra (module 'gguf' is not installed); "
+        "install it with: pip install 'tulu-data[gguf]'"
+    )
+
+
+def test_a_folder_a_file_and_a_hub_id_are_told_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr("trainers.model.find_spec", lambda module: module)
     (tmp_path / "a.gguf").touch()
     assert find_source(config(model=str(TINY))).arguments == {}
     assert find_source(config(model=str(tmp_path))).arguments == {"gguf_file": "a.gguf"}

@@ -8,6 +8,7 @@ import contextlib
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from transformers.utils.import_utils import is_flash_attn_2_available
 from trainers.configs import SftConfig
 from trainers.losses import linear_nll_sum, nll_sum
 from trainers.packing import Batch
-from tulu_data.errors import TrainError
+from tulu_data.errors import MissingExtraError, TrainError
 
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2}
@@ -91,13 +92,13 @@ def find_source(config: SftConfig) -> Source:
     name = config.model or ""
     path = Path(name)
     if path.suffix == ".gguf" and path.is_file():
-        return Source(path=str(path.parent), arguments={"gguf_file": path.name}, local=path.parent)
+        return _gguf(path)
     if path.is_dir():
         ggufs = sorted(path.glob("*.gguf"))
         if ggufs and not (path / "config.json").is_file():
             if len(ggufs) > 1:
                 raise TrainError(f"{name}: holds {len(ggufs)} .gguf files; name one of them")
-            return Source(path=name, arguments={"gguf_file": ggufs[0].name}, local=path)
+            return _gguf(ggufs[0])
         if not (path / "config.json").is_file():
             raise TrainError(
                 f"{name}: has no config.json, so it is no model folder; name a folder that has one"
@@ -108,6 +109,14 @@ def find_source(config: SftConfig) -> Source:
             f"{name}: no such model folder or .gguf file (seen from {Path.cwd()}); mend `model:`"
         )
     return Source(path=name, arguments={"revision": config.revision} if config.revision else {}, local=None)
+
+
+def _gguf(file: Path) -> Source:
+    """Name a .gguf file as transformers wants it; raise MissingExtraError when it could not unpack it."""
+    for module in ("gguf", "accelerate"):
+        if find_spec(module) is None:
+            raise MissingExtraError(f"{file}", "gguf", module)
+    return Source(path=str(file.parent), arguments={"gguf_file": file.name}, local=file.parent)
 
 
 def load_tokenizer(config: SftConfig) -> PreTrainedTokenizerBase:
