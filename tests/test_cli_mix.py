@@ -165,7 +165,8 @@ def test_an_empty_file_is_no_rows_and_no_crash(place: Place) -> None:
     [
         (
             {},
-            "tokenizer: {root}/tok: no tokenizer.json in this folder; give a folder that has one, or a hub id",
+            "tokenizer: {root}/tok: no tokenizer.json in this folder; "
+            "give a folder that has one, or a hub id",
         ),
         ({"tokenizer.json": "{"}, "tokenizer: {root}/tok/tokenizer.json: not a tokenizer (EOF while parsing"),
     ],

@@ -4,6 +4,7 @@ Two sources over the same file with the same reading share its normalised form; 
 mask (`where`). The inputs id says whether anything that is read has changed since the last build.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -192,18 +193,9 @@ def read_inputs(
             if source.name in inputs.wheres:
                 wheres.append(inputs.wheres[source.name].sql)
     say(f"read: {len(wanted)} files of {len(inputs.sources)} sources")
-    cache = store.root / "cache" / "normalised"
     work = [(f, reading, wheres) for (_, reading), (f, wheres) in wanted.items()]
-    done = ordered_map(
-        lambda w: normalise(w[0], w[1], [Where(sql) for sql in dict.fromkeys(w[2])], cache), work, workers
-    )
-    try:
-        found = dict(zip(wanted, done, strict=True))
-    except OSError as error:
-        raise StoreError(
-            f"{error.filename or cache}: cannot keep the records of a source ({error.strerror or error}); "
-            "make room, or choose another store with --store"
-        ) from error
+    done = _normalise_all(work, store.root / "cache" / "normalised", workers)
+    found = dict(zip(wanted, done, strict=True))
     return [
         SourceInput(
             name=source.name, spec=mixture.sources[source.name], resolved=source,
@@ -212,6 +204,30 @@ def read_inputs(
         )
         for source in inputs.sources
     ]  # fmt: skip
+
+
+def _normalise_all(
+    work: Sequence[tuple[SourceFile, Reading, list[str]]], cache: Path, workers: int
+) -> list[NormalisedFile]:
+    """Normalise files with their conditions; raise StoreError when the disk does not take them."""
+    own = threading.local()
+
+    def read(item: tuple[SourceFile, Reading, list[str]]) -> NormalisedFile:
+        file, reading, texts = item
+        # A condition holds a connection, which threads cannot share and which is slow to make.
+        compiled: dict[str, Where] = own.__dict__
+        for sql in texts:
+            if sql not in compiled:
+                compiled[sql] = Where(sql)
+        return normalise(file, reading, [compiled[sql] for sql in dict.fromkeys(texts)], cache)
+
+    try:
+        return list(ordered_map(read, work, workers))
+    except OSError as error:
+        raise StoreError(
+            f"{error.filename or cache}: cannot keep the records of a source ({error.strerror or error}); "
+            "make room, or choose another store with --store"
+        ) from error
 
 
 def quarantined_table(sources: Sequence[SourceInput]) -> pa.Table:

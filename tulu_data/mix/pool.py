@@ -2,7 +2,7 @@
 
 Text stays in the memory-mapped normalised files; an entry of the pool is (source, row, id) and,
 once a step has left it out, a reason. Rows are numbered through all files, one after another, and
-entries are worked on by batch. Forty bytes a record, whatever its length; no Python object for one.
+entries are worked on by batch. About fifty bytes a record, whatever its length; no Python object for one.
 """
 
 from collections.abc import Iterator, Sequence
