@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
 
 from tulu_data.errors import SpecError
 from tulu_data.specs.base import Mistake, Spec, read_spec, refuse, shown, type_word, validate
@@ -46,9 +45,9 @@ class Inner(Spec):
                 Mistake(text=text, path=("low",)), Mistake(text="is below low", path=("high",), on_key=True)
             )
         if self.high == 100:
-            raise PydanticCustomError("at", "{text}", {"text": "is too much", "key": "high", "on_key": True})
+            raise refuse(Mistake(text="is too much", path=("high",), on_key=True))
         if self.high == 101:
-            raise PydanticCustomError("at", "{text}", {"text": "is a bad mix"})
+            raise refuse(Mistake(text="is a bad mix"))
         return self
 
 
@@ -101,7 +100,7 @@ def read(text: str) -> Root:
         ("just text\n", "x.yaml:1:1 expected keys and values, found text"),
         ("12\n", "x.yaml:1:1 expected keys and values, found a whole number"),
         # keys
-        ("{}\n", "x.yaml:1:1 key 'name' is missing"),
+        ("{}\n", "x.yaml:1:1 key 'name' is missing; add `name:` (The one key that is needed)"),
         (
             "name: a\nstps: []\n",
             f"x.yaml:2:1 stps: unknown key 'stps'; did you mean 'steps'? (known: {KNOWN})",
@@ -150,8 +149,11 @@ def read(text: str) -> Root:
         # unions
         ("name: a\neither: 1.5\n", "x.yaml:2:9 either: expected a whole number or text, found 1.5"),
         ("name: a\neither: [1]\n", "x.yaml:2:9 either: expected a whole number or text, found a list"),
-        ("name: a\nsteps: [{size: 3}]\n", "x.yaml:2:9 steps[0]: key 'step' is missing (found size)"),
-        ("name: a\nsteps: [{}]\n", "x.yaml:2:9 steps[0]: key 'step' is missing"),
+        (
+            "name: a\nsteps: [{size: 3}]\n",
+            "x.yaml:2:9 steps[0]: key 'step' is missing (found size); give one of cut, paint",
+        ),
+        ("name: a\nsteps: [{}]\n", "x.yaml:2:9 steps[0]: key 'step' is missing; give one of cut, paint"),
         (
             "name: a\nsteps: [{step: cat}]\n",
             "x.yaml:2:16 steps[0].step: expected one of cut, paint, found 'cat'; did you mean 'cut'?",
@@ -218,7 +220,7 @@ def test_several_mistakes_are_reported_at_once_in_the_order_of_the_file() -> Non
         "  b: {low: 8, high: 7}\n"
         "inner: {on: off}\n"
     ) == [
-        "x.yaml:1:1 key 'name' is missing",
+        "x.yaml:1:1 key 'name' is missing; add `name:` (The one key that is needed)",
         f"x.yaml:1:1 naem: unknown key 'naem'; did you mean 'name'? (known: {KNOWN})",
         "x.yaml:3:23 steps[0].size: must be at least 1, found 0",
         "x.yaml:3:33 steps[0].ratio: must be below 1, found 1",

@@ -50,14 +50,30 @@ MISTAKES = [
         "7:20 steps[0].dorp: unknown key 'dorp'; did you mean 'drop'? (known: drop, max_tokens, "
         "min_tokens, step)",
     ),
-    ("no name", "version: 1\nkind: sft\n" + NONE + ONE, "1:1 key 'name' is missing"),
-    ("no kind", "version: 1\nname: m\n" + NONE + ONE, "1:1 key 'kind' is missing"),
-    ("no version", "name: m\nkind: sft\n" + NONE + ONE, "1:1 key 'version' is missing"),
-    ("no sources", HEAD + NONE, "1:1 key 'sources' is missing"),
+    (
+        "no name",
+        "version: 1\nkind: sft\n" + NONE + ONE,
+        "1:1 key 'name' is missing; add `name:` (Name of the dataset in the store: at most 100 small letters, digits, `_`, `.` and `-`)",
+    ),
+    (
+        "no kind",
+        "version: 1\nname: m\n" + NONE + ONE,
+        "1:1 key 'kind' is missing; add `kind:` (Kind of the records)",
+    ),
+    (
+        "no version",
+        "name: m\nkind: sft\n" + NONE + ONE,
+        "1:1 key 'version' is missing; add `version:` (Version of this format)",
+    ),
+    (
+        "no sources",
+        HEAD + NONE,
+        "1:1 key 'sources' is missing; add `sources:` (Named inputs; the name enters ranks and the content id)",
+    ),
     (
         "a source without a uri",
         HEAD + NONE + "sources:\n  a: {take: {all: true}}\n",
-        "6:6 sources.a: key 'uri' is missing",
+        "6:6 sources.a: key 'uri' is missing; add `uri:` (`hf://owner/name`, a path or glob relative to the workspace, or `name@version` of the store)",
     ),
     (
         "rows that are no whole number",
@@ -152,7 +168,11 @@ MISTAKES = [
         "7:12 steps[0].step: expected one of decontaminate, dedup, filter, found 'dedpu'; did you "
         "mean 'dedup'?",
     ),
-    ("a step without a name", steps("drop: [refusal]"), "7:5 steps[0]: key 'step' is missing (found drop)"),
+    (
+        "a step without a name",
+        steps("drop: [refusal]"),
+        "7:5 steps[0]: key 'step' is missing (found drop); give one of filter, dedup, decontaminate",
+    ),
     (
         "an unknown filter",
         steps("step: filter, drop: [refusals]"),
@@ -187,7 +207,7 @@ MISTAKES = [
     (
         "decontaminate without suites",
         steps("step: decontaminate", rest=""),
-        "6:5 steps[0]: key 'against' is missing",
+        "6:5 steps[0]: key 'against' is missing; add `against:` (Eval suite files or folders, relative to the workspace)",
     ),
     (
         "decontaminate with no suites",
@@ -426,11 +446,16 @@ def test_check_reads_mixtures_of_the_current_folder_and_leaves_locks_aside() -> 
     Path("mixtures/deep/b.yaml").write_text(HEAD + NONE)
     code, output = check()
     assert code == 1
-    assert output == "mixtures/a.yaml: ok\nmixtures/deep/b.yaml:1:1 key 'sources' is missing\n"
+    assert (
+        output
+        == "mixtures/a.yaml: ok\nmixtures/deep/b.yaml:1:1 key 'sources' is missing; add `sources:` (Named inputs; the name enters ranks and the content id)\n"
+    )
     code, output = check("--json")
     assert json.loads(output) == {
         "mixtures/a.yaml": [],
-        "mixtures/deep/b.yaml": ["mixtures/deep/b.yaml:1:1 key 'sources' is missing"],
+        "mixtures/deep/b.yaml": [
+            "mixtures/deep/b.yaml:1:1 key 'sources' is missing; add `sources:` (Named inputs; the name enters ranks and the content id)"
+        ],
     }
 
 

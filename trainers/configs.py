@@ -14,10 +14,9 @@ from typing import Annotated, Literal
 
 import yaml
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from tulu_data.errors import SpecError, TrainError, nearest
-from tulu_data.specs.base import Spec, validate
+from tulu_data.specs.base import Mistake, Spec, refuse, validate
 from tulu_data.specs.document import Document, KeyPath, parse_document, read_document
 
 Positive = Annotated[int, Field(ge=1)]
@@ -98,10 +97,10 @@ class SftConfig(Spec):
     def _fits_together(self) -> "SftConfig":
         if self.epochs is not None and self.steps is not None:
             text = "give epochs or steps, not both"
-            raise PydanticCustomError("at", "{text}", {"text": text, "key": "steps", "on_key": True})
+            raise refuse(Mistake(text=text, path=("steps",), on_key=True))
         if self.micro_batch_tokens < self.max_length:
             text = f"must be at least max_length ({self.max_length}), found {self.micro_batch_tokens}"
-            raise PydanticCustomError("at", "{text}", {"text": text, "key": "micro_batch_tokens"})
+            raise refuse(Mistake(text=text, path=("micro_batch_tokens",)))
         return self
 
     @property

@@ -138,12 +138,14 @@ def _translate(
         text = f"unknown key {name!r}{nearest(str(name), known)} (known: {', '.join(known)})"
         return _problem(document, path, text, key=True)
     if kind == "missing":
-        text = f"entry {name + 1} is missing" if isinstance(name, int) else f"key {name!r} is missing"
+        text = _missing(model, document, path, name)
     elif kind in ("literal_error", "union_tag_invalid"):
         return _wrong_word(model, document, path, detail)
     elif kind == "union_tag_not_found":
         found = f" (found {', '.join(value)})" if isinstance(value, dict) and value else ""
-        text = f"key {context['discriminator']} is missing{found}"
+        tag = str(context["discriminator"]).strip("'")
+        words = [str(w) for t in _types_at(model, document.data, path) for w in _words_of(t, tag)]
+        text = f"key {tag!r} is missing{found}; give one of {', '.join(words)}"
     elif kind in _BOUNDS:
         word, key = _BOUNDS[kind]
         text = f"must be {word} {_number(context[key])}, found {shown(value)}"
@@ -151,9 +153,6 @@ def _translate(
         text = _wrong_length(kind, context, value)
     elif kind == "string_pattern_mismatch":
         text = f"must match {context['pattern']}, found {shown(value)}"
-    elif kind == "at":
-        at = (*path, *str(context["key"]).split(".")) if context.get("key") else path
-        return _problem(document, at, str(context["text"]), key=bool(context.get("on_key")))
     else:
         text = detail["msg"].removeprefix("Value error, ")
     return _problem(document, path, text)
@@ -226,6 +225,21 @@ def _value_at(data: object, path: KeyPath) -> object:
         elif isinstance(data, list) and isinstance(part, int):
             data = data[part]
     return data
+
+
+def _missing(model: type[BaseModel], document: Document, path: KeyPath, name: str | int) -> str:
+    """Say what is missing, and what it means by the first sentence under its field."""
+    if isinstance(name, int):
+        return f"entry {name + 1} is missing"
+    fields = [t.model_fields[name] for t in _types_at(model, document.data, path) if name in t.model_fields]
+    meanings = [str(field.description).split(". ")[0].rstrip(".") for field in fields if field.description]
+    return f"key {name!r} is missing; add `{name}:`" + (f" ({meanings[0]})" if meanings else "")
+
+
+def _words_of(annotation: Any, tag: str) -> tuple[Any, ...]:
+    """Return the words that a field of a model allows."""
+    field = annotation.model_fields.get(tag) if _is_model(annotation) else None
+    return get_args(field.annotation) if field is not None and get_origin(field.annotation) is Literal else ()
 
 
 def _keys_at(model: type[BaseModel], data: object, path: KeyPath) -> list[str]:
