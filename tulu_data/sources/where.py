@@ -112,7 +112,7 @@ class Where:
             if kind == "FUNCTION" and name in _refused_functions(self._connection):
                 raise self._problem(
                     f"function {name!r} is not allowed; "
-                    "a condition gives the same answer for a row every time",
+                    "a condition sees one row, and gives the same answer for it every time",
                     (),
                 )
 
