@@ -60,7 +60,8 @@ def test_a_condition_holds_where_it_is_true(
         ("sum(n) > 1", "function 'sum' is not allowed"),
         (
             "random() < 0.5",
-            "function 'random' is not allowed; a condition sees one row, and gives the same answer for it every time",
+            "function 'random' is not allowed; "
+            "a condition sees one row, and gives the same answer for it every time",
         ),
         ("now() > '2020-01-01'", "function 'now' is not allowed"),
         ("getenv('HOME') = 'x'", "function 'getenv' is not allowed"),
