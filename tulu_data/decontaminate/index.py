@@ -8,25 +8,18 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from tulu_data.decontaminate.evidence import Units
 from tulu_data.decontaminate.rules import Rule, rule_named
 from tulu_data.decontaminate.suites import Suite
 from tulu_data.kernels.buffers import text_of
 from tulu_data.kernels.coverage import Measure
 from tulu_data.kernels.folding import folding
-from tulu_data.kernels.ngrams import (
-    Grams,
-    Ints,
-    assign_slots,
-    fill_filter,
-    hash_units,
-    post_units,
-    unit_keys,
-)
+from tulu_data.kernels.ngrams import Grams, index_units
+from tulu_data.kernels.words import Ints, hash_all
 
 FIELDS = ("question", "passage")
 """Texts of an instance that are compared, each on its own."""
@@ -42,6 +35,8 @@ class Index:
     suites: tuple[Suite, ...]
     rule: Rule
     grams: Grams
+    units: Units
+    """The texts that are indexed, in the order of the numbers of `grams`."""
     suite: Ints
     """Suite of each unit."""
     field: Ints
@@ -82,38 +77,10 @@ def build_index(suites: Sequence[Suite], rule: Rule | str = "tulu3", *, key_bits
             row.append(rows)
     text = pa.concat_arrays(texts) if texts else pa.array([], pa.large_string())
     ids = [np.concatenate(part) if part else np.zeros(0, np.int64) for part in (suite, field, row)]
-    grams = index_texts(text, rule.n, key_bits)
-    return Index(suites=tuple(suites), rule=rule, grams=grams, suite=ids[0], field=ids[1], row=ids[2])
-
-
-def index_texts(texts: pa.Array, n: int, key_bits: int = 64) -> Grams:
-    """Index texts by their word n-grams (large_string array without nulls)."""
-    view, tables = text_of(texts), folding()
-    mask = np.uint64((1 << key_bits) - 1)
-    begin, end = _fixed(view.offsets[:-1]), _fixed(view.offsets[1:])
-    hashes, at = hash_units(view.bytes, begin, end, tables)
-    keys, marks, first, shape = unit_keys(hashes, at, n, mask)
-    size = _power(2 * len(keys))
-    slots, kept, home, table = assign_slots(view.bytes, begin, end, first, shape, keys, tables, size)
-    starts, postings = post_units(slots, first, len(kept))
-    bitmap, endings = (np.zeros(_power(len(part) // 8), np.uint64) for part in (kept, marks))
-    fill_filter(bitmap, kept)
-    fill_filter(endings, marks)
-    return Grams(
-        text=view.bytes, begin=begin, end=end, words=_fixed(np.diff(at)), first=_fixed(first),
-        slots=_fixed(slots), shape=_fixed(shape), keys=_fixed(kept), home=_fixed(home), starts=_fixed(starts),
-        postings=_fixed(postings), table=_fixed(table), filter=_fixed(bitmap),
-        endings=_fixed(endings), n=n, mask=mask,
-    )  # fmt: skip
-
-
-def _fixed(array: Any) -> Any:
-    """Return a read-only contiguous array, the one kind for which kernels are compiled."""
-    array = np.ascontiguousarray(array)
-    array.flags.writeable = False
-    return array
-
-
-def _power(size: int) -> int:
-    """Return the smallest power of two that is at least `size`, and at least 1,024."""
-    return 1 << max(10, (max(size, 1) - 1).bit_length())
+    view = text_of(text)
+    units = Units(text=view.bytes, begin=view.offsets[:-1], end=view.offsets[1:])
+    hashes, at = hash_all(units.text, units.begin, units.end, folding())
+    grams = index_units(hashes, at, rule.n, np.uint64((1 << key_bits) - 1))
+    return Index(
+        suites=tuple(suites), rule=rule, grams=grams, units=units, suite=ids[0], field=ids[1], row=ids[2]
+    )

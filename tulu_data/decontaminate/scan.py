@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tulu_data.decontaminate.evidence import Evidence, explain
 from tulu_data.decontaminate.index import FIELDS, Index
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.buffers import Messages, messages_of
-from tulu_data.kernels.coverage import Scratch, Turns, candidates, explain, new_scratch
+from tulu_data.kernels.coverage import Scratch, Turns, candidates, new_scratch
 from tulu_data.kernels.folding import folding
-from tulu_data.kernels.ngrams import Ints
+from tulu_data.kernels.words import Ints
 from tulu_data.schema import TEXT, Kind
 
 RECORD_SPAN = pa.struct([("turn", pa.int32()), ("start", pa.int64()), ("end", pa.int64())])
@@ -91,11 +92,12 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordB
 def _judge(position: int, batch: pa.RecordBatch, kind: Kind, index: Index, scratch: Scratch) -> _Found:
     """Find the hits of one piece."""
     turns = user_turns(messages_of(batch.column("prompt" if kind == "preference" else "messages")))
-    tables, measure = folding(), index.measure
-    pairs = candidates(turns, index.grams, measure, scratch, tables)
-    pairs = np.ascontiguousarray(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))])
-    hits, theirs, ours = explain(turns, pairs, index.grams, measure, scratch, tables)
-    table = _table(position, batch.column("id"), index, hits, theirs, ours)
+    pairs = candidates(turns, index.grams, index.measure, scratch, folding())
+    if len(pairs):
+        evidence = explain(turns, pairs, index.units, index.grams, index.measure)
+        table = _table(position, batch.column("id"), index, evidence)
+    else:
+        table = HITS.empty_table()
     return _Found(table, batch.num_rows, int(np.sum(turns.end - turns.begin)))
 
 
@@ -127,8 +129,9 @@ def _is_user(messages: Messages, low: int, high: int) -> NDArray[np.bool_]:
     return user
 
 
-def _table(position: int, ids: pa.Array, index: Index, hits: Ints, theirs: Ints, ours: Ints) -> pa.Table:
+def _table(position: int, ids: pa.Array, index: Index, evidence: Evidence) -> pa.Table:
     """Name records and instances, and turn spans into lists."""
+    hits, theirs, ours = evidence.hits, evidence.theirs, evidence.ours
     record, unit = hits[:, 0], hits[:, 1]
     suite, row = index.suite[unit], index.row[unit]
     instances = {name: _instance_column(index, name, suite, row) for name in ("split", "id")}
@@ -138,7 +141,7 @@ def _table(position: int, ids: pa.Array, index: Index, hits: Ints, theirs: Ints,
         fields=list(RECORD_SPAN),
     )
     instance_spans = pa.StructArray.from_arrays(
-        [pa.array(ours[:, 1]), pa.array(ours[:, 2])], fields=list(INSTANCE_SPAN)
+        [pa.array(ours[:, 0]), pa.array(ours[:, 1])], fields=list(INSTANCE_SPAN)
     )
     columns = [
         pa.array(record + position), ids.take(pa.array(record)), names.take(pa.array(suite)),

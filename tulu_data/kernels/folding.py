@@ -10,8 +10,8 @@ word's hash by addition. The tables come from Python's own `unicodedata`; nothin
 import sys
 import unicodedata
 from bisect import bisect
+from collections.abc import Iterator
 from functools import cache
-from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -25,6 +25,11 @@ SEPARATES ends a word. WORD goes on with one. SINGLE is a word of its own (scrip
 spaces). MARK goes on with a word but starts none, its order matters; ACCENT likewise, its order among
 accents does not. IGNORED is dropped without ending a word. EXPANDS becomes several code points.
 """
+
+PRIME = np.uint64(0x9E3779B97F4A7C15)
+"""A code point adds `spread(code point * PRIME)` to its word's hash."""
+_MIX = np.uint64(0xBF58476D1CE4E5B9)
+_S32, _S29 = np.uint64(32), np.uint64(29)
 
 CLASS_BITS = 3
 PAGE_BITS = 7
@@ -56,38 +61,45 @@ _EMPTY = ((0xD800, 0xF8FF), (0x40000, 0xDFFFF), (0xE1000, sys.maxunicode))
 class Folding(NamedTuple):
     """What each code point becomes, as arrays that a kernel takes as they are."""
 
-    ascii: NDArray[np.uint8]
-    """Folded byte of each ASCII character, 0 where it separates."""
-    pages: NDArray[np.int32]
-    """First entry of the page of each 128 code points."""
-    entries: NDArray[np.int32]
-    """`(folded - code point) << 3 | class`, or `index into expansions << 3 | EXPANDS`."""
-    expansions: NDArray[np.int32]
-    """A count, then as many `folded << 3 | class`, for each code point that becomes several."""
+    letters: NDArray[np.uint64]
+    """What each ASCII character adds to a word's hash, 0 where it separates."""
+    points: NDArray[np.int32]
+    """First the place of the page of each 128 code points. Pages hold `(folded - code point) << 3 | class`
+    or `place of an expansion << 3 | EXPANDS`; an expansion is a count, then as many `folded << 3 | class`."""
+
+
+def spread(number: np.uint64) -> np.uint64:
+    """Spread the bits of a number (multiply and shift, twice)."""
+    number = (number ^ (number >> _S32)) * _MIX
+    return number ^ (number >> _S29)
 
 
 @cache
 def folding() -> Folding:
-    """Build the tables once per process (about 0.1 s)."""
+    """Build the tables once per process (some hundredths of a second)."""
     entries = np.zeros(_CODE_POINTS, np.int32)
     expansions: list[int] = []
     for first, last in _IDEOGRAPHS:
         entries[first : last + 1] = SINGLE
     for point in _looked_up():
         entries[point] = _entry(point, expansions)
+    for first, last in _IGNORED:
+        entries[first : last + 1] = IGNORED
     hangul = _hangul()
     first, last = _HANGUL
     entries[first : last + 1] = (len(expansions) + 4 * np.arange(last + 1 - first)) << CLASS_BITS | EXPANDS
-    flat = np.concatenate([np.array(expansions, np.int32), hangul.ravel()])
-    return _frozen(_ascii(entries), *_paged(entries), flat)
+    expanded = np.concatenate([np.array(expansions, np.int32), hangul.ravel()])
+    return _frozen(_letters(entries), _paged(entries, expanded))
 
 
-def _looked_up() -> chain[int]:
-    """Yield the code points that no range settles."""
+def _looked_up() -> Iterator[int]:
+    """Yield the code points that no range settles and that are assigned; others separate."""
     skipped = sorted((*_IDEOGRAPHS, _HANGUL, *_EMPTY))
     starts = [0, *(last + 1 for _, last in skipped)]
     stops = [*(first for first, _ in skipped), _CODE_POINTS]
-    return chain.from_iterable(range(a, b) for a, b in zip(starts, stops, strict=True))
+    category = unicodedata.category
+    for start, stop in zip(starts, stops, strict=True):
+        yield from (point for point in range(start, stop) if category(chr(point)) != "Cn")
 
 
 def _entry(point: int, expansions: list[int]) -> int:
@@ -142,24 +154,25 @@ def _hangul() -> NDArray[np.int32]:
     return np.stack([count, *(j << CLASS_BITS | WORD for j in jamo)], axis=1).astype(np.int32)
 
 
-def _ascii(entries: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Return the folded bytes of the first 128 code points."""
-    points = np.arange(128)
-    folded = points + (entries[:128] >> CLASS_BITS)
-    return np.where(entries[:128] & 7 == WORD, folded, 0).astype(np.uint8)
+def _letters(entries: NDArray[np.int32]) -> NDArray[np.uint64]:
+    """Return what each of the first 128 code points adds to a hash."""
+    folded = (np.arange(128) + (entries[:128] >> CLASS_BITS)).astype(np.uint64)
+    return np.where(entries[:128] & 7 == WORD, spread(folded * PRIME), 0).astype(np.uint64)  # type: ignore[arg-type]
 
 
-def _paged(entries: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Split entries into pages and keep equal pages once."""
+def _paged(entries: NDArray[np.int32], expanded: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Lay out pages, equal ones once, and expansions as one array with places from its start."""
     rows = entries.reshape(-1, 1 << PAGE_BITS)
     kept: dict[bytes, int] = {}
     which = [kept.setdefault(row.tobytes(), len(kept)) for row in rows]
-    flat = np.frombuffer(b"".join(kept), np.int32).copy()
-    return (np.array(which, np.int32) << PAGE_BITS).astype(np.int32), flat
+    pages = np.frombuffer(b"".join(kept), np.int32).copy()
+    base = len(which) + len(pages)
+    pages[pages & 7 == EXPANDS] += base << CLASS_BITS
+    places = (np.array(which, np.int32) << PAGE_BITS) + len(which)
+    return np.concatenate([places.astype(np.int32), pages, expanded])
 
 
-def _frozen(*arrays: NDArray[np.uint8] | NDArray[np.int32]) -> Folding:
-    """Make arrays read-only, so that kernels are compiled for one kind of array."""
-    for array in arrays:
-        array.flags.writeable = False
-    return Folding(*arrays)  # type: ignore[arg-type]
+def _frozen(letters: NDArray[np.uint64], points: NDArray[np.int32]) -> Folding:
+    """Make the arrays read-only, so that kernels are compiled for one kind of array."""
+    letters.flags.writeable = points.flags.writeable = False
+    return Folding(letters, points)

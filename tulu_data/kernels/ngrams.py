@@ -1,10 +1,10 @@
-"""An index of the word n-grams of many short texts, and the search for them in long ones.
+"""An index of the word n-grams of many short texts.
 
 The one idea: a text of at least n words is its n-grams; a shorter one is a single gram, the whole
-phrase (below `WHOLE` words it must even be the whole of a turn). Grams get slots: one slot per
-DIFFERENT sequence of words, compared word by word while building, so a slot never stands for two.
-A search compares hashes alone and may therefore name too many slots, never too few; `same_words`
-settles it. Everything is a flat array, and the same suites give the same arrays.
+phrase (below `WHOLE` words it must even be the whole of a turn). Grams get slots by their keys, which
+are hashes: two different grams may share one, so a search names too many slots, never too few, and the
+words themselves settle it (`decontaminate.evidence`). Everything is a flat array, and the same texts
+give the same arrays.
 """
 
 from typing import NamedTuple
@@ -12,22 +12,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tulu_data.kernels.folding import Folding
+from tulu_data.kernels.folding import spread
 from tulu_data.kernels.jit import inner, kernel
-from tulu_data.kernels.words import MOST_POINTS, MOST_WORDS, Bytes, Hashes, hash_words, mixed, next_word
+from tulu_data.kernels.words import Hashes, Ints, fixed, mixed
 
-Ints = NDArray[np.int64]
 Slots = NDArray[np.int32]
 
 WHOLE = 4
 """Texts with fewer words than this match only a turn that has no other words."""
-PART_BITS = 5
-"""A walk's position is kept as `byte << PART_BITS | part`; no code point has more than 18 parts."""
 
 _BASE = np.uint64(0xD6E8FEB86659FD93)
 _SALT = np.uint64(0xA24BAED4963EE407)
-_S16, _S40, _S46 = np.uint64(16), np.uint64(40), np.uint64(46)
-_LOW, _ONE = np.uint64(63), np.uint64(1)
+_S16, _S32, _S40, _S46 = np.uint64(16), np.uint64(32), np.uint64(40), np.uint64(46)
+_LOW, _ONE, _SLOT = np.uint64(63), np.uint64(1), np.uint64(0xFFFFFFFF)
 _ENDING = WHOLE << 1
 """Shape under which the last `WHOLE` words of a phrase are kept in `endings`."""
 
@@ -35,29 +32,20 @@ _ENDING = WHOLE << 1
 class Grams(NamedTuple):
     """The index. A shape is `words << 1 | whole`."""
 
-    text: Bytes
-    """The indexed texts (units), one after another."""
-    begin: Ints
-    end: Ints
-    """Bytes of each unit."""
     words: Ints
-    """Words of each unit."""
+    """Words of each unit, as an indexed text is called."""
     first: Ints
     """Where the grams of each unit start in `slots`, and their total at the end."""
     slots: Slots
     """Slot of every gram of every unit, in order."""
     shape: Ints
     """Shape of the grams of each unit; 0 for a unit without words."""
-    keys: Hashes
-    """Key of each slot."""
-    home: Ints
-    """Per slot: walk position of its first occurrence, and the unit of that."""
     starts: Ints
     """Where the postings of each slot start, and their total at the end."""
     postings: Slots
     """Units that hold each slot, once per occurrence."""
-    table: Slots
-    """Open addressing from keys to slots, -1 where empty; its size is a power of two."""
+    table: Hashes
+    """Open addressing by key: upper half of a key, then its slot + 1; 0 where empty; a power of two long."""
     filter: Hashes
     """Bitmap of three bits per key within one word: answers most searches from the cache."""
     endings: Hashes
@@ -92,10 +80,11 @@ def _bits(key: np.uint64) -> np.uint64:
 def sift(grams: Grams, hashes: Hashes, words: int, marks: Ints) -> int:
     """Write `word << 1` where an n-gram may end, `word << 1 | 1` for a phrase; return how many.
 
-    Every word stores its place and only a pass moves on: no branch that can be guessed wrong.
+    Every word stores its place and only a pass moves on: no branch that can be guessed wrong. Texts
+    are not told apart, so that short ones cost no more; a mark may reach back over a border.
     """
     bitmap, endings, mask, n, passed = grams.filter, grams.endings, grams.mask, grams.n, 0
-    h, out, h4, out4 = np.uint64(0), np.uint64(1), np.uint64(0), np.uint64(1)
+    h, out, h4, out4 = np.uint64(0), _ONE, np.uint64(0), _ONE
     last, last4 = np.uint64(len(bitmap) - 1), np.uint64(len(endings) - 1)
     for _ in range(n):
         out *= _BASE
@@ -111,181 +100,102 @@ def sift(grams: Grams, hashes: Hashes, words: int, marks: Ints) -> int:
         key, key4 = gram_key(h, n << 1, mask), gram_key(h4, _ENDING, mask)
         bits, bits4 = _bits(key), _bits(key4)
         marks[passed] = j << 1
-        passed += (j >= n - 1) & (bitmap[(key >> _S16) & last] & bits == bits)
+        passed += bitmap[(key >> _S16) & last] & bits == bits
         marks[passed] = j << 1 | 1
-        passed += (j >= WHOLE - 1) & (endings[(key4 >> _S16) & last4] & bits4 == bits4)
+        passed += endings[(key4 >> _S16) & last4] & bits4 == bits4
     return passed
 
 
 @inner
-def unit_shape(words: int, n: int) -> int:
-    """Return the shape of the grams of a unit."""
-    if words >= n:
-        return n << 1
-    return words << 1 | (words < WHOLE) if words else 0
+def slot_of(table: Hashes, key: np.uint64) -> int:
+    """Return the slot of a key, -1 when there is none."""
+    place, last = key & np.uint64(len(table) - 1), np.uint64(len(table) - 1)
+    while table[place] != 0:
+        if (table[place] ^ key) >> _S32 == 0:
+            return np.int64(table[place] & _SLOT) - 1  # type: ignore[return-value]
+        place = (place + _ONE) & last
+    return -1
 
 
 @kernel
-def hash_units(text: Bytes, begin: Ints, end: Ints, tables: Folding) -> tuple[Hashes, Ints]:
-    """Return the hashes of the words of all units, and where each unit's start (and the total)."""
-    first = np.zeros(len(begin) + 1, np.int64)
-    hashes = np.empty(1024, np.uint64)
-    for u in range(len(begin)):
-        need = first[u] + MOST_WORDS * (end[u] - begin[u]) + 1
-        if need > len(hashes):
-            wider = np.empty(2 * need, np.uint64)
-            for k in range(first[u]):
-                wider[k] = hashes[k]
-            hashes = wider
-        first[u + 1] = first[u] + hash_words(text, begin[u], end[u], tables, hashes[first[u] :])
-    return hashes[: first[-1]], first
+def assign_slots(keys: Hashes, table: Hashes, slots: Slots) -> int:
+    """Give every key a slot, in order of first occurrence, by way of an empty table; return how many."""
+    count, last = 0, np.uint64(len(table) - 1)
+    for g in range(len(keys)):
+        key = keys[g]
+        place = key & last
+        while table[place] != 0 and (table[place] ^ key) >> _S32 != 0:
+            place = (place + _ONE) & last
+        if table[place] == 0:
+            count += 1
+            table[place] = (key >> _S32) << _S32 | np.uint64(count)
+        slots[g] = np.int64(table[place] & _SLOT) - 1
+    return count
 
 
 @kernel
-def unit_keys(hashes: Hashes, at: Ints, n: int, mask: np.uint64) -> tuple[Hashes, Hashes, Ints, Ints]:
-    """Return the keys of all grams, the phrases' marks for the filter, the units' first grams and shapes."""
-    units = len(at) - 1
-    first, shape = np.zeros(units + 1, np.int64), np.zeros(units, np.int64)
-    for u in range(units):
-        shape[u] = unit_shape(at[u + 1] - at[u], n)
-        width = shape[u] >> 1
-        first[u + 1] = first[u] + (at[u + 1] - at[u] - width + 1 if width else 0)
-    keys, marks, phrases = np.empty(first[-1], np.uint64), np.empty(units, np.uint64), 0
-    for u in range(units):
-        width = shape[u] >> 1
-        for q in range(first[u + 1] - first[u]):
-            keys[first[u] + q] = gram_key(gram_hash(hashes, at[u] + q, width), shape[u], mask)
-        if WHOLE <= width < n:
-            marks[phrases] = gram_key(gram_hash(hashes, at[u + 1] - WHOLE, WHOLE), _ENDING, mask)
-            phrases += 1
-    return keys, marks[:phrases], first, shape
-
-
-@kernel
-def assign_slots(
-    text: Bytes, begin: Ints, end: Ints, first: Ints, shape: Ints, keys: Hashes, tables: Folding, size: int
-) -> tuple[Slots, Hashes, Ints, Slots]:
-    """Give every different gram a slot, in order of first occurrence; return slots, keys, homes, table."""
-    slots, table = np.empty(len(keys), np.int32), np.full(size, -1, np.int32)
-    kept, home, count = np.empty(len(keys), np.uint64), np.empty((len(keys), 2), np.int64), 0
-    for u in range(len(begin)):
-        i, part = begin[u], 0
-        for g in range(first[u], first[u + 1]):
-            at = i << PART_BITS | part
-            place = np.int64((keys[g] >> _S16) & np.uint64(size - 1))
-            while table[place] >= 0:
-                slot = table[place]
-                other = home[slot, 1]
-                if (
-                    kept[slot] == keys[g]
-                    and shape[other] == shape[u]
-                    and same_words(text, at, end[u], text, home[slot, 0], end[other], shape[u] >> 1, tables)
-                ):
-                    break
-                place = (place + 1) & (size - 1)
-            if table[place] < 0:
-                table[place] = count
-                kept[count], home[count, 0], home[count, 1] = keys[g], at, u
-                count += 1
-            slots[g] = table[place]
-            _, _, _, i, part = next_word(text, i, part, end[u], tables, None)
-    return slots, kept[:count].copy(), home[:count].copy(), table
-
-
-@kernel
-def post_units(slots: Slots, first: Ints, count: int) -> tuple[Ints, Slots]:
-    """Return where each slot's postings start, and the postings in the order of the units."""
-    starts, postings = np.zeros(count + 1, np.int64), np.empty(len(slots), np.int32)
-    for slot in slots:
-        starts[slot + 1] += 1
-    for k in range(count):
-        starts[k + 1] += starts[k]
-    free = starts[:-1].copy()
+def post_units(slots: Slots, first: Ints, free: Ints, postings: Slots) -> None:
+    """Write the units of each slot from `free` on, which moves, in the order of the units."""
     for u in range(len(first) - 1):
         for g in range(first[u], first[u + 1]):
             postings[free[slots[g]]] = u
             free[slots[g]] += 1
-    return starts, postings
 
 
 @kernel
 def fill_filter(bitmap: Hashes, keys: Hashes) -> None:
     """Set the bits of every key; the length of the bitmap is a power of two."""
-    for key in keys:
-        bitmap[(key >> _S16) & np.uint64(len(bitmap) - 1)] |= _bits(key)
+    for k in range(len(keys)):
+        bitmap[(keys[k] >> _S16) & np.uint64(len(bitmap) - 1)] |= _bits(keys[k])
 
 
-@inner
-def same_words(
-    a: Bytes, at: int, end: int, b: Bytes, bt: int, bend: int, count: int, tables: Folding
-) -> bool:
-    """Tell whether the next `count` words of two texts are the same, by their folded code points."""
-    i, ip, k, kp = at >> PART_BITS, at & 31, bt >> PART_BITS, bt & 31
-    for _ in range(count):
-        i0, p0, k0, q0 = i, ip, k, kp
-        _, f, stop, i, ip = next_word(a, i, ip, end, tables, None)
-        _, g, halt, k, kp = next_word(b, k, kp, bend, tables, None)
-        if f < 0 or g < 0:
-            return False
-        plain = stop - f == halt - g
-        for x in range(stop - f if plain else 0):
-            plain = plain and a[f + x] == b[g + x] and a[f + x] < 128
-        if plain:
-            continue
-        out = np.empty(MOST_POINTS * (i + 4 - i0) + 2, np.int32)
-        other = np.empty(MOST_POINTS * (k + 4 - k0) + 2, np.int32)
-        next_word(a, i0, p0, end, tables, out)
-        next_word(b, k0, q0, bend, tables, other)
-        for x in range(out[0] + 1):
-            if out[x] != other[x]:
-                return False
-    return True
+def index_units(hashes: Hashes, at: Ints, n: int, mask: np.uint64) -> Grams:
+    """Index units by the hashes of their words, which start at `at` (and the total)."""
+    words = np.diff(at)
+    shape = np.where(words >= n, n << 1, np.where(words > 0, words << 1 | (words < WHOLE), 0))
+    first = np.concatenate([[0], np.cumsum(np.where(words > 0, words - (shape >> 1) + 1, 0))])
+    keys, marks = _keys(hashes, at, n, mask, shape, first)
+    table, slots = np.zeros(_power(len(keys) * 3 // 2), np.uint64), np.empty(len(keys), np.int32)
+    count = assign_slots(fixed(keys), table, slots)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(slots, minlength=count))])
+    postings = np.empty(len(slots), np.int32)
+    post_units(fixed(slots), fixed(first), starts[:-1].copy(), postings)
+    bitmap, endings = np.zeros(_power(count // 8), np.uint64), np.zeros(_power(len(marks) // 8), np.uint64)
+    fill_filter(bitmap, fixed(keys))
+    fill_filter(endings, fixed(marks))
+    arrays = (fixed(a) for a in (words, first, slots, shape, starts, postings, table, bitmap, endings))
+    return Grams(*arrays, n, mask)  # type: ignore[call-arg, arg-type]
 
 
-@inner
-def grown(rows: Ints, need: int) -> Ints:
-    """Return the same rows with room for `need` of them."""
-    if need <= len(rows):
-        return rows
-    columns = rows.shape[1]
-    wider = np.empty((max(need, 2 * len(rows)), columns), np.int64)
-    # Plain loops: a slice assignment takes numba seconds to compile.
-    for row in range(len(rows)):
-        for column in range(columns):
-            wider[row, column] = rows[row, column]
-    return wider
+def _keys(
+    hashes: Hashes, at: Ints, n: int, mask: np.uint64, shape: Ints, first: Ints
+) -> tuple[Hashes, Hashes]:
+    """Return the keys of all grams, and of the last `WHOLE` words of each phrase that has them."""
+    place = np.repeat(at[:-1] - first[:-1], np.diff(first)) + np.arange(first[-1])
+    keys, marks = np.empty(len(place), np.uint64), [np.empty(0, np.uint64)]
+    for width in range(1, n + 1):
+        units = np.flatnonzero(shape >> 1 == width)
+        grams = first[units] if width < n else np.repeat(shape >> 1 == n, np.diff(first))
+        keys[grams] = _key(_poly(hashes, place[grams], width), shape[units] if width < n else n << 1, mask)
+        if WHOLE <= width < n:
+            marks.append(_key(_poly(hashes, at[units] + width - WHOLE, WHOLE), _ENDING, mask))
+    return keys, np.concatenate(marks)
 
 
-@inner
-def _collect(grams: Grams, key: np.uint64, at: int, shape: int, found: Ints, count: int) -> tuple[Ints, int]:
-    """Append (first word, slot, shape) for every slot that has the key."""
-    size = len(grams.table)
-    place = np.int64((key >> _S16) & np.uint64(size - 1))
-    while grams.table[place] >= 0:
-        slot = grams.table[place]
-        if grams.keys[slot] == key:
-            found = grown(found, count + 1)
-            found[count, 0], found[count, 1], found[count, 2] = at, slot, shape
-            count += 1
-        place = (place + 1) & (size - 1)
-    return found, count
+def _poly(hashes: Hashes, starts: Ints, width: int) -> Hashes:
+    """Return `gram_hash` of the `width` words from each start on."""
+    h = np.zeros(len(starts), np.uint64)
+    for k in range(width):
+        h = h * _BASE + hashes[starts + k]
+    return h
 
 
-@inner
-def find_grams(grams: Grams, hashes: Hashes, words: int, marks: Ints, found: Ints) -> tuple[Ints, int]:
-    """Find the grams of the index in one turn of `words` words; return (first word, slot, shape) rows.
+def _key(h: Hashes, shape: int | Ints, mask: np.uint64) -> Hashes:
+    """Return `gram_key` of many grams."""
+    key: Hashes = spread(h + np.asarray(shape).astype(np.uint64) * _SALT) & mask  # type: ignore[arg-type, assignment]
+    return key
 
-    `marks` has room for two numbers a word, and one more.
-    """
-    n, mask, count = grams.n, grams.mask, 0
-    for k in range(sift(grams, hashes, words, marks)):
-        last, phrase = marks[k] >> 1, marks[k] & 1
-        for width in range(WHOLE if phrase else n, min(n - 1, last + 1) + 1 if phrase else n + 1):
-            at = last - width + 1
-            key = gram_key(gram_hash(hashes, at, width), width << 1, mask)
-            found, count = _collect(grams, key, at, width << 1, found, count)
-    if 0 < words < min(WHOLE, n):
-        shape = words << 1 | 1
-        key = gram_key(gram_hash(hashes, 0, words), shape, mask)
-        found, count = _collect(grams, key, 0, shape, found, count)
-    return found, count
+
+def _power(size: int) -> int:
+    """Return the smallest power of two that is at least `size`, and at least 1,024."""
+    return 1 << max(10, (max(size, 1) - 1).bit_length())

@@ -1,11 +1,12 @@
 """Words of a text, read in place from its UTF-8 bytes.
 
 The one idea: a transducer without context (see `folding`) walks the bytes once and yields words as
-64-bit hashes with their places in the ORIGINAL text; nothing is copied or rewritten. Every user of
-words (n-grams, evidence, near-duplicates) goes through `next_word`, so all agree on what a word is.
-A walk's position is a byte and, inside a code point that becomes several, a part of it.
+64-bit hashes with their places in the ORIGINAL text; nothing is copied or rewritten. `next_word` says
+what a word is; `hash_texts` takes runs of ASCII by a shorter way that agrees with it, and `spell_texts`
+writes words out. A walk's position is a byte and, inside a code point that becomes several, a part of it.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,19 @@ from tulu_data.kernels.folding import (
     EXPANDS,
     IGNORED,
     PAGE_BITS,
+    PRIME,
     SEPARATES,
     SINGLE,
     WORD,
     Folding,
+    spread,
 )
 from tulu_data.kernels.jit import inner, kernel
 
 Bytes = NDArray[np.uint8]
 Points = NDArray[np.int32]
 Hashes = NDArray[np.uint64]
+Ints = NDArray[np.int64]
 Word = tuple[np.uint64, int, int, int, int]
 """Hash, first byte, end byte (the first after it), and where to go on: byte, part. First is -1 at the end."""
 
@@ -36,18 +40,26 @@ MOST_WORDS = 2
 """Words per byte of text, at most (U+FDFA: 4 words from 3 bytes)."""
 
 _SEED = np.uint64(0x2545F4914F6CDD1D)
-_PRIME = np.uint64(0x9E3779B97F4A7C15)
-_MIX = np.uint64(0xBF58476D1CE4E5B9)
-_S32, _S29 = np.uint64(32), np.uint64(29)
+_TURN, _BACK = np.uint64(11), np.uint64(53)
 _CLASS = (1 << CLASS_BITS) - 1
 _PAGE = (1 << PAGE_BITS) - 1
 
+mixed = inner(spread)
+"""Spread the bits of a hash, in a kernel."""
 
-@inner
-def mixed(h: np.uint64) -> np.uint64:
-    """Spread the bits of a hash (two rounds of multiply and shift)."""
-    h = (h ^ (h >> _S32)) * _MIX
-    return h ^ (h >> _S29)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spelled:
+    """The words of some texts, written out."""
+
+    points: Points
+    """Folded code points of all words; accents stand negated and sorted, so equal words are equal here."""
+    ends: Ints
+    """Where the points of each word end."""
+    characters: Ints
+    """First and end character of each word in its text, one row a word."""
+    at: Ints
+    """Where the words of each text start, and their total at the end."""
 
 
 @inner
@@ -60,31 +72,21 @@ def signed(number: np.unsignedinteger[Any] | np.signedinteger[Any]) -> int:
 def decode(text: Bytes, i: int, end: int) -> tuple[int, int]:
     """Return the code point that starts at byte `i` and its width; a broken one is U+FFFD of width 1."""
     b = signed(text[i])
-    if 0xC2 <= b < 0xE0 and i + 1 < end:
-        return (b & 0x1F) << 6 | signed(text[i + 1]) & 0x3F, 2
-    if 0xE0 <= b < 0xF0 and i + 2 < end:
-        return (b & 0x0F) << 12 | (signed(text[i + 1]) & 0x3F) << 6 | signed(text[i + 2]) & 0x3F, 3
-    if 0xF0 <= b < 0xF5 and i + 3 < end:
-        high = (b & 0x07) << 18 | (signed(text[i + 1]) & 0x3F) << 12
-        point = high | (signed(text[i + 2]) & 0x3F) << 6 | signed(text[i + 3]) & 0x3F
-        return min(point, 0x10FFFF), 4
-    return 0xFFFD, 1
-
-
-@inner
-def spelling(point: int, tables: Folding) -> tuple[int, int]:
-    """Return how many folded code points one becomes, and the one (`point << 3 | class`) or their index."""
-    entry = signed(tables.entries[tables.pages[point >> PAGE_BITS] + (point & _PAGE)])
-    if entry & _CLASS != EXPANDS:
-        return 1, entry + (point << CLASS_BITS)
-    index = entry >> CLASS_BITS
-    return signed(tables.expansions[index]), index + 1
+    if b < 0x80:
+        return b, 1
+    width = 1 + (b >= 0xC2) + (b >= 0xE0) + (b >= 0xF0)
+    if width == 1 or b >= 0xF5 or i + width > end:
+        return 0xFFFD, 1
+    point = b & (0xFF >> (width + 1))
+    for k in range(1, width):
+        point = point << 6 | signed(text[i + k]) & 0x3F
+    return min(point, 0x10FFFF), width
 
 
 @inner
 def _emit(out: Points, point: int, accent: bool) -> None:
     """Append a folded code point; an accent goes, negated, to its sorted place among the last accents."""
-    at = out[0] + 1
+    at = signed(out[0]) + 1
     out[0] = at
     if accent:
         while at > 1 and out[at - 1] < 0 and out[at - 1] < -point:
@@ -95,92 +97,152 @@ def _emit(out: Points, point: int, accent: bool) -> None:
 
 
 @kernel
-def next_word(text: Bytes, i: int, part: int, end: int, tables: Folding, out: Points | None) -> Word:
+def next_word(text: Bytes, i: int, part: int, end: int, tables: Folding, out: Points) -> Word:
     """Return the next word of `text[i:end]`.
 
-    With `out`, its folded code points are written from out[1] on and counted in out[0]; accents stand
-    negated and sorted, so that equal words are equal arrays.
+    Unless `out` is empty, the word's folded code points are written from out[1] on and counted in
+    out[0]; accents stand negated and sorted, so that equal words are equal arrays.
     """
-    h, first, stop, single = _SEED, -1, i, False
-    if out is not None:
+    h, first, stop, single, points = _SEED, -1, i, False, tables.points
+    if len(out):
         out[0] = 0
     while i < end:
-        count, at, width = 1, 0, 1
-        if text[i] < 128:
-            folded = signed(tables.ascii[text[i]])
-            element = folded << CLASS_BITS | (WORD if folded else SEPARATES)
+        point, width = decode(text, i, end)
+        element, count, at = signed(points[signed(points[point >> PAGE_BITS]) + (point & _PAGE)]), 1, 0
+        if element & _CLASS == EXPANDS:
+            at = (element >> CLASS_BITS) + 1
+            count = signed(points[at - 1])
         else:
-            point, width = decode(text, i, end)
-            count, at = spelling(point, tables)
-            element = at
+            element += point << CLASS_BITS
         while part < count:
-            if count > 1:
-                element = signed(tables.expansions[at + part])
+            if at:
+                element = signed(points[at + part])
             kind, point = element & _CLASS, element >> CLASS_BITS
             starts = WORD <= kind <= SINGLE
             if first >= 0 and (kind == SEPARATES or (starts and (single or kind == SINGLE))):
-                return mixed(h), first, stop, i, part
+                return h, first, stop, i, part
             if starts and first < 0:
                 first, single = i, kind == SINGLE
             if first >= 0 and kind != IGNORED:
-                if kind == ACCENT:
-                    h += mixed(np.uint64(point) * _PRIME)
-                else:
-                    h = (h ^ np.uint64(point)) * _PRIME
-                if out is not None:
+                if kind != ACCENT:
+                    h = h << _TURN | h >> _BACK
+                h += mixed(np.uint64(point) * PRIME)
+                if len(out):
                     _emit(out, point, kind == ACCENT)
                 stop = i + width
             part += 1
         i += width
         part = 0
-    return mixed(h), first, stop, i, part
-
-
-@inner
-def _ascii_words(
-    text: Bytes, i: int, end: int, tables: Folding, hashes: Hashes, count: int
-) -> tuple[int, int]:
-    """Hash ASCII words from byte `i` on; return the new count and where the first other word starts.
-
-    Every byte stores the hash so far and a separator moves on: no branch that can be guessed wrong.
-    """
-    h, start, ascii_table = _SEED, i, tables.ascii
-    while i < end and text[i] < 128:
-        folded = ascii_table[text[i]]
-        hashes[count] = h
-        count += (folded == 0) & (h != _SEED)
-        h = (h ^ np.uint64(folded)) * _PRIME if folded else _SEED
-        i += 1
-        start = start if folded else i
-    if i < end or h == _SEED:
-        return count, start
-    hashes[count] = h
-    return count + 1, end
-
-
-@inner
-def hash_words(text: Bytes, begin: int, end: int, tables: Folding, hashes: Hashes) -> int:
-    """Write the hashes of the words of `text[begin:end]` and return their number.
-
-    `hashes` holds at least `MOST_WORDS * (end - begin) + 1`.
-    """
-    count, i, part = 0, begin, 0
-    while i < end:
-        if part == 0 and text[i] < 128:
-            before = count
-            count, i = _ascii_words(text, i, end, tables, hashes, count)
-            for k in range(before, count):
-                hashes[k] = mixed(hashes[k])
-        if i < end:
-            h, first, _, i, part = next_word(text, i, part, end, tables, None)
-            if first >= 0:
-                hashes[count] = h
-                count += 1
-    return count
+    return h, first, stop, i, part
 
 
 @kernel
+def hash_texts(
+    text: Bytes, begin: Ints, end: Ints, tables: Folding, nothing: Points, hashes: Hashes, at: Ints
+) -> None:
+    """Write the hashes of the words of the texts `text[begin[k]:end[k]]`, and where each text's start.
+
+    `nothing` is an empty array to write into. A byte of ASCII stores the hash so far and a separator
+    moves on: no branch that can be guessed wrong.
+    """
+    letters, count = tables.letters, 0
+    for k in range(len(begin)):
+        at[k] = count
+        # A plain 0 would be a type of its own at first, and `next_word` be compiled for it.
+        i, part, stop = begin[k], 0 * begin[k], end[k]
+        while i < stop:
+            start, h = i, _SEED
+            while part == 0 and i < stop and text[i] < 128:
+                letter = letters[text[i]]
+                hashes[count] = h
+                count += (letter == 0) & (h != _SEED)
+                h = (h << _TURN | h >> _BACK) + letter if letter else _SEED
+                i += 1
+            if i == stop:
+                hashes[count] = h
+                count += h != _SEED
+            else:
+                while part == 0 and i > start and letters[text[i - 1]] != 0:
+                    i -= 1
+                h, first, _, i, part = next_word(text, i, part, stop, tables, nothing)
+                hashes[count] = h
+                count += first >= 0
+    at[len(begin)] = count
+
+
+@kernel
+def spell_texts(
+    text: Bytes, begin: Ints, end: Ints, tables: Folding, out: Points, points: Points, places: Ints, at: Ints
+) -> int:
+    """Write words out: points, (end of its points, first character, end character) rows, texts' starts."""
+    count, written = 0, 0
+    for k in range(len(begin)):
+        at[k] = count
+        i, part, byte, characters, before = begin[k], 0 * begin[k], begin[k], 0, 0
+        while True:
+            _, first, stop, i, part = next_word(text, i, part, end[k], tables, out)
+            if first < 0:
+                break
+            for x in range(signed(out[0])):
+                points[written + x] = out[x + 1]
+            written += signed(out[0])
+            # A word may start in the same code point in which the last one ended.
+            for b in range(byte, first):
+                characters += text[b] & 0xC0 != 0x80
+            places[count, 0], places[count, 1] = written, characters if first >= byte else before
+            for b in range(max(byte, first), stop):
+                characters += text[b] & 0xC0 != 0x80
+            before, byte = characters - 1, max(byte, stop)
+            places[count, 2] = characters
+            count += 1
+    at[len(begin)] = count
+    return count
+
+
+def fixed(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a read-only contiguous array, the one kind for which kernels are compiled."""
+    array = np.ascontiguousarray(array)
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array
+
+
+def hash_all(text: Bytes, begin: Ints, end: Ints, tables: Folding) -> tuple[Hashes, Ints]:
+    """Return the hashes of the words of the texts `text[begin[k]:end[k]]`, and where each text's start."""
+    hashes, at = np.empty(_word_room(text, begin, end), np.uint64), np.empty(len(begin) + 1, np.int64)
+    hash_texts(fixed(text), fixed(begin), fixed(end), tables, np.empty(0, np.int32), hashes, at)
+    return hashes[: at[-1]], at
+
+
+def spell_all(text: Bytes, begin: Ints, end: Ints, tables: Folding) -> Spelled:
+    """Write out the words of the texts `text[begin[k]:end[k]]`."""
+    sizes = end - begin
+    total, beyond = int(sizes.sum()), _beyond_ascii(text, begin, end)
+    out = np.empty(MOST_POINTS * int(sizes.max(initial=0)) + 2, np.int32)
+    points = np.empty(total + (MOST_POINTS - 1) * beyond, np.int32)
+    places, at = np.empty((_word_room(text, begin, end), 3), np.int64), np.empty(len(begin) + 1, np.int64)
+    count = spell_texts(fixed(text), fixed(begin), fixed(end), tables, out, points, places, at)
+    places = places[:count]
+    written = int(places[-1, 0]) if count else 0
+    return Spelled(points=points[:written], ends=places[:, 0], characters=places[:, 1:], at=at)
+
+
 def read_words(text: Bytes, begin: int, end: int, tables: Folding) -> Hashes:
     """Return the hashes of the words of `text[begin:end]`."""
-    hashes = np.empty(MOST_WORDS * (end - begin) + 1, np.uint64)
-    return hashes[: hash_words(text, begin, end, tables, hashes)].copy()
+    return hash_all(text, np.array([begin]), np.array([end]), tables)[0]
+
+
+def _word_room(text: Bytes, begin: Ints, end: Ints) -> int:
+    """Return a number that the words of some texts, and one more, never pass.
+
+    ASCII alone has a separator after each word but the last; any other byte may be or end more words.
+    """
+    return int((end - begin).sum()) // 2 + (MOST_WORDS + 1) * _beyond_ascii(text, begin, end) + len(begin) + 1
+
+
+def _beyond_ascii(text: Bytes, begin: Ints, end: Ints) -> int:
+    """Count the bytes from the first text to the last that are not ASCII."""
+    if not len(begin):
+        return 0
+    return int(np.count_nonzero(text[int(begin.min()) : int(end.max())] & 0x80))
