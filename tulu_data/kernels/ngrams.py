@@ -12,9 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tulu_data.kernels.folding import spread
 from tulu_data.kernels.jit import inner, kernel
-from tulu_data.kernels.words import Hashes, Ints, fixed, mixed
+from tulu_data.kernels.words import Hashes, Ints, fixed
 
 Slots = NDArray[np.int32]
 
@@ -23,8 +22,8 @@ WHOLE = 4
 
 _BASE = np.uint64(0xD6E8FEB86659FD93)
 _SALT = np.uint64(0xA24BAED4963EE407)
-_S16, _S32, _S40, _S46 = np.uint64(16), np.uint64(32), np.uint64(40), np.uint64(46)
-_LOW, _ONE, _SLOT = np.uint64(63), np.uint64(1), np.uint64(0xFFFFFFFF)
+_S6, _S12, _S18, _S24, _S32 = (np.uint64(shift) for shift in (6, 12, 18, 24, 32))
+_ZERO, _ONE, _LOW, _SLOT = np.uint64(0), np.uint64(1), np.uint64(63), np.uint64(0xFFFFFFFF)
 _ENDING = WHOLE << 1
 """Shape under which the last `WHOLE` words of a phrase are kept in `endings`."""
 
@@ -47,7 +46,7 @@ class Grams(NamedTuple):
     table: Hashes
     """Open addressing by key: upper half of a key, then its slot + 1; 0 where empty; a power of two long."""
     filter: Hashes
-    """Bitmap of three bits per key within one word: answers most searches from the cache."""
+    """Bitmap of four bits per key within one word: answers most searches from the cache."""
     endings: Hashes
     """The same for the last `WHOLE` words of each phrase; apart, because it is far smaller."""
     n: int
@@ -67,43 +66,49 @@ def gram_hash(hashes: Hashes, first: int, count: int) -> np.uint64:
 @inner
 def gram_key(h: np.uint64, shape: int, mask: np.uint64) -> np.uint64:
     """Turn a polynomial hash and a shape into a key."""
-    return mixed(h + np.uint64(shape) * _SALT) & mask
+    h += np.uint64(shape) * _SALT
+    return (h ^ h >> _S32) & mask
 
 
 @inner
 def _bits(key: np.uint64) -> np.uint64:
-    """Return the three bits of a key within its word of the filter."""
-    return _ONE << (key >> _S40 & _LOW) | _ONE << (key >> _S46 & _LOW) | _ONE << (key & _LOW)
+    """Return the four bits of a key within its word of the filter."""
+    low = _ONE << (key & _LOW) | _ONE << (key >> _S6 & _LOW)
+    return low | _ONE << (key >> _S12 & _LOW) | _ONE << (key >> _S18 & _LOW)
 
 
 @inner
 def sift(grams: Grams, hashes: Hashes, words: int, marks: Ints) -> int:
     """Write `word << 1` where an n-gram may end, `word << 1 | 1` for a phrase; return how many.
 
-    Every word stores its place and only a pass moves on: no branch that can be guessed wrong. Texts
-    are not told apart, so that short ones cost no more; a mark may reach back over a border.
+    Texts are not told apart, so that short ones cost no more; a mark may reach back over a border.
     """
-    bitmap, endings, mask, n, passed = grams.filter, grams.endings, grams.mask, grams.n, 0
-    h, out, h4, out4 = np.uint64(0), _ONE, np.uint64(0), _ONE
+    bitmap, endings, mask, n, whole = grams.filter, grams.endings, grams.mask, grams.n, np.uint64(WHOLE)
+    h, out, h4, out4, passed, wide = _ZERO, _ONE, _ZERO, _ONE, _ZERO, np.uint64(n)
     last, last4 = np.uint64(len(bitmap) - 1), np.uint64(len(endings) - 1)
     for _ in range(n):
         out *= _BASE
     for _ in range(WHOLE):
         out4 *= _BASE
-    for j in range(words):
+    for j in range(_ZERO, np.uint64(words)):
         h = h * _BASE + hashes[j]
         h4 = h4 * _BASE + hashes[j]
-        if j >= n:
-            h -= hashes[j - n] * out
-        if j >= WHOLE:
-            h4 -= hashes[j - WHOLE] * out4
+        if j >= wide:
+            h -= hashes[j - wide] * out
+        if j >= whole:
+            h4 -= hashes[j - whole] * out4
         key, key4 = gram_key(h, n << 1, mask), gram_key(h4, _ENDING, mask)
         bits, bits4 = _bits(key), _bits(key4)
-        marks[passed] = j << 1
-        passed += bitmap[(key >> _S16) & last] & bits == bits
-        marks[passed] = j << 1 | 1
-        passed += endings[(key4 >> _S16) & last4] & bits4 == bits4
-    return passed
+        gram, phrase = (
+            bitmap[(key >> _S24) & last] & bits == bits,
+            endings[(key4 >> _S24) & last4] & bits4 == bits4,
+        )
+        if gram | phrase:
+            marks[passed] = j << _ONE
+            passed += np.uint64(gram)
+            marks[passed] = j << _ONE | _ONE
+            passed += np.uint64(phrase)
+    return np.int64(passed)  # type: ignore[return-value]
 
 
 @inner
@@ -146,7 +151,7 @@ def post_units(slots: Slots, first: Ints, free: Ints, postings: Slots) -> None:
 def fill_filter(bitmap: Hashes, keys: Hashes) -> None:
     """Set the bits of every key; the length of the bitmap is a power of two."""
     for k in range(len(keys)):
-        bitmap[(keys[k] >> _S16) & np.uint64(len(bitmap) - 1)] |= _bits(keys[k])
+        bitmap[(keys[k] >> _S24) & np.uint64(len(bitmap) - 1)] |= _bits(keys[k])
 
 
 def index_units(hashes: Hashes, at: Ints, n: int, mask: np.uint64) -> Grams:
@@ -192,8 +197,8 @@ def _poly(hashes: Hashes, starts: Ints, width: int) -> Hashes:
 
 def _key(h: Hashes, shape: int | Ints, mask: np.uint64) -> Hashes:
     """Return `gram_key` of many grams."""
-    key: Hashes = spread(h + np.asarray(shape).astype(np.uint64) * _SALT) & mask  # type: ignore[arg-type, assignment]
-    return key
+    h = h + np.asarray(shape).astype(np.uint64) * _SALT
+    return (h ^ h >> _S32) & mask
 
 
 def _power(size: int) -> int:

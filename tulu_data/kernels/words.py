@@ -40,7 +40,9 @@ MOST_WORDS = 2
 """Words per byte of text, at most (U+FDFA: 4 words from 3 bytes)."""
 
 _SEED = np.uint64(0x2545F4914F6CDD1D)
+_ZERO, _ONE = np.uint64(0), np.uint64(1)
 _TURN, _BACK = np.uint64(11), np.uint64(53)
+_HIGH = np.uint64(0x8080808080808080)
 _CLASS = (1 << CLASS_BITS) - 1
 _PAGE = (1 << PAGE_BITS) - 1
 
@@ -136,37 +138,54 @@ def next_word(text: Bytes, i: int, part: int, end: int, tables: Folding, out: Po
     return h, first, stop, i, part
 
 
+@inner
+def _hash_ascii(
+    text: Bytes, i: np.uint64, stop: np.uint64, letters: Hashes, hashes: Hashes, count: np.uint64
+) -> tuple[np.uint64, np.uint64, np.uint64]:
+    """Hash ASCII words from byte `i` on; return where ASCII ends, the new count, and 1 inside a word.
+
+    Every byte stores the hash so far and a separator moves on: no branch that can be guessed wrong.
+    Unsigned, because numba looks at every signed index for counting from the end.
+    """
+    h, inside = _SEED, _ZERO
+    while i < stop and text[i] < 128:
+        letter = letters[text[i]]
+        hashes[count] = h
+        now = np.uint64(letter != 0)
+        count += inside & (now ^ _ONE)
+        inside = now
+        h = (h << _TURN | h >> _BACK) + letter if letter else _SEED
+        i += _ONE
+    hashes[count] = h
+    return i, count, inside
+
+
 @kernel
 def hash_texts(
     text: Bytes, begin: Ints, end: Ints, tables: Folding, nothing: Points, hashes: Hashes, at: Ints
 ) -> None:
     """Write the hashes of the words of the texts `text[begin[k]:end[k]]`, and where each text's start.
 
-    `nothing` is an empty array to write into. A byte of ASCII stores the hash so far and a separator
-    moves on: no branch that can be guessed wrong.
+    `nothing` is an empty array to write into.
     """
-    letters, count = tables.letters, 0
+    letters, count = tables.letters, _ZERO
     for k in range(len(begin)):
         at[k] = count
         # A plain 0 would be a type of its own at first, and `next_word` be compiled for it.
         i, part, stop = begin[k], 0 * begin[k], end[k]
         while i < stop:
-            start, h = i, _SEED
-            while part == 0 and i < stop and text[i] < 128:
-                letter = letters[text[i]]
-                hashes[count] = h
-                count += (letter == 0) & (h != _SEED)
-                h = (h << _TURN | h >> _BACK) + letter if letter else _SEED
-                i += 1
+            start, inside = i, _ZERO
+            if part == 0:
+                j, count, inside = _hash_ascii(text, np.uint64(i), np.uint64(stop), letters, hashes, count)
+                i = np.int64(j)
             if i == stop:
-                hashes[count] = h
-                count += h != _SEED
+                count += inside
             else:
-                while part == 0 and i > start and letters[text[i - 1]] != 0:
+                while inside and i > start and letters[text[i - 1]] != 0:
                     i -= 1
                 h, first, _, i, part = next_word(text, i, part, stop, tables, nothing)
                 hashes[count] = h
-                count += first >= 0
+                count += np.uint64(first >= 0)
     at[len(begin)] = count
 
 
@@ -245,4 +264,8 @@ def _beyond_ascii(text: Bytes, begin: Ints, end: Ints) -> int:
     """Count the bytes from the first text to the last that are not ASCII."""
     if not len(begin):
         return 0
-    return int(np.count_nonzero(text[int(begin.min()) : int(end.max())] & 0x80))
+    span = text[int(begin.min()) : int(end.max())]
+    whole = len(span) // 8 * 8
+    return int(np.bitwise_count(span[:whole].view(np.uint64) & _HIGH).sum()) + int(
+        np.count_nonzero(span[whole:] & 0x80)
+    )
