@@ -9,8 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from word_reference import ALPHABETS, EVERY, overlap, words
 
-from tulu_data.decontaminate import HITS, RULES, scan
-from tulu_data.kernels.ngrams import WHOLE
+from tulu_data.decontaminate import HITS, RULES, evidence, scan
+from tulu_data.decontaminate.scan import user_turns
+from tulu_data.kernels.buffers import messages_of
+from tulu_data.kernels.coverage import candidates, find_pairs, new_scratch
+from tulu_data.kernels.folding import folding
+from tulu_data.kernels.ngrams import WHOLE, assign_slots, fill_filter, post_units
+from tulu_data.kernels.words import hash_texts, next_word, spell_texts
 
 QUESTION = "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May."
 PASSAGE = "The river rose for nine days before the old mill gave way and took the bridge along with it."
@@ -230,3 +235,29 @@ def test_a_hits_table_has_its_schema():
     assert found.schema == HITS
     assert isinstance(found, pa.Table)
     found.validate(full=True)
+
+
+@settings(max_examples=30)
+@given(st.lists(pairs(), min_size=1, max_size=6), st.integers(1, 60))
+def test_evidence_does_not_depend_on_how_much_is_looked_at_together(drawn, chunk):
+    instances, records = [i for i, _ in drawn], [t for _, t in drawn]
+    straight = scan_texts(instances, records)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evidence, "_CHUNK", chunk)
+        assert scan_texts(instances, records).table.equals(straight.table)
+
+
+def test_candidates_that_do_not_fit_their_room_are_found_in_several_rounds():
+    index = index_of([QUESTION] * 5)
+    rows = batch([[QUESTION], ["hello"], [QUESTION, QUESTION], [QUESTION]])
+    turns = user_turns(messages_of(rows.column("messages")))
+    scratch = new_scratch(index.grams)
+    small = scratch._replace(pairs=scratch.pairs[:7].copy())
+    found = candidates(turns, index.grams, index.measure, small, folding())
+    assert found.tolist() == [[r, u] for r in (0, 2, 3) for u in range(5)]
+
+
+def test_every_kernel_is_compiled_once():
+    scan_texts([QUESTION, "caf\u00e9"], [[QUESTION, "na\u00efve"], ["caf\u00e9"]], workers=2)
+    kernels = (hash_texts, spell_texts, next_word, assign_slots, post_units, fill_filter, find_pairs)
+    assert {k.__name__: len(k.signatures) for k in kernels if len(k.signatures) > 1} == {}

@@ -6,8 +6,10 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from tulu_data.decontaminate import load_suites
+from tulu_data.decontaminate import load_suites, suites
 from tulu_data.errors import SuiteError
 
 
@@ -136,3 +138,28 @@ def test_a_missing_folder_and_an_empty_one_are_refused(tmp_path):
         load_suites(["nope"], tmp_path)
     with pytest.raises(SuiteError, match=r"empty: no data file in .* a column 'question'"):
         load_suites(["empty"], tmp_path)
+
+
+texts = st.one_of(st.none(), st.sampled_from(["", "a", "b", "[1, 2]"]))
+rows = st.fixed_dictionaries(
+    {"question": st.sampled_from(["Q", "R", "", None, 3])},
+    optional={
+        "suite": st.sampled_from([None, "s", "t", "", 4]), "id": st.sampled_from([None, 1, 2, "1", 2.5]),
+        "split": texts, "passage": texts, "answer": st.one_of(texts, st.integers(0, 3), st.booleans()),
+        "choices": st.one_of(texts, st.lists(st.sampled_from(["a", "b", None]), max_size=2)),
+        "eval_key": st.sampled_from(["k", "l", None]), "eval_instance_index": st.sampled_from([1, 2, None]),
+    },
+)  # fmt: skip
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(rows, min_size=1, max_size=5))
+def test_columns_are_read_as_rows_are(tmp_path, drawn):
+    write(tmp_path / "e.jsonl", [{"question": "first"}, *drawn])
+    quick = load_suites(["e.jsonl"], tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(suites, "_in_columns", lambda *_: None)
+        slow = load_suites(["e.jsonl"], tmp_path)
+    assert [(s.name, s.instances.to_pylist(), s.bad) for s in quick] == [
+        (s.name, s.instances.to_pylist(), s.bad) for s in slow
+    ]

@@ -26,3 +26,16 @@ def test_machine_code_is_kept_for_these_sources_only(monkeypatch, tmp_path):
     edited = jit.kernel(double)
     assert edited(21) == 42
     assert sum(edited.stats.cache_hits.values()) == 0
+
+
+def test_a_kernel_is_known_to_be_compiled_without_being_loaded(monkeypatch, tmp_path):
+    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))
+    first = jit.kernel(double)
+    assert not jit.is_compiled(first)
+    assert first(21) == 42
+    assert jit.is_compiled(first)
+    again = jit.kernel(double)
+    assert jit.is_compiled(again)
+    assert not again.signatures
+    monkeypatch.setattr(jit, "_SOURCES", "edited")
+    assert not jit.is_compiled(again)

@@ -45,11 +45,14 @@ def command(
     """
     from tulu_data.decontaminate import build_index, load_suites, rule_named
     from tulu_data.decontaminate.audit import audit, write_audit
+    from tulu_data.decontaminate.scan import is_ready
 
     base = Path.cwd()
     root = workspace_root(base)
     say = stage if sys.stderr.isatty() else _silent
     chosen = rule_named(rule)
+    if not is_ready():
+        stage("compiling kernels (first run on this machine, some seconds)")
     index = build_index(load_suites(against, base), chosen)
     say(f"{len(index.suites)} suites, {sum(s.instances.num_rows for s in index.suites):,} eval instances")
     found = audit(datasets, index, base=base, store=open_store(store, root), workers=workers, say=say)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tulu_data.decontaminate.index import Index
 from tulu_data.decontaminate.rules import Rule
@@ -88,10 +88,13 @@ def make_report(index: Index, hits: pa.Table, records: Mapping[str, int]) -> Rep
     `hits` has schema HITS and a column `source`; `records` names every source and the records scanned
     of it. A record's position must be unique within its source.
     """
-    frame = pl.DataFrame(hits.select([*_KEYS, "instance", "record"]))
-    found = frame.group_by(_KEYS).agg(pl.col("instance").n_unique(), pl.col("record").n_unique())
-    counts = {row[:3]: row[3:] for row in found.iter_rows()}
-    hit = dict(frame.group_by("source").agg(pl.col("record").n_unique()).iter_rows())
+    distinct = hits.group_by(_KEYS).aggregate([("instance", "count_distinct"), ("record", "count_distinct")])
+    counts = {
+        tuple(row[key] for key in _KEYS): (row["instance_count_distinct"], row["record_count_distinct"])
+        for row in distinct.to_pylist()
+    }
+    per_source = hits.group_by("source").aggregate([("record", "count_distinct")])
+    hit = {row["source"]: row["record_count_distinct"] for row in per_source.to_pylist()}
     suites = tuple(_summary(index, number, suite) for number, suite in enumerate(index.suites))
     rows = tuple(
         _row(index.rule, (source, suite.name, split), instances, counts)
@@ -119,9 +122,9 @@ def _row(
 
 def _summary(index: Index, number: int, suite: Suite) -> SuiteSummary:
     """Describe one suite."""
-    splits = pl.DataFrame(suite.instances.select(["split"])).group_by("split").len().sort("split")
+    splits = {row["values"]: row["counts"] for row in pc.value_counts(suite.instances["split"]).to_pylist()}
     return SuiteSummary(
-        name=suite.name, path=suite.path, sha256=suite.sha256, splits=dict(splits.iter_rows()),
+        name=suite.name, path=suite.path, sha256=suite.sha256, splits=dict(sorted(splits.items())),
         instances=suite.instances.num_rows, unmatchable=index.unmatchable(number),
         bad_rows=dict(bad_counts(suite)),
     )  # fmt: skip

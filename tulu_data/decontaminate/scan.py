@@ -17,9 +17,10 @@ from tulu_data.decontaminate.evidence import Evidence, explain
 from tulu_data.decontaminate.index import FIELDS, Index
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.buffers import Messages, messages_of
-from tulu_data.kernels.coverage import Scratch, Turns, candidates, new_scratch
+from tulu_data.kernels.coverage import Scratch, Turns, candidates, find_pairs, new_scratch
 from tulu_data.kernels.folding import folding
-from tulu_data.kernels.words import Ints
+from tulu_data.kernels.jit import is_compiled
+from tulu_data.kernels.words import Ints, hash_texts
 from tulu_data.schema import TEXT, Kind
 
 RECORD_SPAN = pa.struct([("turn", pa.int32()), ("start", pa.int64()), ("end", pa.int64())])
@@ -77,6 +78,11 @@ def scan(batches: Iterable[pa.RecordBatch], kind: Kind, index: Index, *, workers
         records=sum(f.records for f in found),
         text_bytes=sum(f.text_bytes for f in found),
     )
+
+
+def is_ready() -> bool:
+    """Tell whether a scan can start at once; if not, it compiles its kernels first, for some seconds."""
+    return is_compiled(hash_texts) and is_compiled(find_pairs)
 
 
 def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:

@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from tulu_data.errors import SourceError, SuiteError
 from tulu_data.schema import TEXT
@@ -30,11 +33,15 @@ INSTANCES = pa.schema(
     ]
 )  # fmt: skip
 """Arrow schema of eval instances."""
+_ROWS = pa.schema([("number", pa.int64()), ("suite", TEXT), *INSTANCES])
+"""Arrow schema of a file's rows: their numbers, and the suite that each names."""
 
 _SHARED = ("eval_key", "eval_instance_index")
 _READ = {*_SHARED, "suite", *INSTANCES.names}
 Row = dict[str, Any]
 BadRows = tuple[tuple[str, int, str], ...]
+Found = tuple[pa.Table, list[tuple[int, str]]]
+"""Rows of schema _ROWS, and the numbers and reasons of those that are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,25 +75,12 @@ class Suite:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Instance:
-    """One row as an instance, before repeated rows are joined."""
-
-    suite: str | None
-    """The suite that the row names."""
-    id: str
-    split: str
-    question: str
-    passage: str | None
-    answer: str | None
-    choices: list[str] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _SuiteFile:
     """One file, read."""
 
     file: SourceFile
-    instances: tuple[tuple[int, _Instance], ...]
+    rows: pa.Table
+    """Schema _ROWS, before repeated rows are joined."""
     bad: BadRows
 
     @property
@@ -101,14 +95,13 @@ def load_suites(paths: Iterable[Path | str], base: Path) -> tuple[Suite, ...]:
     """
     files = {file.origin: file for path in paths for file in _files(str(path), base)}
     read = [_read(file) for _, file in sorted(files.items())]
-    names = _file_names([one for one in read if any(i.suite is None for _, i in one.instances)], read)
-    grouped: dict[str, list[tuple[_SuiteFile, list[tuple[int, _Instance]]]]] = {}
+    names = _file_names([one for one in read if one.rows["suite"].null_count], read)
+    grouped: dict[str, list[tuple[_SuiteFile, pa.Table]]] = {}
     for one in read:
-        parts: dict[str, list[tuple[int, _Instance]]] = {}
-        for row, instance in one.instances:
-            parts.setdefault(instance.suite or names[one.file.origin], []).append((row, instance))
-        for name, part in parts.items():
-            grouped.setdefault(name, []).append((one, part))
+        for suite in one.rows["suite"].unique():
+            mine = pc.equal(one.rows["suite"], suite) if suite.is_valid else one.rows["suite"].is_null()
+            name = suite.as_py() or names[one.file.origin]
+            grouped.setdefault(name, []).append((one, one.rows.filter(mine)))
     return tuple(_suite(name, grouped[name]) for name in sorted(grouped))
 
 
@@ -124,35 +117,82 @@ def _files(path: str, base: Path) -> tuple[SourceFile, ...]:
 
 def _read(file: SourceFile) -> _SuiteFile:
     """Read one file; raise SuiteError when its columns are not those of a suite."""
-    instances: list[tuple[int, _Instance]] = []
+    tables: list[pa.Table] = []
     bad: list[tuple[str, int, str]] = []
     columns: dict[str, None] = {}
     for batch in read_raw(file):
         columns |= dict.fromkeys(batch.table.column_names)
-        bad += [(file.origin, row.row, row.reason) for row in batch.bad]
         table = batch.table.select([name for name in batch.table.column_names if name in _READ])
-        for number, row in zip(batch.rows.to_pylist(), table.to_pylist(), strict=True):
-            instance = _instance(row, number)
-            if isinstance(instance, _Instance):
-                instances.append((number, instance))
-            else:
-                bad.append((file.origin, number, instance))
+        rows, reasons = _in_columns(table, batch.rows) or _in_rows(table, batch.rows)
+        tables.append(rows)
+        bad += [(file.origin, row.row, row.reason) for row in batch.bad]
+        bad += [(file.origin, number, reason) for number, reason in reasons]
     if "question" not in columns:
         found = f"columns {', '.join(columns)}" if columns else "no readable row"
         raise SuiteError(
             f"{file.origin}: not an eval suite: no column 'question', found {found}; "
             "rename the column that holds the question (id, split, passage, answer, choices may follow)"
         )
-    if not instances:
+    rows = pa.concat_tables(tables)
+    if not rows.num_rows:
         raise SuiteError(
             f"{file.origin}: no eval instance, found {len(bad)} bad rows ({bad[0][2]}); "
             "give each row a text in 'question'"
         )
-    return _SuiteFile(file=file, instances=tuple(instances), bad=tuple(bad))
+    return _SuiteFile(file=file, rows=rows, bad=tuple(bad))
 
 
-def _instance(row: Row, number: int) -> _Instance | str:
-    """Turn a row of either layout into an instance, or say why it is none."""
+def _in_columns(table: pa.Table, numbers: pa.Int64Array) -> Found | None:
+    """Read rows of either layout column by column; None where a column needs a look at each value."""
+    if len(set(table.column_names)) < len(table.column_names) or "question" not in table.column_names:
+        return None
+    names = dict(zip(("suite", "id"), _SHARED, strict=True)) if {*_SHARED} <= {*table.column_names} else {}
+    columns: dict[str, pa.ChunkedArray] = {}
+    for name in _ROWS.names[1:]:
+        column = _plain(table, name, names.get(name, name))
+        if column is None:
+            return None
+        columns[name] = column
+    for name in ("suite", "split", "passage"):
+        columns[name] = pc.if_else(pc.equal(columns[name], ""), pa.scalar(None, TEXT), columns[name])
+    columns["split"] = pc.fill_null(columns["split"], "test")
+    columns["id"] = pc.coalesce(columns["id"], numbers.cast(TEXT))
+    rows = pa.table([numbers, *columns.values()], schema=_ROWS)
+    asked = columns["question"].is_valid()
+    return rows.filter(asked), [(n, "no question") for n in numbers.filter(pc.invert(asked)).to_pylist()]
+
+
+def _plain(table: pa.Table, name: str, source: str) -> pa.ChunkedArray | None:
+    """Return a column as its type in _ROWS when that needs no look at each value, else None."""
+    wanted = _ROWS.field(name).type
+    if source not in table.column_names:
+        return pa.chunked_array([pa.nulls(table.num_rows, wanted)])
+    column = table.column(source)
+    if pa.types.is_null(column.type) or (wanted == TEXT and column.type in (pa.string(), TEXT)):
+        return column.cast(wanted)
+    if pa.types.is_integer(column.type) and name in ("suite", "id", "answer"):
+        return column.cast(wanted)
+    of_text = pa.types.is_list(column.type) and column.type.value_type in (pa.string(), TEXT)
+    if name == "choices" and of_text and not pc.list_flatten(column).null_count:
+        return column.cast(wanted)
+    return None
+
+
+def _in_rows(table: pa.Table, numbers: pa.Int64Array) -> Found:
+    """Read rows of either layout one by one."""
+    rows: list[Row] = []
+    bad: list[tuple[int, str]] = []
+    for number, row in zip(numbers.to_pylist(), table.to_pylist(), strict=True):
+        read = _read_row(row, number)
+        if isinstance(read, str):
+            bad.append((number, read))
+        else:
+            rows.append(read)
+    return pa.Table.from_pylist(rows, schema=_ROWS), bad
+
+
+def _read_row(row: Row, number: int) -> Row | str:
+    """Turn a row of either layout into one of _ROWS, or say why it is none."""
     shared = all(name in row for name in _SHARED)
     suite, key = (row[name] for name in _SHARED) if shared else (row.get("suite"), row.get("id"))
     question, passage = row.get("question"), row.get("passage")
@@ -162,15 +202,16 @@ def _instance(row: Row, number: int) -> _Instance | str:
         return "question is not text"
     if passage is not None and not isinstance(passage, str):
         return "passage is not text"
-    return _Instance(
-        suite=None if suite is None else str(suite),
-        id=str(number) if key is None else str(key),
-        split=str(row.get("split") or "test"),
-        question=question,
-        passage=passage or None,
-        answer=_text(row.get("answer")),
-        choices=_choices(row.get("choices")),
-    )
+    return {
+        "number": number,
+        "suite": None if suite in (None, "") else str(suite),
+        "id": str(number) if key is None else str(key),
+        "split": str(row.get("split") or "test"),
+        "question": question,
+        "passage": passage or None,
+        "answer": _text(row.get("answer")),
+        "choices": _choices(row.get("choices")),
+    }
 
 
 def _text(value: object) -> str | None:
@@ -194,7 +235,7 @@ def _choices(value: object) -> list[str] | None:
 
 def _file_names(unnamed: Sequence[_SuiteFile], read: Sequence[_SuiteFile]) -> dict[str, str]:
     """Name files by stem, or by path where a stem is taken, so that no two files share a name."""
-    given = {instance.suite for one in read for _, instance in one.instances}
+    given = {name for one in read for name in one.rows["suite"].unique().to_pylist()}
     forms = {one.file.origin: _forms(one.file.origin) for one in unnamed}
     taken = Counter(form for all_forms in forms.values() for form in dict.fromkeys(all_forms))
     return {
@@ -210,34 +251,46 @@ def _forms(origin: str) -> tuple[str, str]:
     return stem, (path.parent / stem).as_posix()
 
 
-def _suite(name: str, parts: Sequence[tuple[_SuiteFile, list[tuple[int, _Instance]]]]) -> Suite:
-    """Join the instances of one suite; rows that repeat an instance are the same one."""
-    rows: dict[tuple[str, str], _Instance] = {}
-    for one, instances in parts:
-        for number, instance in instances:
-            key = _unique(instance, rows, f"{one.file.origin}:{number}")
-            rows.setdefault(key, instance)
-    columns = [
-        [key[1] for key in rows],
-        *([getattr(i, n) for i in rows.values()] for n in INSTANCES.names[1:]),
-    ]
+def _suite(name: str, parts: Sequence[tuple[_SuiteFile, pa.Table]]) -> Suite:
+    """Join the rows of one suite; rows that repeat an instance are the same one."""
+    rows = pa.concat_tables([part for _, part in parts]).combine_chunks()
+    codes = {n: _codes(rows[n]) for n in ("split", "id", "question", "passage")}
+    _, first, group = np.unique(
+        codes["split"] << 32 | codes["id"], return_index=True, return_inverse=True
+    )  # fmt: skip
+    if all((codes[n] == codes[n][first][group]).all() for n in ("question", "passage")):
+        instances = rows.take(np.sort(first))
+    else:
+        origins = [one.file.origin for one, part in parts for _ in range(part.num_rows)]
+        instances = _told_apart(rows, origins)
     return Suite(
         name=name,
         files=tuple(one.key for one, _ in parts),
-        instances=pa.table(
-            [pa.array(c, f.type) for c, f in zip(columns, INSTANCES, strict=True)], schema=INSTANCES
-        ),
+        instances=instances.select(INSTANCES.names),
         bad=tuple(b for one, _ in parts for b in one.bad),
     )
 
 
-def _unique(instance: _Instance, rows: dict[tuple[str, str], _Instance], origin: str) -> tuple[str, str]:
-    """Return (split, id); where another question has that id, the row's place joins the id."""
-    key = instance.split, instance.id
-    other = rows.get(key)
-    if other is None or (other.question, other.passage) == (instance.question, instance.passage):
-        return key
-    return instance.split, f"{instance.id} ({origin})"
+def _codes(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Give numbers to values, equal ones alike, null too."""
+    codes = column.combine_chunks().dictionary_encode("encode").indices
+    return np.asarray(codes.to_numpy(zero_copy_only=False), np.int64)
+
+
+def _told_apart(rows: pa.Table, origins: Sequence[str]) -> pa.Table:
+    """Keep each instance once; where another question has an id, the row's place joins the id."""
+    known: dict[tuple[str, str], tuple[str, str | None]] = {}
+    kept: list[int] = []
+    columns = [rows[n].to_pylist() for n in ("number", "split", "id", "question", "passage")]
+    for k, (number, split, key, question, passage) in enumerate(zip(*columns, strict=True)):
+        own = split, key
+        if known.get(own, (question, passage)) != (question, passage):
+            own = split, f"{key} ({origins[k]}:{number})"
+        if own not in known:
+            known[own] = question, passage
+            kept.append(k)
+    ids = pa.array([key for _, key in known], TEXT)
+    return rows.take(kept).set_column(_ROWS.get_field_index("id"), "id", ids)
 
 
 def bad_counts(suite: Suite) -> Iterator[tuple[str, int]]:

@@ -18,7 +18,7 @@ from numba.core.caching import FunctionCache
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_compiled = njit(nogil=True)
+_compiled = njit(nogil=True, no_cfunc_wrapper=True)
 _inner = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 _inlined = njit(nogil=True, inline="always")
 _SOURCES = sha256(b"\0".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
@@ -38,6 +38,16 @@ def kernel(function: F) -> F:
     with suppress(RuntimeError):
         compiled._cache = _Cache(function)  # noqa: SLF001  (numba has no public way to widen the key)
     return cast("F", compiled)
+
+
+def is_compiled(function: Callable[..., Any]) -> bool:
+    """Tell whether a kernel's machine code for these sources is at hand, without loading it."""
+    if getattr(function, "signatures", ()):
+        return True
+    cache = getattr(function, "_cache", None)
+    if not isinstance(cache, _Cache):
+        return False
+    return any(key[-1] == _SOURCES for key in cache._cache_file._load_index())  # noqa: SLF001
 
 
 def inner(function: F) -> F:
