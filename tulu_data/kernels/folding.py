@@ -9,10 +9,8 @@ word's hash by addition. The tables come from Python's own `unicodedata`; nothin
 
 import sys
 import unicodedata
-from bisect import bisect
 from collections.abc import Iterator
 from functools import cache
-from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +54,17 @@ _IDEOGRAPHS = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0x20000, 0x2F7FF), (0x2FA1E,
 _HANGUL = (0xAC00, 0xD7A3)
 _EMPTY = ((0xD800, 0xF8FF), (0x40000, 0xDFFFF), (0xE1000, sys.maxunicode))
 """Surrogates, private use and planes without characters: they separate."""
+
+
+def _marked(ranges: tuple[tuple[int, int], ...]) -> bytes:
+    """Return a byte for each code point, 1 where ranges hold it."""
+    marked = np.zeros(_CODE_POINTS, np.uint8)
+    for first, last in ranges:
+        marked[first : last + 1] = 1
+    return marked.tobytes()
+
+
+_IS_IGNORED, _IS_UNSPACED = _marked(_IGNORED), _marked(_UNSPACED)
 
 
 class Folding(NamedTuple):
@@ -130,19 +139,13 @@ def fold(character: str) -> str:
 def class_of(character: str) -> int:
     """Return the class of one folded character."""
     point, category = ord(character), unicodedata.category(character)
-    if category == "Me" or _within(point, _IGNORED):
+    if category == "Me" or _IS_IGNORED[point]:
         return IGNORED
     if category[0] == "M":
         return ACCENT if unicodedata.combining(character) else MARK
     if category[0] not in "LN":
         return SEPARATES
-    return SINGLE if category != "Nd" and _within(point, _UNSPACED) else WORD
-
-
-def _within(point: int, ranges: tuple[tuple[int, int], ...]) -> bool:
-    """Tell whether sorted ranges hold a code point."""
-    at = bisect(ranges, point, key=itemgetter(0)) - 1
-    return at >= 0 and point <= ranges[at][1]
+    return SINGLE if category != "Nd" and _IS_UNSPACED[point] else WORD
 
 
 def _hangul() -> NDArray[np.int32]:

@@ -24,6 +24,27 @@ _inlined = njit(nogil=True, inline="always")
 _SOURCES = sha256(b"\0".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
 
 
+def _look_for_blas_later() -> None:
+    """Keep numba from importing scipy's linear algebra (0.2 s) at the first kernel.
+
+    Numba only asks whether it is there, and asks again where linear algebra is really compiled.
+    """
+    with suppress(ImportError, AttributeError):
+        from numba.np import linalg
+
+        check = linalg.ensure_blas
+        linalg.ensure_blas = lambda: None
+        try:
+            from numba.np import arraymath
+
+            arraymath.ensure_blas = check
+        finally:
+            linalg.ensure_blas = check
+
+
+_look_for_blas_later()
+
+
 class _Cache(FunctionCache):  # type: ignore[misc]
     """Machine code on disk, valid for these very sources."""
 
