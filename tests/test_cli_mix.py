@@ -59,7 +59,7 @@ def test_mix_prints_where_every_row_went_and_what_is_next(place: Place) -> None:
     ]
     assert result.stderr.splitlines() == [
         "read: 1 files of 1 sources",
-        "filter: 11 records",
+        "filter: 11 -> 10 records",
         "write: 10 rows",
     ]
 

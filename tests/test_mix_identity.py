@@ -215,3 +215,15 @@ def test_a_stored_version_is_a_source(place: Place) -> None:
     assert all(r["origin"].startswith(f"base@{base.content_id[:8]}/data-00000-of-00001.arrow:") for r in mine)
     entry = json.loads((version.path / "manifest.json").read_text())["sources"][0]
     assert (entry["name"], entry["revision"]) == ("s", base.content_id)
+
+
+def test_records_out_of_renamed_files_name_the_files_that_are_there(place: Place) -> None:
+    place.write("x-a.jsonl", [chat("one"), chat("two")])
+    before = place.mix({"s": {"uri": "x-*.jsonl"}})
+    (place.root / "x-a.jsonl").unlink()
+    place.write("x-b.jsonl", [chat("two"), chat("one")])
+    after = place.mix({"s": {"uri": "x-*.jsonl"}})
+    assert after.content_id == before.content_id
+    origins = {key(row)[0]: row["origin"] for row in after.table().to_pylist()}
+    assert origins == {"two": "x-b.jsonl:1", "one": "x-b.jsonl:2"}
+    assert [p.name for p in after.path.parent.iterdir() if p.name.startswith(".building")] == []

@@ -77,16 +77,20 @@ class Pool:
 
     def drop(self, entries: Index, step: str, reason: str) -> None:
         """Leave entries out for a reason; an entry keeps the first reason it meets."""
+        still_in = entries[self.reason[entries] == 0]
+        self.reason[still_in] = self.number_of(step, reason)
+
+    def number_of(self, step: str, reason: str) -> int:
+        """Return the number of a reason; the order of first asking is the order of reports."""
         if (step, reason) not in self.reasons:
             self.reasons.append((step, reason))
-        still_in = entries[self.reason[entries] == 0]
-        self.reason[still_in] = self.reasons.index((step, reason))
+        return self.reasons.index((step, reason))
 
     def dropped_by_reason(self, source: int) -> dict[str, int]:
-        """Count what steps left out of one source, by reason."""
+        """Count what steps left out of one source, by reason; a step that found nothing counts 0."""
         counts = np.bincount(self.reason[self.source == source], minlength=len(self.reasons)).tolist()
         pairs = zip(self.reasons[1:], counts[1:], strict=True)
-        return {reason: count for (_, reason), count in pairs if count}
+        return {reason: count for (_, reason), count in pairs}
 
     def grouped(self, entries: Index) -> Iterator[tuple[int, Index]]:
         """Yield every batch that entries lie in, with the positions in `entries` of those that do."""

@@ -49,14 +49,27 @@ def run_steps(pool: Pool, mixture: Mixture, context: StepContext) -> list[Decont
     """Run the steps in order; return what each decontamination step found."""
     found = []
     for step in mixture.steps:
-        context.say(f"{step.step}: {len(pool.alive):,} records")
+        before = len(pool.alive)
+        for reason in _reasons(step):
+            pool.number_of(step.step, reason)
         if isinstance(step, FilterStep):
             _filter(pool, step, mixture.kind, context)
         elif isinstance(step, DedupStep):
             _dedup(pool, step, mixture.kind, context)
         else:
             found.append(_decontaminate(pool, step, mixture.kind, context))
+        context.say(f"{step.step}: {before:,} -> {len(pool.alive):,} records")
     return found
+
+
+def _reasons(step: FilterStep | DedupStep | DecontaminateStep) -> list[str]:
+    """Return the reasons for which a step may drop, in the order in which it looks."""
+    if isinstance(step, FilterStep):
+        bounds = {"min_tokens": step.min_tokens, "max_tokens": step.max_tokens}
+        return [*step.drop, *(name for name, bound in bounds.items() if bound is not None)]
+    if isinstance(step, DedupStep):
+        return [f"duplicate_{step.key}"]
+    return ["contaminated"] if step.action == "drop" else []
 
 
 def _filter(pool: Pool, step: FilterStep, kind: Kind, context: StepContext) -> None:

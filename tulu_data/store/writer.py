@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from tulu_data.errors import StoreError
 from tulu_data.schema import version_schema
-from tulu_data.store.manifest import MANIFEST, Manifest, ShardEntry
+from tulu_data.store.manifest import MANIFEST, FileEntry, Manifest, ShardEntry
 from tulu_data.store.refs import Ref, append_ref, read_refs
 from tulu_data.store.store import Store
 from tulu_data.store.version import Version
@@ -56,6 +56,13 @@ def write_version(store: Store, draft: Draft, batches: Iterable[pa.RecordBatch])
                 shards = tuple(_write_shards(folder, draft.manifest, batches))
                 _write_account(folder, draft, shards)
                 shutil.rmtree(target, ignore_errors=True)
+                folder.rename(target)
+                _sync(target.parent)
+            elif _read_files(there.manifest) != _read_files(draft.manifest):
+                # The same records out of other files: their `origin` has to follow.
+                shards = tuple(_write_shards(folder, draft.manifest, batches))
+                _write_account(folder, draft, shards)
+                target.rename(folder.with_name(f"{folder.name}-before"))
                 folder.rename(target)
                 _sync(target.parent)
             elif _account(there.manifest) != _account(draft.manifest):
@@ -100,6 +107,11 @@ def _account(manifest: Manifest) -> Manifest:
     return manifest.model_copy(update={"created": "", "shards": (), "software": {}})
 
 
+def _read_files(manifest: Manifest) -> list[tuple[str, tuple[FileEntry, ...]]]:
+    """Return the files behind the records, by source; `origin` columns are about these."""
+    return [(source.name, source.files) for source in manifest.sources]
+
+
 def _refused(error: OSError, store: Store, name: str) -> StoreError:
     """Build the error for a disk that does not take the version."""
     where = error.filename or store.root / name
@@ -128,7 +140,8 @@ def _writing(store: Store, name: str) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            for left in parent.glob(f"{folder.name}*"):
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _write_account(folder: Path, draft: Draft, shards: tuple[ShardEntry, ...]) -> None:
