@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from tulu_data.filters import FILTERS
+from tulu_data.filters import FILTERS, PATTERNS, excerpts
 from tulu_data.schema import CONTENT
 
 
@@ -66,3 +66,15 @@ def test_preference_answers_are_looked_at_in_both_completions():
     }
     batch = pa.RecordBatch.from_pylist([row], schema=CONTENT["preference"])
     assert FILTERS["refusal"](batch, "preference").tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "matched"),
+    [
+        ("refusal", "I'm sorry, but I can't help with that.", "I'm sorry, but I can't"),
+        ("identity", "Well, I am ChatGPT.", "I am ChatGPT"),
+        ("identity", "Nothing here.", ""),
+    ],
+)
+def test_the_evidence_is_the_text_that_matched(name, answer, matched):
+    assert excerpts(sft(answer), "sft", PATTERNS[name]) == [matched]

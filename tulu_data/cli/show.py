@@ -68,7 +68,7 @@ def _side_table(version: "Version", name: str) -> list[dict[str, Any]]:
 
 def _print_accounts(console: "Console", version: "Version") -> None:
     """Print what the version is and where every row of its sources went."""
-    from tulu_data.report.tables import source_table, table
+    from tulu_data.report.tables import percent, source_table, table
 
     m = version.manifest
     console.print(f"[bold]{version.ref}[/bold]  {m.rows:,} rows  {m.kind}  built {m.created[:19]} UTC")
@@ -79,10 +79,11 @@ def _print_accounts(console: "Console", version: "Version") -> None:
         made = table("suite", "split", ">instances", ">hit", ">share", "source", "verdict")
         for row in d["table"]:
             if row["instances_hit"]:
-                share = f"{row['share']:.1%}"
+                # Versions of an early build name no verdict.
+                verdict = row.get("verdict") or ("contaminated" if row["contaminated"] else "at most 2%")
                 made.add_row(
-                    row["suite"], row["split"], f"{row['instances']:,}", f"{row['instances_hit']:,}", share,
-                    row["source"], "contaminated" if row["contaminated"] else "below 2%",
+                    row["suite"], row["split"], f"{row['instances']:,}", f"{row['instances_hit']:,}",
+                    percent(row["share"]), row["source"], verdict,
                 )  # fmt: skip
         done = "dropped" if d["action"] == "drop" else "kept and flagged"
         count = sum(d["records_hit"].values())
@@ -113,6 +114,13 @@ def _print_record(console: "Console", record: dict[str, Any]) -> None:
     )
     for name, value in record.items():
         for turn in value if isinstance(value, list) else ():
-            content = turn["content"] + (turn["tool_calls"] or "")
-            text = content if len(content) <= CUT else f"{content[:CUT]}... ({len(content):,} characters)"
+            text = _cut(turn["content"] + (turn["tool_calls"] or ""))
             console.print(f"  [bold]{name} {turn['role']}[/bold] {escape(text)}", soft_wrap=True)
+    for name in ("tools", "ground_truth", "verifier"):
+        if record.get(name):
+            console.print(f"  [bold]{name}[/bold] {escape(_cut(record[name]))}", soft_wrap=True)
+
+
+def _cut(text: str) -> str:
+    """Shorten a long text, saying how long it is."""
+    return text if len(text) <= CUT else f"{text[:CUT]}... ({len(text):,} characters)"

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tulu_data.filters.empty_turn import empty_turn
-from tulu_data.filters.identity import identity
-from tulu_data.filters.refusal import refusal
+from tulu_data.filters.identity import IDENTITY, identity
+from tulu_data.filters.refusal import REFUSAL, refusal
+from tulu_data.filters.turns import excerpts
 from tulu_data.schema import Kind
 from tulu_data.specs.mixture import DropFilter
 
@@ -24,4 +25,7 @@ FILTERS: dict[DropFilter, Filter] = {
     "refusal": refusal,
 }
 
-__all__ = ["FILTERS", "Filter"]
+PATTERNS: dict[str, str] = {"identity": IDENTITY, "refusal": REFUSAL}
+"""What the filters that match answers look for; the matched text is a dropped record's evidence."""
+
+__all__ = ["FILTERS", "PATTERNS", "Filter", "excerpts"]

@@ -20,7 +20,7 @@ _MAKERS = (
 )
 _MADE = r"(created|trained|developed|made|built)"
 _TEMPLATE = r"\{\{\s*(name|author|assistant)\s*\}\}"
-PATTERN = (
+IDENTITY = (
     rf"\b(i am|i'm|my name is|you can call me|call me)\s+(called\s+)?({_NAMES})\b"
     rf"|\b(i was|i am|i'm|model|assistant)\s+(an? (ai|language model)[\w\s,]*)?{_MADE}\s+by\s+({_MAKERS})\b"
     rf"|as an? (large )?(ai )?language model"
@@ -30,4 +30,4 @@ PATTERN = (
 
 def identity(batch: pa.RecordBatch, kind: Kind) -> npt.NDArray[np.bool_]:
     """Return which records have an assistant turn that claims another identity."""
-    return matching_answers(batch, kind, PATTERN)
+    return matching_answers(batch, kind, IDENTITY)

@@ -15,7 +15,7 @@ _CANNOT = (
     r"(i|we)\s*(can ?not|can't|can\u2019t|am unable to|am not able to"
     r"|won't|will not|must decline|decline to)\b"
 )
-PATTERN = (
+REFUSAL = (
     r"^\s*(i'?m |i am |i\u2019m )?(really |very |so )?(sorry|afraid)[^.!?\n]{0,40}" + _CANNOT
     + r"|^\s*(i apologi[sz]e|my apologies|unfortunately)[^.!?\n]{0,40}" + _CANNOT
     + r"|^\s*" + _CANNOT + r"\s+(assist|help|provide|fulfil|fulfill|comply|answer|complete|create|generate)"
@@ -24,4 +24,4 @@ PATTERN = (
 
 def refusal(batch: pa.RecordBatch, kind: Kind) -> npt.NDArray[np.bool_]:
     """Return which records have an assistant turn that opens with a refusal."""
-    return matching_answers(batch, kind, PATTERN)
+    return matching_answers(batch, kind, REFUSAL)

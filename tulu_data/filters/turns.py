@@ -1,5 +1,6 @@
 """The turns of a batch as flat columns: one row per message, with the record it belongs to."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,18 @@ def records_where(turns: Turns, mask: pa.Array, rows: int) -> npt.NDArray[np.boo
     hit = np.zeros(rows, np.bool_)
     hit[turns.record[pc.fill_null(mask, False).to_numpy(zero_copy_only=False)]] = True  # noqa: FBT003
     return hit
+
+
+def excerpts(batch: pa.RecordBatch, kind: Kind, pattern: str) -> list[str]:
+    """Return the text of the first assistant turn's match in every record, empty where there is none."""
+    found = [""] * batch.num_rows
+    compiled = re.compile(pattern, re.IGNORECASE)
+    for turns in turns_of(batch, kind):
+        said = zip(turns.record.tolist(), turns.role.to_pylist(), turns.content.to_pylist(), strict=True)
+        for record, role, content in said:
+            match = compiled.search(content) if role == "assistant" and not found[record] else None
+            found[record] = match[0].strip() if match else found[record]
+    return found
 
 
 def matching_answers(batch: pa.RecordBatch, kind: Kind, pattern: str) -> npt.NDArray[np.bool_]:

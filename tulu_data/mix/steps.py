@@ -18,7 +18,7 @@ import pyarrow as pa
 from tulu_data.decontaminate import Report, build_index, load_suites, make_report, scan
 from tulu_data.dedup.exact import first_of_each, prompt_keys
 from tulu_data.engine.local import ordered_map
-from tulu_data.filters import FILTERS
+from tulu_data.filters import FILTERS, PATTERNS, excerpts
 from tulu_data.mix.draw import occurrences
 from tulu_data.mix.pool import NONE, Index, Part, Pool
 from tulu_data.mix.tokens import TokenCounter
@@ -82,6 +82,7 @@ def _filter(pool: Pool, step: FilterStep, kind: Kind, context: StepContext) -> N
     for judged in ordered_map(judge, pool.parts(pool.alive), context.workers):
         for name, entries in zip(step.drop, judged, strict=True):
             pool.drop(entries, "filter", name)
+    _show_matches(pool, step, kind)
     if context.counter and (step.min_tokens or step.max_tokens):
         alive = pool.alive
         count_tokens(pool, alive, context.counter, kind)
@@ -89,6 +90,17 @@ def _filter(pool: Pool, step: FilterStep, kind: Kind, context: StepContext) -> N
         pool.drop(alive[tokens < (step.min_tokens or 0)], "filter", "min_tokens")
         if step.max_tokens:
             pool.drop(alive[tokens > step.max_tokens], "filter", "max_tokens")
+
+
+def _show_matches(pool: Pool, step: FilterStep, kind: Kind) -> None:
+    """Keep, as evidence, what the filters that look for words have found."""
+    for name in step.drop:
+        if name in PATTERNS:
+            gone = np.flatnonzero(pool.reason == pool.number_of("filter", name))
+            for part in pool.parts(gone):
+                texts = excerpts(part.records(), kind, PATTERNS[name])
+                for entry, at in zip(part.entries.tolist(), part.at.tolist(), strict=True):
+                    pool.evidence[entry] = json.dumps({"matched": texts[at]}, ensure_ascii=False)
 
 
 def _dedup(pool: Pool, step: DedupStep, kind: Kind, context: StepContext) -> None:
