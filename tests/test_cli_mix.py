@@ -259,3 +259,18 @@ def test_init_never_writes_over_a_file(tmp_path: Path) -> None:
     assert "README.md is there already (1 of " in error("init", str(tmp_path / "x"))
     assert [p.name for p in (tmp_path / "x").iterdir()] == ["README.md"]
     assert (tmp_path / "x" / "README.md").read_text() == "mine"
+
+
+def test_check_tells_an_adapter_of_another_kind_and_a_part_that_it_lacks(place: Place) -> None:
+    place.spec({"a": {"uri": "c.jsonl", "adapter": "prompt_completion", "columns": {"prmpt": "q"}}})
+    spec = place.root / "mixtures/m.yaml"
+    spec.write_text(spec.read_text("utf-8").replace("kind: sft", "kind: preference"), "utf-8")
+    result = run("check", "mixtures/m.yaml")
+    assert result.exit_code == 1
+    assert "adapter: gives sft records, the mixture is of kind 'preference'; use hh, preference or auto" in (
+        result.stdout
+    )
+    assert (
+        "columns.prmpt: no part 'prmpt'; did you mean 'prompt'? (parts of prompt_completion: completion, "
+        in (result.stdout)
+    )

@@ -33,7 +33,9 @@ def sft(answer: str, prompt: str = "Hello?", calls: str | None = None) -> pa.Rec
         ("identity", "As an AI language model, I have no feelings.", True),
         ("identity", "I was created by OpenAI to help.", True),
         ("identity", "Hello! I am {{name}}, made by {{author}}.", True),
+        ("identity", "I'm a friendly, large model made by Google.", True),
         ("identity", "ChatGPT is a product of OpenAI.", False),
+        ("identity", "GPT-3 is a language model created by OpenAI.", False),
         ("identity", "I am claustrophobic.", False),
     ],
 )

@@ -88,6 +88,9 @@ def _print_version(version: "Version", as_json: bool, *, existed: bool) -> None:
         f"\n[bold]{word}[/bold]  {version.ref}  {version.num_rows:,} rows  {manifest.kind}", soft_wrap=True
     )
     console.print(f"  {escape(str(version.path))}", soft_wrap=True)
-    console.print(
-        f"next: tulu-data show {version.ref}, or tulu-data train --data {version.ref}", soft_wrap=True
-    )
+    console.print(f"next: tulu-data show {version.ref}{_train_hint(version)}", soft_wrap=True)
+
+
+def _train_hint(version: "Version") -> str:
+    """Name the training command where there is a trainer for the kind."""
+    return f", or tulu-data train --data {version.ref}" if version.kind == "sft" else ""

@@ -22,7 +22,7 @@ _MADE = r"(created|trained|developed|made|built)"
 _TEMPLATE = r"\{\{\s*(name|author|assistant)\s*\}\}"
 IDENTITY = (
     rf"\b(i am|i'm|my name is|you can call me|call me)\s+(called\s+)?({_NAMES})\b"
-    rf"|\b(i was|i am|i'm|model|assistant)\s+(an? (ai|language model)[\w\s,]*)?{_MADE}\s+by\s+({_MAKERS})\b"
+    rf"|\b(i was|i am|i'm)\s+(an? [\w\s,-]{{0,60}})?{_MADE}\s+by\s+({_MAKERS})\b"
     rf"|as an? (large )?(ai )?language model"
     rf"|{_TEMPLATE}"
 )

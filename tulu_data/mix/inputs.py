@@ -6,7 +6,7 @@ mask (`where`). The inputs id says whether anything that is read has changed sin
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tulu_data.engine.local import ordered_map
-from tulu_data.errors import SourceError, SpecError, StoreError, SuiteError
+from tulu_data.errors import SourceError, SpecError, StoreError, SuiteError, nearest
 from tulu_data.mix.recipe import inputs_id, recipe_id
 from tulu_data.mix.tokens import TokenCounter
 from tulu_data.schema import TEXT
+from tulu_data.sources.adapters import LAYOUTS
 from tulu_data.sources.cache import NormalisedFile, normalise
 from tulu_data.sources.files import SourceFile, find_files
 from tulu_data.sources.location import ResolvedSource, resolve_source
@@ -98,9 +99,10 @@ def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool 
 
 
 def compile_wheres(file: MixtureFile) -> dict[str, Where]:
-    """Compile every condition; raise SpecError with all that are no plain SQL expression."""
+    """Compile every condition; raise SpecError with all conditions and readings that cannot work."""
     found, problems = {}, []
     for name, source in file.mixture.sources.items():
+        problems += _reading_problems(file, name, source)
         if source.where is not None:
             try:
                 found[name] = Where(source.where)
@@ -110,6 +112,23 @@ def compile_wheres(file: MixtureFile) -> dict[str, Where]:
     if problems:
         raise SpecError(problems)
     return found
+
+
+def _reading_problems(file: MixtureFile, name: str, source: Source) -> Iterator[str]:
+    """Yield what is wrong with an adapter that is named: its kind, and parts that it does not have."""
+    layout, kind = LAYOUTS.get(source.adapter), file.mixture.kind
+    if layout is None:
+        return
+    if kind not in layout.kinds:
+        fitting = ", ".join(sorted(n for n, other in LAYOUTS.items() if kind in other.kinds))
+        given = " or ".join(layout.kinds)
+        text = f"gives {given} records, the mixture is of kind {kind!r}; use {fitting} or auto"
+        yield file.document.problem(("sources", name, "adapter"), text)
+    for part in source.columns:
+        if part not in layout.parts:
+            known = f"(parts of {source.adapter}: {', '.join(sorted(layout.parts))})"
+            text = f"no part {part!r}{nearest(part, layout.parts)} {known}"
+            yield file.document.problem(("sources", name, "columns", part), text, key=True)
 
 
 def resolve_all(
