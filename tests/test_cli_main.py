@@ -137,3 +137,15 @@ def test_several_spec_problems_are_one_line_each(
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ZeroDivisionError):
         run_main(monkeypatch, ZeroDivisionError())
+
+
+def test_a_key_pressed_inside_a_kernel_aborts_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = SystemError("CPUDispatcher returned a result with an exception set")
+    error.__cause__ = KeyboardInterrupt()
+    with pytest.raises(SystemExit) as caught:
+        run_main(monkeypatch, error)
+    assert (caught.value.code, capsys.readouterr().err) == (1, "Aborted!\n")
+    with pytest.raises(SystemError):
+        run_main(monkeypatch, SystemError("something else"))

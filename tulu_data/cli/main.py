@@ -71,3 +71,9 @@ def main() -> None:
     except TuluDataError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+    except SystemError as error:
+        # Ctrl-C inside a compiled kernel arrives wrapped by the call that it interrupted.
+        if not isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            raise
+        click.echo("Aborted!", err=True)
+        sys.exit(1)

@@ -100,7 +100,8 @@ def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool 
 
 def compile_wheres(file: MixtureFile) -> dict[str, Where]:
     """Compile every condition; raise SpecError with all conditions and readings that cannot work."""
-    found, problems = {}, []
+    found: dict[str, Where] = {}
+    problems: list[str] = []
     for name, source in file.mixture.sources.items():
         problems += _reading_problems(file, name, source)
         if source.where is not None:
