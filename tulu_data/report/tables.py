@@ -15,6 +15,11 @@ def table(*columns: str) -> Table:
     return made
 
 
+def percent(share: float) -> str:
+    """Write a share with two decimals, one more where it is below 0.1%."""
+    return f"{share:.3%}" if 0 < share < 0.001 else f"{share:.2%}"
+
+
 def source_table(entries: Sequence[SourceEntry]) -> Table:
     """Make the table of sources: read = quarantined + dropped by reason + not drawn + kept."""
     reasons = _in_step_order(entries)
