@@ -4,16 +4,17 @@ The one idea: a command does not care where its input lies; it gets batches of n
 with the name of the file that each came from, and the rows that were none.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 
-from tulu_data.errors import SourceError
+from tulu_data.errors import SourceError, nearest
 from tulu_data.schema import TEXT, Kind
-from tulu_data.sources.adapters import kind_looked_like
+from tulu_data.sources.adapters import LAYOUTS, kind_looked_like
 from tulu_data.sources.cache import NormalisedFile, normalise
 from tulu_data.sources.files import SourceFile
 from tulu_data.sources.location import resolve_source
@@ -24,6 +25,13 @@ from tulu_data.specs.source import Adapter, Source
 from tulu_data.store import Store
 
 _BATCH_ROWS = 8192
+_SHOWN_COLUMNS = 8
+_NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
+_LIKELY = {
+    "prompt": ("question", "query", "problem", "input", "instruction"),
+    "completion": ("answer", "output", "response", "solution", "target"),
+}
+"""Columns that an error proposes for a part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,22 +68,49 @@ class Records:
 
 
 def open_records(
-    uri: str, *, base: Path, store: Store, cache: Path, kind: Kind | None = None, adapter: Adapter = "auto"
+    uri: str,
+    *,
+    base: Path,
+    store: Store,
+    cache: Path,
+    kind: Kind | None = None,
+    adapter: Adapter = "auto",
+    columns: Mapping[str, str] = _NO_COLUMNS,
+    skip: Sequence[Path] = (),
 ) -> Records:
     """Open a path, glob, `name@version`, stored name or hub dataset; the kind is told by the columns.
 
-    Raises SourceError, StoreError or HubError.
+    `columns` names the column that plays a part. Files below a folder of `skip` are left out where a
+    folder or a glob stands for them. Raises SourceError, StoreError or HubError.
     """
     stored = uri in store.names() and not (base / uri).exists()
     found = resolve_source("", Source(uri=f"{uri}@latest" if stored else uri), base=base, store=store)
-    kind = kind or _kind_of_files(found.files)
+    named = found.version_ref or found.pin or (base / uri).is_file()
+    files = found.files if named else outside(found.files, skip)
+    if not files:
+        folders = ", ".join(str(folder) for folder in skip)
+        raise SourceError(
+            f"{uri}: its data files all lie in {folders}, which holds no data; name other files"
+        )
+    kind = kind or _kind_of_files(files, adapter, columns)
     # No verifier is run on what a command reads; a name keeps rows without one from being bad.
-    reading = Reading(kind=kind, adapter=adapter, verifier="unnamed" if kind == "rlvr" else None)
-    files = tuple(normalise(f, reading, (), cache) for f in found.files)
-    return Records(name=found.version_ref or uri, kind=kind, files=files)
+    reading = Reading(
+        kind=kind,
+        adapter=adapter,
+        columns=tuple(sorted(columns.items())),
+        verifier="unnamed" if kind == "rlvr" else None,
+    )
+    normalised = tuple(normalise(f, reading, (), cache) for f in files)
+    return Records(name=found.version_ref or uri, kind=kind, files=normalised)
 
 
-def _kind_of_files(files: tuple[SourceFile, ...]) -> Kind:
+def outside(files: Sequence[SourceFile], skip: Sequence[Path]) -> tuple[SourceFile, ...]:
+    """Return the files that lie in none of some folders."""
+    folders = [folder.resolve() for folder in skip]
+    return tuple(f for f in files if not any(f.path.resolve().is_relative_to(folder) for folder in folders))
+
+
+def _kind_of_files(files: tuple[SourceFile, ...], adapter: Adapter, columns: Mapping[str, str]) -> Kind:
     """Return the one kind of all files; raise SourceError when they differ or one is not plain."""
     kinds: dict[Kind, str] = {}
     for file in files:
@@ -83,13 +118,67 @@ def _kind_of_files(files: tuple[SourceFile, ...]) -> Kind:
         if schema is None:
             continue
         try:
-            kinds.setdefault(kind_looked_like(schema), file.origin)
+            kinds.setdefault(_kind_of(schema, adapter, columns), file.origin)
         except SourceError as error:
             raise SourceError(f"{file.origin}: {error}") from None
     if len(kinds) > 1:
         said = ", ".join(f"{kind} in {origin}" for kind, origin in sorted(kinds.items()))
         raise SourceError(f"files of different kinds: {said}; name the files of one kind")
     return next(iter(kinds), "sft")
+
+
+def _kind_of(schema: pa.Schema, adapter: Adapter, columns: Mapping[str, str]) -> Kind:
+    """Return the kind of one file, with its columns under the names of the parts that they play."""
+    of_adapter = LAYOUTS[adapter].kinds if adapter in LAYOUTS else ()
+    if len(of_adapter) == 1:
+        return of_adapter[0]
+    absent = [column for column in columns.values() if column.split(".")[0] not in schema.names]
+    if absent:
+        raise SourceError(
+            f"no column {absent[0]!r}{nearest(absent[0], schema.names)} ({_columns_of(schema)})"
+        )
+    played = {part: _type_of(schema, column) for part, column in columns.items()}
+    rest = {f.name: f.type for f in schema if f.name not in columns.values()}
+    try:
+        kind = kind_looked_like(pa.schema({**rest, **played}))
+    except SourceError as error:
+        if of_adapter:
+            return of_adapter[0]
+        told, _, known = str(error).partition("; known are ")
+        raise (_no_layout(schema) if known else SourceError(told)) from None
+    return of_adapter[0] if of_adapter and kind not in of_adapter else kind
+
+
+def _type_of(schema: pa.Schema, column: str) -> pa.DataType:
+    """Return the type of a column; dots reach into structs."""
+    name, *inner = column.split(".")
+    found = schema.field(name).type
+    for key in inner:
+        index = found.get_field_index(key) if pa.types.is_struct(found) else -1
+        found = found.field(index).type if index >= 0 else pa.null()
+    return found
+
+
+def _no_layout(schema: pa.Schema) -> SourceError:
+    """Say that columns fit no layout, and how they could be named."""
+    parts = {
+        part: next((name for name in names if name in schema.names), "COLUMN")
+        for part, names in _LIKELY.items()
+    }
+    options = " ".join(f"--columns {part}={column}" for part, column in parts.items())
+    mapping = ", ".join(f"{part}: {column}" for part, column in parts.items())
+    return SourceError(
+        f"fits no known layout ({_columns_of(schema)}); say what is what with {options} "
+        f"(or --adapter, --kind), or in a mixture spec with columns: {{{mapping}}} "
+        "and try it with mix --dry-run"
+    )
+
+
+def _columns_of(schema: pa.Schema) -> str:
+    """List the first columns of a file."""
+    names = sorted(schema.names)
+    more = f" and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
+    return f"columns: {', '.join(names[:_SHOWN_COLUMNS])}{more}" if names else "no columns"
 
 
 def _with_origin(file: NormalisedFile) -> pa.Table:
