@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from decontaminate_fixtures import batch, suite
 
-from tulu_data.decontaminate import RULES, build_index, make_report, rule_named, scan
+from tulu_data.decontaminate import HITS, RULES, build_index, make_report, rule_named, scan
 from tulu_data.errors import SuiteError
 from tulu_data.schema import TEXT
 
@@ -24,12 +24,17 @@ def report_of(leaks):
     return make_report(index, pa.concat_tables(parts), records)
 
 
+def no_hits():
+    return HITS.empty_table().append_column("source", pa.array([], TEXT))
+
+
 def test_a_source_is_contaminated_above_two_percent_and_not_at_it():
     report = report_of({"at": QUESTIONS[:2], "above": QUESTIONS[:3], "clean": ["hello"]})
     town = {row.source: row for row in report.rows if row.suite == "town"}
     assert [(town[s].share, town[s].contaminated) for s in ("at", "above", "clean")] == [
         (0.02, False), (0.03, True), (0.0, False),
     ]  # fmt: skip
+    assert [town[s].verdict for s in ("at", "above")] == ["at most 2%", "contaminated"]
     assert report.contaminated == (town["above"],)
     assert report.records_hit == {"at": 2, "above": 3, "clean": 0}
 
@@ -46,8 +51,19 @@ def test_a_report_is_plain_json():
     assert values["rule"] == "tulu3"
     assert values["suites"][1] == {
         "name": "other", "path": "evals/other.jsonl", "sha256": "0" * 64, "splits": {"test": 1},
-        "instances": 1, "unmatchable": 0, "bad_rows": {},
+        "instances": 1, "unmatchable": 0, "whole_turn_only": 1, "bad_rows": {},
     }  # fmt: skip
+
+
+def test_instances_below_four_words_are_counted_unless_their_passage_has_more():
+    questions = [
+        "?", "Who won?", "One, two, three?", "One, two, three, four?",
+        {"question": "Why?", "passage": "It rained all day long."},
+        {"question": "Why?", "passage": "It rained."},
+        {"question": "...", "passage": "It."},
+    ]  # fmt: skip
+    report = make_report(build_index([suite(QUESTIONS, "a"), suite(questions, "b")]), no_hits(), {})
+    assert [(s.unmatchable, s.whole_turn_only) for s in report.suites] == [(0, 0), (1, 4)]
 
 
 def test_the_index_is_named_by_its_content():

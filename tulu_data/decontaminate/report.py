@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tulu_data.decontaminate.index import Index
 from tulu_data.decontaminate.rules import Rule
 from tulu_data.decontaminate.suites import Suite, bad_counts
+from tulu_data.kernels.ngrams import WHOLE
 
 _KEYS = ("source", "suite", "split")
 
@@ -30,6 +32,8 @@ class SuiteSummary:
     instances: int
     unmatchable: int
     """Instances without a single word, which no rule can find."""
+    whole_turn_only: int
+    """Instances with words, but fewer than an indexed phrase has; they match nothing but a whole turn."""
     bad_rows: Mapping[str, int]
     """Rows of its files that could not be read, by reason."""
 
@@ -48,6 +52,8 @@ class ReportRow:
     """Instances hit, of all instances."""
     contaminated: bool
     """Whether the share is above the rule's source threshold."""
+    verdict: str
+    """The same in words, for tables: `contaminated`, or `at most 2%`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +120,11 @@ def _row(
     """Judge one source against one split."""
     instances_hit, records_hit = counts.get(key, (0, 0))
     share = instances_hit / instances
+    contaminated = share > rule.source_threshold
     return ReportRow(
         source=key[0], suite=key[1], split=key[2], instances=instances, instances_hit=instances_hit,
-        records_hit=records_hit, share=share, contaminated=share > rule.source_threshold,
+        records_hit=records_hit, share=share, contaminated=contaminated,
+        verdict="contaminated" if contaminated else f"at most {rule.source_threshold:.0%}",
     )  # fmt: skip
 
 
@@ -126,5 +134,13 @@ def _summary(index: Index, number: int, suite: Suite) -> SuiteSummary:
     return SuiteSummary(
         name=suite.name, path=suite.path, sha256=suite.sha256, splits=dict(sorted(splits.items())),
         instances=suite.instances.num_rows, unmatchable=index.unmatchable(number),
-        bad_rows=dict(bad_counts(suite)),
+        whole_turn_only=_whole_turn_only(index, number), bad_rows=dict(bad_counts(suite)),
     )  # fmt: skip
+
+
+def _whole_turn_only(index: Index, number: int) -> int:
+    """Count the instances of a suite of which every text with words has fewer than `WHOLE`."""
+    mine = index.suite == number
+    longest = np.zeros(index.suites[number].instances.num_rows, np.int64)
+    np.maximum.at(longest, index.row[mine], index.grams.words[mine])
+    return int(np.count_nonzero((longest > 0) & (longest < min(WHOLE, index.rule.n))))
