@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from tulu_data.cli.decontaminate import command
 from tulu_data.cli.main import VERBS
 from tulu_data.errors import TuluDataError
+from tulu_data.report.tables import percent
 
 LEAK = "Natalia sold clips to 48 of her friends in April, and then she sold half as many in May."
 
@@ -81,6 +82,171 @@ def test_a_clean_dataset_says_so(workspace):
     done = run("data/a/part-0.jsonl")
     assert "no hits by rule tulu3" in done.output
     assert "next: nothing to remove" in done.output
+
+
+QA = [{"question": f"Please solve this: {LEAK}", "answer": "72"}, {"question": "Hi?", "answer": "Hi."}]
+MAPPED = ("--columns", "prompt=question", "--columns", "completion=answer")
+
+
+def test_a_dataset_without_a_record_is_never_called_clean(workspace):
+    lines(workspace / "bad.jsonl", [{"prompt": 5, "completion": "x"}, {"prompt": 6, "completion": "x"}])
+    for more in ((), ("--fail-on-hit",), ("--json",)):
+        done = run("bad.jsonl", *more)
+        assert done.exit_code == 1
+        assert done.stderr == (
+            "warning: bad.jsonl: none of its 2 rows could be read as records (broken messages 2); "
+            "nothing was looked at\n"
+        )
+    done = run("bad.jsonl")
+    assert "nothing was scanned" in done.stdout
+    assert "no hits" not in done.stdout
+    assert "nothing to remove" not in done.stdout
+
+
+def test_an_empty_file_is_never_called_clean(workspace):
+    (workspace / "empty.jsonl").touch()
+    done = run("empty.jsonl")
+    assert (done.exit_code, done.stderr) == (
+        1, "warning: empty.jsonl: it has no rows; nothing was looked at\n",
+    )  # fmt: skip
+    assert "nothing to remove" not in done.stdout
+
+
+def test_one_unread_dataset_among_others_is_named_and_the_advice_does_not_cover_it(workspace):
+    (workspace / "empty.jsonl").touch()
+    done = run("data/a/part-0.jsonl", "empty.jsonl")
+    assert (done.exit_code, done.stderr.count("warning: ")) == (0, 1)
+    assert "next: nothing to remove in what was scanned, but 1 of the datasets were not;" in done.stdout
+
+
+def test_a_sub_folder_scans_and_reports_to_the_workspace(workspace, monkeypatch):
+    (workspace / "tulu-data.yaml").write_text("version: 1\n", "utf-8")
+    monkeypatch.chdir(workspace / "data/b")
+    done = CliRunner().invoke(command, ["--against", "../../evals"])
+    assert done.exit_code == 0, done.output
+    assert "data/b/part-0.jsonl:2 = tiny/test/1 question" in done.stdout
+    assert "wrote ../../reports/decontamination/hits.parquet and ../../reports/" in done.stdout
+    assert (workspace / "reports/decontamination/report.json").is_file()
+    assert [p.name for p in (workspace / "data/b").iterdir()] == ["part-0.jsonl"]
+
+
+def test_a_dataset_that_is_typed_lies_in_the_current_folder(workspace, monkeypatch):
+    (workspace / "tulu-data.yaml").write_text("version: 1\n", "utf-8")
+    monkeypatch.chdir(workspace / "data/b")
+    done = CliRunner().invoke(command, ["--against", "../../evals", "part-0.jsonl", "--json"])
+    assert [a["dataset"] for a in json.loads(done.stdout)["datasets"]] == ["part-0.jsonl"]
+
+
+@pytest.mark.parametrize("typed", [(), ("data",), ("data/**",)])
+def test_reports_the_store_and_hidden_folders_are_no_data(workspace, typed):
+    (workspace / "data/odd.jsonl").unlink()
+    for folder in ("data/reports", "data/store/web", "data/.cache"):
+        lines(workspace / folder / "rows.jsonl", [{"prompt": LEAK, "completion": "72"}])
+    done = run(*typed, "--out", "data/reports", "--store", "data/store", "--json")
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert (sum(a["read"] for a in report["datasets"]), report["hits"]) == (4, 1)
+
+
+def test_a_folder_with_reports_only_is_refused(workspace):
+    run()
+    done = run("reports")
+    assert "its data files all lie in" in str(done.exception)
+
+
+def test_what_can_hardly_be_found_stands_below_the_suites(workspace):
+    lines(workspace / "evals/short.jsonl", [{"question": "Who won?"}, {"question": "Why?"}])
+    out = run("data/a/part-0.jsonl").stdout
+    assert "\n2 of 4 instances have fewer than 4 words and match only a whole turn\n" in out
+    assert "\n1 of 4 instances are unmatchable: without a single word, no rule finds them\n" in out
+    lines(workspace / "evals/short.jsonl", [{"question": LEAK}])
+    lines(workspace / "evals/tiny.jsonl", [{"question": LEAK}])
+    out = run("data/a/part-0.jsonl").stdout
+    assert "whole turn" not in out
+    assert "no rule finds" not in out
+
+
+def test_tables_have_headings_and_gaps_and_no_trailing_spaces(workspace):
+    out = run().stdout
+    assert [line for line in out.splitlines() if line != line.rstrip()] == []
+    assert [block.splitlines()[0] for block in out.split("\n\n")[:4]] == [
+        "suites", "hits by rule tulu3", "examples", "datasets",
+    ]  # fmt: skip
+
+
+def test_of_many_suites_only_those_with_hits_are_listed(workspace):
+    for k in range(25):
+        lines(workspace / f"evals/more{k}.jsonl", [{"question": f"Question number {k} of a long list?"}])
+    out = run("data/b/part-0.jsonl").stdout
+    assert "evals/tiny.jsonl" in out
+    assert "more3" not in out
+    assert "\n26 suites, 1 of them with hits, 27 instances, 0 bad rows\n" in out
+    assert out.count("evals/") == 1
+    out = run("data/a/part-0.jsonl").stdout
+    assert out.startswith("suites\n26 suites, 27 instances, 0 bad rows\n")
+
+
+def test_a_small_share_has_one_decimal_more():
+    assert [percent(share) for share in (0.225, 0.001, 0.00076)] == ["22.50%", "0.10%", "0.076%"]
+
+
+def test_columns_that_fit_no_layout_say_in_short_what_would_do(workspace):
+    lines(workspace / "qa.jsonl", QA)
+    assert str(run("qa.jsonl").exception) == (
+        "qa.jsonl: fits no known layout (columns: answer, question); say what is what with "
+        "--columns prompt=question --columns completion=answer (or --adapter, --kind), or in a mixture spec "
+        "with columns: {prompt: question, completion: answer} and try it with mix --dry-run"
+    )
+    lines(workspace / "wide.jsonl", [{f"c{k}": 1 for k in range(10)}])
+    said = str(run("wide.jsonl").exception)
+    assert "(columns: c0, c1, c2, c3, c4, c5, c6, c7 and 2 more)" in said
+    assert "--columns prompt=COLUMN --columns completion=COLUMN" in said
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        ("--kind", "sft"),
+        ("--adapter", "prompt_completion"),
+        ("--adapter", "prompt_completion", "--kind", "sft"),
+    ],
+)
+def test_columns_that_are_named_are_read(workspace, more):
+    lines(workspace / "qa.jsonl", QA)
+    done = run("qa.jsonl", *MAPPED, *more)
+    assert done.exit_code == 0, done.output
+    assert "qa.jsonl:1 = tiny/test/1 question, overlap 1.00" in done.stdout
+
+
+def test_a_column_inside_another_can_be_named(workspace):
+    lines(workspace / "qa.jsonl", [{"row": row} for row in QA])
+    done = run("qa.jsonl", "--columns", "prompt=row.question", "--columns", "completion=row.answer")
+    assert "qa.jsonl:1 = tiny/test/1 question, overlap 1.00" in done.stdout, done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("--columns", "prompt"), 2, "'prompt': expected part=column"),
+        (("--columns", "prompt=a", "--columns", "prompt=b"), 2, "'prompt=b': part 'prompt' is given twice"),
+        (("--columns", "prompt=queston", "--columns", "completion=answer"), 1,
+         "qa.jsonl: no column 'queston'; did you mean 'question'? (columns: answer, question)"),
+        (("--adapter", "alpaka"), 2, "'alpaka' is not one of"),
+        (("--kind", "dpo"), 2, "'dpo' is not one of"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_how_a_dataset_is_read_are_told(workspace, arguments, code, text):
+    lines(workspace / "qa.jsonl", QA)
+    done = run("qa.jsonl", *arguments)
+    assert done.exit_code == code
+    assert text in done.output + str(done.exception)
+
+
+def test_how_a_dataset_is_read_needs_a_dataset(workspace):
+    done = run(*MAPPED)
+    assert done.exit_code == 2
+    assert "say how DATASET is read; name one" in done.output
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,47 @@
 """`tulu-data decontaminate`: find eval instances inside training data."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from tulu_data.cli.console import print_json, results, stage
+from tulu_data.cli.console import print_json, results, stage, warn
 from tulu_data.cli.options import json_option, open_store, store_option, workers_option, workspace_root
-from tulu_data.report.tables import table
+from tulu_data.report.tables import percent, table
+from tulu_data.schema import KINDS, Kind
+from tulu_data.specs.source import ADAPTERS, Adapter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
+    from rich.table import Table
 
     from tulu_data.decontaminate import Index
     from tulu_data.decontaminate.audit import Audit
+    from tulu_data.decontaminate.report import SuiteSummary
 
 SHOWN = 5
 """Hits printed as examples; all are in hits.parquet."""
+MANY_SUITES = 20
+"""Above this number of suites only those with hits are listed."""
+REPORTS = Path("reports", "decontamination")
+"""Folder of a workspace for the report."""
+
+
+def _parts(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """Read part=column pairs."""
+    columns: dict[str, str] = {}
+    for text in given:
+        part, is_pair, column = text.partition("=")
+        if not (is_pair and part and column):
+            raise click.BadParameter(f"{text!r}: expected part=column, for example prompt=question")
+        if part in columns:
+            raise click.BadParameter(f"{text!r}: part {part!r} is given twice")
+        columns[part] = column
+    return columns
 
 
 @click.command(short_help="Find eval instances inside training data, with evidence.")
@@ -26,43 +50,60 @@ SHOWN = 5
     "--against", multiple=True, required=True, help="File, folder or glob of eval suites; may repeat."
 )
 @click.option("--rule", default="tulu3", show_default=True, help="Rule that says what is a hit.")
+@click.option(
+    "--kind", type=click.Choice(KINDS), help="Kind of every DATASET (default: told by its columns)."
+)
+@click.option(
+    "--adapter", type=click.Choice(ADAPTERS), default="auto", show_default=True,
+    help="Layout of every DATASET.",
+)  # fmt: skip
+@click.option(
+    "--columns", multiple=True, callback=_parts, metavar="PART=COLUMN",
+    help="Column that plays a part in every DATASET, as in prompt=question; may repeat.",
+)  # fmt: skip
 @store_option
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("reports/decontamination"),
-    show_default=True, help="Folder for hits.parquet and report.json.",
+    "--out", type=click.Path(file_okay=False, path_type=Path),
+    help=f"Folder for hits.parquet and report.json (default: {REPORTS.as_posix()} in the workspace).",
 )  # fmt: skip
 @workers_option
 @json_option
 @click.option("--fail-on-hit", is_flag=True, help="Exit with 1 when there is a hit (for CI).")
-def command(
-    datasets: tuple[str, ...], against: tuple[str, ...], rule: str, store: Path | None, out: Path,
-    workers: int | None, as_json: bool, fail_on_hit: bool,
+def command(  # noqa: PLR0913, PLR0917 - one for each option
+    datasets: tuple[str, ...], against: tuple[str, ...], rule: str, kind: Kind | None, adapter: Adapter,
+    columns: dict[str, str], store: Path | None, out: Path | None, workers: int | None, as_json: bool,
+    fail_on_hit: bool,
 ) -> None:  # fmt: skip
     """Find eval instances inside training data, with evidence.
 
     DATASET is a file, a glob, hf://owner/name or name@version. Without one: the latest version of
-    every dataset in the store, and every data file below data/.
+    every dataset in the store, and every data file below data/ of the workspace, which are named
+    from the workspace's folder; the report and the store are never read as data.
+
+    An instance without a single word is unmatchable: no rule can find it. One of fewer than four
+    words is found only where it is a whole turn. Exits with 1 when not one record could be scanned.
     """
     from tulu_data.decontaminate import build_index, load_suites, rule_named
-    from tulu_data.decontaminate.audit import audit, write_audit
+    from tulu_data.decontaminate.audit import Reading, audit, write_audit
     from tulu_data.decontaminate.scan import is_ready
 
-    base = Path.cwd()
-    root = workspace_root(base)
+    if not datasets and (kind or columns or adapter != "auto"):
+        raise click.UsageError("--kind, --adapter and --columns say how DATASET is read; name one")
+    here = Path.cwd()
+    root = workspace_root(here)
+    opened, folder = open_store(store, root), out or root / REPORTS
     say = stage if sys.stderr.isatty() else _silent
     chosen = rule_named(rule)
     if not is_ready():
         stage("compiling kernels (first run on this machine, some seconds)")
-    index = build_index(load_suites(against, base), chosen)
+    index = build_index(load_suites(against, here), chosen)
     say(f"{len(index.suites)} suites, {sum(s.instances.num_rows for s in index.suites):,} eval instances")
-    found = audit(datasets, index, base=base, store=open_store(store, root), workers=workers, say=say)
+    reading = Reading(kind=kind, adapter=adapter, columns=columns, skip=(folder, opened.root))
+    base = here if datasets else root
+    found = audit(datasets, index, base=base, store=opened, reading=reading, workers=workers, say=say)
     say(f"{found.speed:,.0f} MB/s")
-    report = write_audit(found, out)
-    if as_json:
-        print_json(report)
-    else:
-        _print(found, index, out)
-    if fail_on_hit and found.hits.num_rows:
+    _finish(found, index, write_audit(found, folder), folder, as_json=as_json)
+    if not found.scanned or (fail_on_hit and found.hits.num_rows):
         sys.exit(1)
 
 
@@ -70,31 +111,80 @@ def _silent(text: str) -> None:
     """Report nothing: stderr is no terminal."""
 
 
-def _print(found: "Audit", index: "Index", out: Path) -> None:
+def _finish(
+    found: "Audit", index: "Index", report: dict[str, object], folder: Path, *, as_json: bool
+) -> None:
+    """Print the report, and warn of datasets of which nothing was seen."""
+    if as_json:
+        print_json(report)
+    else:
+        _print(found, index, folder)
+    for account in found.unscanned:
+        what = (
+            f"none of its {account.read:,} rows could be read as records ({account.reasons})"
+            if account.read
+            else "it has no rows"
+        )
+        warn(f"{account.dataset}: {what}; nothing was looked at")
+
+
+def _print(found: "Audit", index: "Index", folder: Path) -> None:
     """Print the report for people."""
     console = results()
     _print_suites(console, found)
     _print_hits(console, found)
     _print_examples(console, found, index)
     _print_accounts(console, found)
-    console.print(f"\nwrote {out / 'hits.parquet'} and {out / 'report.json'}", soft_wrap=True)
-    console.print(_advice(found), soft_wrap=True)
+    written = " and ".join(_shown(folder / name) for name in ("hits.parquet", "report.json"))
+    console.print(f"\nwrote {written}", markup=False, soft_wrap=True)
+    console.print(_advice(found), markup=False, soft_wrap=True)
+
+
+def _shown(path: Path) -> str:
+    """Write a path as one would type it here: relative, unless it lies somewhere else altogether."""
+    if not path.is_absolute() or path.is_relative_to(Path.cwd()):
+        return os.path.relpath(path)
+    return os.path.relpath(path) if path.is_relative_to(workspace_root(Path.cwd())) else str(path)
+
+
+def _print_table(console: "Console", made: "Table") -> None:
+    """Print a table without the spaces that fill up its last column."""
+    with console.capture() as captured:
+        console.print(made)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def _print_suites(console: "Console", found: "Audit") -> None:
-    """Print the suites that were looked for."""
-    made = table("suite", "path", ">instances", ">unmatchable", ">bad rows", "sha256")
-    for suite in found.report.suites:
-        bad = sum(suite.bad_rows.values())
-        made.add_row(
-            suite.name,
-            suite.path,
-            f"{suite.instances:,}",
-            f"{suite.unmatchable:,}",
-            f"{bad:,}",
-            suite.sha256[:8],
+    """Print the suites that were looked for; of many only those with hits."""
+    suites = found.report.suites
+    hit = {row.suite for row in found.report.rows if row.instances_hit}
+    listed = [suite for suite in suites if len(suites) <= MANY_SUITES or suite.name in hit]
+    total, bad = sum(s.instances for s in suites), sum(sum(s.bad_rows.values()) for s in suites)
+    console.print("[bold]suites[/bold]")
+    if listed:
+        _print_table(console, _suite_table(listed))
+    if len(listed) < len(suites):
+        some = f", {len(listed):,} of them with hits" if listed else ""
+        console.print(f"{len(suites):,} suites{some}, {total:,} instances, {bad:,} bad rows", soft_wrap=True)
+    whole, nothing = sum(s.whole_turn_only for s in suites), sum(s.unmatchable for s in suites)
+    if whole:
+        text = f"{whole:,} of {total:,} instances have fewer than 4 words and match only a whole turn"
+        console.print(text, soft_wrap=True)
+    if nothing:
+        text = (
+            f"{nothing:,} of {total:,} instances are unmatchable: without a single word, no rule finds them"
         )
-    console.print(made)
+        console.print(text, soft_wrap=True)
+
+
+def _suite_table(suites: "Sequence[SuiteSummary]") -> "Table":
+    """Make the table of suites."""
+    made = table("suite", "path", ">instances", ">unmatchable", ">bad rows", "sha256")
+    for suite in suites:
+        bad = sum(suite.bad_rows.values())
+        counts = (f"{suite.instances:,}", f"{suite.unmatchable:,}", f"{bad:,}")
+        made.add_row(suite.name, suite.path, *counts, suite.sha256[:8])
+    return made
 
 
 def _print_hits(console: "Console", found: "Audit") -> None:
@@ -104,14 +194,19 @@ def _print_hits(console: "Console", found: "Audit") -> None:
         (r for r in found.report.rows if r.instances_hit), key=lambda r: (-r.share, r.source, r.suite)
     )
     if not rows:
-        console.print(f"\n[bold]no hits[/bold] by rule {rule.name}")
+        text = (
+            f"[bold]no hits[/bold] by rule {rule.name}"
+            if found.scanned
+            else "[bold]nothing was scanned[/bold]"
+        )
+        console.print(f"\n{text}")
         return
     made = table("source", "suite", "split", ">instances", ">hit", ">share", ">records hit", "verdict")
     for row in rows:
-        verdict = "contaminated" if row.contaminated else f"at most {rule.source_threshold:.0%}"
-        counts = (f"{row.instances:,}", f"{row.instances_hit:,}", f"{row.share:.2%}", f"{row.records_hit:,}")
-        made.add_row(row.source, row.suite, row.split, *counts, verdict)
-    console.print(made)
+        counts = (f"{row.instances:,}", f"{row.instances_hit:,}", percent(row.share), f"{row.records_hit:,}")
+        made.add_row(row.source, row.suite, row.split, *counts, row.verdict)
+    console.print(f"\n[bold]hits[/bold] by rule {rule.name}")
+    _print_table(console, made)
 
 
 def _print_examples(console: "Console", found: "Audit", index: "Index") -> None:
@@ -127,19 +222,18 @@ def _print_examples(console: "Console", found: "Audit", index: "Index") -> None:
         line = matched_text(index, hit).strip().split("\n", 1)[0]
         where = f"{hit['origin']} = {hit['suite']}/{hit['split']}/{hit['instance']} {hit['field']}"
         console.print(f"  {escape(where)}, overlap {hit['overlap']:.2f}", soft_wrap=True)
-        console.print(f"    [dim]{escape(line[:100])}[/dim]", soft_wrap=True)
+        console.print(f"    [dim]{escape(line[:100].rstrip())}[/dim]", soft_wrap=True)
 
 
 def _print_accounts(console: "Console", found: "Audit") -> None:
     """Print what became of every row that was read."""
     made = table("dataset", "kind", ">read", ">scanned", ">quarantined", "reasons")
     for account in found.accounts:
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(account.quarantined.items()))
         bad = sum(account.quarantined.values())
-        made.add_row(
-            account.dataset, account.kind, f"{account.read:,}", f"{account.scanned:,}", f"{bad:,}", reasons
-        )
-    console.print(made)
+        counts = (f"{account.read:,}", f"{account.scanned:,}", f"{bad:,}")
+        made.add_row(account.dataset, account.kind, *counts, account.reasons)
+    console.print("\n[bold]datasets[/bold]")
+    _print_table(console, made)
     for text in found.unreadable:
         console.print(f"not scanned: {text.split(';')[0]}", markup=False, soft_wrap=True)
 
@@ -147,8 +241,14 @@ def _print_accounts(console: "Console", found: "Audit") -> None:
 def _advice(found: "Audit") -> str:
     """Say what to do next."""
     step = "step decontaminate in a mixture spec"
+    if not found.scanned:
+        return (
+            "next: name files that hold records, or say with --columns, --adapter or --kind how to read these"
+        )
     if not found.hits.num_rows:
-        return f"next: nothing to remove; {step} keeps it so"
+        unseen = len(found.unscanned) + len(found.unreadable)
+        seen = f" in what was scanned, but {unseen} of the datasets were not" if unseen else ""
+        return f"next: nothing to remove{seen}; {step} keeps it so"
     bad = sorted({row.source for row in found.report.contaminated})
     if bad:
         return f"next: leave out {', '.join(bad)}, or drop the matching records by {step}"

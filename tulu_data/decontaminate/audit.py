@@ -8,7 +8,7 @@ dropped and nothing is printed here.
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from tulu_data.decontaminate.scan import HITS, scan
 from tulu_data.errors import SourceError
 from tulu_data.schema import TEXT, Kind
 from tulu_data.sources.files import find_files
-from tulu_data.sources.records import open_records
+from tulu_data.sources.records import open_records, outside
+from tulu_data.specs.source import Adapter
 from tulu_data.store import Store, Version
 
 DATA_FOLDER = "data"
@@ -49,6 +50,18 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How files are read, where their columns do not say it, and which are no data."""
+
+    kind: Kind | None = None
+    adapter: Adapter = "auto"
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Column that plays each part."""
+    skip: tuple[Path, ...] = ()
+    """Folders whose files are never found as data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """What became of one dataset's rows: read = scanned + quarantined."""
 
@@ -59,6 +72,11 @@ class Account:
     scanned: int
     text_bytes: int
     """Bytes of user turns that were scanned."""
+
+    @property
+    def reasons(self) -> str:
+        """Quarantined rows by reason, as text."""
+        return ", ".join(f"{reason} {count:,}" for reason, count in sorted(self.quarantined.items()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +97,16 @@ class Audit:
         """Megabytes of user turns per second, reading included."""
         return sum(account.text_bytes for account in self.accounts) / 1e6 / self.seconds
 
+    @property
+    def scanned(self) -> int:
+        """Records that were scanned, of all datasets."""
+        return sum(account.scanned for account in self.accounts)
+
+    @property
+    def unscanned(self) -> tuple[Account, ...]:
+        """Datasets of which not one record was scanned; nothing is known of them."""
+        return tuple(account for account in self.accounts if not account.scanned)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report and the accounts as JSON values."""
         accounts = [asdict(account) for account in self.accounts]
@@ -91,15 +119,19 @@ def audit(
     *,
     base: Path,
     store: Store,
+    reading: Reading,
     workers: int | None,
     say: Callable[[str], None],
 ) -> Audit:
-    """Scan the named datasets, or all that the workspace holds; raise SourceError when there are none."""
+    """Scan the named datasets, or all that the workspace `base` holds.
+
+    Raises SourceError when there are none.
+    """
     started, unreadable = time.perf_counter(), []
     accounts, tables, records = [], [], {}
-    for name in names or everything(base, store):
+    for name in names or everything(base, store, reading.skip):
         try:
-            dataset = open_dataset(name, base, store)
+            dataset = open_dataset(name, base, store, reading)
         except SourceError as error:
             if names:
                 raise
@@ -111,7 +143,8 @@ def audit(
         tables.append(found)
         records.update(counts)
     if not accounts:
-        raise SourceError(f"{base}: no dataset holds records: {'; '.join(unreadable)}")
+        said = "; ".join(text.split(";")[0] for text in unreadable)
+        raise SourceError(f"{base}: no dataset holds records: {said}")
     hits = pa.concat_tables(tables)
     report = make_report(index, hits, records)
     seconds = time.perf_counter() - started
@@ -120,28 +153,34 @@ def audit(
     )
 
 
-def everything(base: Path, store: Store) -> list[str]:
+def everything(base: Path, store: Store, skip: Sequence[Path]) -> list[str]:
     """Name the latest version of every name in the store, and every data file below `data/`."""
     names = [store.resolve(name).ref for name in store.names()]
     if (base / DATA_FOLDER).is_dir():
-        names += [file.origin for file in find_files(DATA_FOLDER, base)]
+        names += [file.origin for file in outside(find_files(DATA_FOLDER, base), skip)]
     if names:
         return names
     raise SourceError(
-        f"{base}: no dataset to scan: the store {store.root} is empty and there is no folder {DATA_FOLDER}/; "
+        f"{base}: no dataset to scan: the store {store.root} is empty and no file lies below {DATA_FOLDER}/; "
         "name a file, a glob, hf://owner/name or name@version"
     )
 
 
-def open_dataset(name: str, base: Path, store: Store) -> Dataset:
-    """Open a path, glob, hub dataset or stored version; raise SourceError or StoreError."""
+def open_dataset(name: str, base: Path, store: Store, reading: Reading) -> Dataset:
+    """Open a path, glob, hub dataset or stored version, which needs no `reading`.
+
+    Raises SourceError or StoreError.
+    """
     if not (base / name).exists() and name.partition("@")[0] in store.names():
         version = store.resolve(name)
         return Dataset(
             name=version.ref, kind=version.kind, read=version.num_rows, quarantined={},
             batches=lambda: _version_batches(version),
         )  # fmt: skip
-    records = open_records(name, base=base, store=store, cache=store.root / "cache" / "normalised")
+    records = open_records(
+        name, base=base, store=store, cache=store.root / "cache" / "normalised", kind=reading.kind,
+        adapter=reading.adapter, columns=reading.columns, skip=reading.skip,
+    )  # fmt: skip
     reasons = pc.value_counts(records.bad["reason"]).to_pylist() if records.bad.num_rows else []
 
     def batches() -> Iterator[Placed]:
