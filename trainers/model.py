@@ -7,7 +7,7 @@ small forward pass proves that this model keeps packed documents apart. Nothing 
 import contextlib
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from transformers.utils import logging
 from transformers.utils.import_utils import is_flash_attn_2_available
 
 from trainers.configs import SftConfig
+from trainers.hub import hushed, why_closed
 from trainers.losses import linear_nll_sum, nll_sum
 from trainers.packing import Batch
 from tulu_data.errors import MissingExtraError, TrainError
@@ -41,6 +42,8 @@ class Source:
     arguments: Mapping[str, Any]
     local: Path | None
     """The folder, when the model is on this machine."""
+    closed: str | None = None
+    """Why only the cache can be read, when the hub that has the model cannot be asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +114,14 @@ def find_source(config: SftConfig) -> Source:
     return Source(path=name, arguments={"revision": config.revision} if config.revision else {}, local=None)
 
 
+def _open_source(config: SftConfig) -> Source:
+    """Find where a model comes from; without a hub, its model comes from the cache or not at all."""
+    source = find_source(config)
+    if source.local is not None or (closed := why_closed()) is None:
+        return source
+    return replace(source, arguments={**source.arguments, "local_files_only": True}, closed=closed)
+
+
 def _gguf(file: Path) -> Source:
     """Name a .gguf file as transformers wants it; raise MissingExtraError when it could not unpack it."""
     for module in ("gguf", "accelerate"):
@@ -121,7 +132,7 @@ def _gguf(file: Path) -> Source:
 
 def load_tokenizer(config: SftConfig) -> PreTrainedTokenizerBase:
     """Load the tokenizer that stands with the model."""
-    source = find_source(config)
+    source = _open_source(config)
     with _explained(source):
         tokenizer = AutoTokenizer.from_pretrained(source.path, **source.arguments)
     assert isinstance(tokenizer, PreTrainedTokenizerBase)
@@ -130,7 +141,7 @@ def load_tokenizer(config: SftConfig) -> PreTrainedTokenizerBase:
 
 def load_shape(config: SftConfig) -> PreTrainedModel:
     """Build the model without memory for its weights, to count and plan."""
-    source = find_source(config)
+    source = _open_source(config)
     with _explained(source):
         shape = AutoConfig.from_pretrained(source.path, **source.arguments)
     with torch.device("meta"):
@@ -186,7 +197,7 @@ def _attention(config: SftConfig, device: torch.device) -> str:
 
 
 def _load_model(config: SftConfig, attention: str) -> PreTrainedModel:
-    source = find_source(config)
+    source = _open_source(config)
     arguments: dict[str, Any] = {"dtype": torch.float32, "attn_implementation": attention}
     with _explained(source):
         if config.init == "random":
@@ -231,9 +242,15 @@ def _need_weights(folder: Path) -> None:
 def _explained(source: Source) -> Iterator[None]:
     """Turn what transformers says about a model it cannot load into one line."""
     try:
-        with _without_bars():
+        with _without_bars(), hushed():
             yield
     except (OSError, ValueError, ImportError) as error:
+        if source.closed is not None:
+            raise TrainError(
+                f"{source.path}: no such folder, {source.closed}, and the cache has not all of the model; "
+                "connect to the network, give a local folder (--set model=FOLDER), "
+                "or set HF_HUB_OFFLINE=1 with a filled cache"
+            ) from None
         missing = isinstance(error, ImportError)
         said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         hint = "mend the folder" if source.local else "check the id and the network, or give a folder"
