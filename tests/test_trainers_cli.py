@@ -1,16 +1,23 @@
 """`tulu-data train` in a workspace: what it chooses by itself, what it prints, what it refuses."""
 
 import json
+import os
+import shlex
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from trainer_fixtures import REPOSITORY, TINY, sums, write_sft_version
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from trainers import sft
 from trainers.run import MODEL
 from tulu_data.cli import train
 from tulu_data.errors import MissingExtraError, StoreError, TrainError
@@ -112,6 +119,123 @@ def test_it_works_from_a_folder_inside_the_workspace(workspace, monkeypatch):
     (workspace / "notes").mkdir()
     monkeypatch.chdir(workspace / "notes")
     assert json.loads(run("--dry-run", "--json").stdout)["steps"] == 4
+
+
+def test_the_runs_of_a_workspace_stand_at_its_root_and_go_on_from_anywhere(workspace, monkeypatch):
+    version = write_sft_version(workspace / "store", sums(20), "demo")
+    (workspace / "notes").mkdir()
+    monkeypatch.chdir(workspace / "notes")
+    output = workspace / "runs" / f"demo-{version.content_id[:8]}-sft"
+    assert json.loads(run("--json").stdout)["model"] == str(output / MODEL)
+    run("--output", "mine", "--store", "../store", "--set", "model=../models/tiny")
+    assert sorted(p.name for p in (workspace / "notes").iterdir()) == ["mine"]
+    monkeypatch.chdir(workspace)
+    assert run().stdout.startswith("finished already")
+
+
+def next_command(result: Result) -> list[str]:
+    lines = result.stdout.splitlines()
+    return shlex.split(lines[lines.index("try next") + 1])
+
+
+def test_the_next_command_keeps_what_was_given_and_changes_one_thing(workspace):
+    write_sft_version(workspace / "store", sums(20), "demo")
+    write_sft_version(workspace / "store", sums(21), "newer")
+    given = ["sft", "--data", "demo", "--set", "steps=2", "--set", "adam_betas=[0.9, 0.95]"]
+    command = next_command(run(*given, "--set", "learning_rate=4e-3", "--output", "my run"))
+    assert command == ["tulu-data", "train", *given, "--set", "learning_rate=0.002", "--output", "my run-2"]
+    command = next_command(run(*command[2:]))
+    assert command[-3:] == ["learning_rate=0.001", "--output", "my run-3"]
+    assert command[:-3] == ["tulu-data", "train", *given, "--set"]
+
+
+def test_ctrl_c_says_where_the_run_stands_and_exits_130(workspace, monkeypatch):
+    write_sft_version(workspace / "store", sums(20), "demo")
+    step, taken = sft.optimizer_step, []
+
+    def pressed(*arguments: Any) -> Any:
+        taken.append(1)
+        if len(taken) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return step(*arguments)
+
+    monkeypatch.setattr(sft, "optimizer_step", pressed)
+    stopped = run("--output", "out")
+    assert stopped.exit_code == 130
+    assert stopped.stdout == ""
+    said = "stopped at step 3; the last checkpoint is step 3; run the same command to go on"
+    assert stopped.stderr.splitlines()[-1] == said
+    again = run("--output", "out")
+    assert "resuming from step 3 (out/checkpoints/step-00000003)\n" in again.stderr
+    assert again.exit_code == 0
+
+
+def test_ctrl_c_before_anything_exits_130(workspace, monkeypatch):
+    def pressed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "_choose", pressed)
+    stopped = run()
+    assert (stopped.exit_code, stopped.stderr) == (130, "stopped; nothing was trained\n")
+
+
+def test_a_resume_value_is_checked_before_anything_else(workspace):
+    for words in (["--resume", "nonsense"], ["--resume", "/nope", "--dry-run"]):
+        with pytest.raises(TrainError, match=rf"^--resume {words[1]}: no such folder; give a folder"):
+            run(*words)
+
+
+def test_mistaken_settings_are_found_without_torch(workspace):
+    write_sft_version(workspace / "store", sums(2), "demo")
+    code = """
+import sys
+from tulu_data.cli.train import command
+from tulu_data.errors import SpecError
+try:
+    command(["sft", "--set", "batch_sise=3", "--set", "packing=x"], standalone_mode=False)
+except SpecError as error:
+    assert len(error.problems) == 2, error.problems
+    sys.exit(3 if "torch" not in sys.modules and "transformers" not in sys.modules else 4)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 3
+
+
+@pytest.mark.parametrize("words", [[], ["sft"]])
+@pytest.mark.parametrize("kind", ["preference", "rlvr"])
+def test_a_kind_without_a_trainer_says_so_and_where_the_version_is(workspace, monkeypatch, kind, words):
+    version = write_sft_version(workspace / "store", sums(2), "demo")
+    other = replace(version, manifest=version.manifest.model_copy(update={"kind": kind}))
+    monkeypatch.setattr(train, "_version", lambda *_: other)
+    with pytest.raises(TrainError) as caught:
+        run(*words)
+    assert str(caught.value) == (
+        f"{version.ref}: there is no trainer for versions of kind {kind!r} yet (only for sft); "
+        f"read it with another tool ({version.path}), or name another version with --data NAME@VERSION"
+    )
+
+
+def test_a_hub_model_without_a_network_is_one_line(workspace):
+    write_sft_version(workspace / "store", sums(2), "demo")
+    with socket.socket() as taken:  # bound but not listening: every connection is refused
+        taken.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        hub = {"HF_ENDPOINT": endpoint, "HF_HOME": str(workspace / "hf"), "HF_HUB_OFFLINE": "0"}
+        done = subprocess.run(
+            [sys.executable, "-m", "tulu_data", "train", "sft_tulu3_8b", "--dry-run"],
+            env={**os.environ, **hub}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    why = f"no such folder, the hub at {endpoint} cannot be reached ("
+    assert done.stderr.startswith(f"error: meta-llama/Llama-3.1-8B: {why}")
+    assert "give a local folder (--set model=FOLDER), or set HF_HUB_OFFLINE=1 with" in done.stderr
+
+
+def test_a_hub_model_that_is_not_in_the_cache_is_one_line_offline(workspace, monkeypatch):
+    write_sft_version(workspace / "store", sums(2), "demo")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(TrainError, match=r"^no-one/nothing: no such folder, HF_HUB_OFFLINE is set, and the "):
+        run("--dry-run", "--set", "model=no-one/nothing")
 
 
 def test_an_empty_store_says_what_would_do(workspace):

@@ -83,6 +83,19 @@ def test_a_mistaken_override_says_what_would_do(tmp_path, override, message):
     assert str(caught.value).startswith(message)
 
 
+def test_several_mistaken_overrides_are_reported_at_once(tmp_path):
+    given = ["batch_sise=3", "batch_size=x", "packing", "schedule=linaer"]
+    with pytest.raises(SpecError) as caught:
+        read_recipe(recipe(tmp_path, "algorithm: sft\nseed: -1\n"), given)
+    problems = "\n".join(sorted(caught.value.problems))
+    for start in (
+        "--set batch_sise: unknown", "--set batch_size: expected a", "--set packing: expected KEY=VALUE",
+        "--set schedule: expected one of", f"{tmp_path / 'mine.yaml'}:2:7 seed: must be at least 0",
+    ):  # fmt: skip
+        assert start in problems
+    assert len(caught.value.problems) == 5
+
+
 def test_steps_and_epochs_exclude_each_other(tmp_path):
     path = recipe(tmp_path, "algorithm: sft\nepochs: 2\nsteps: 3\n")
     with pytest.raises(SpecError, match="3:1 steps: give epochs or steps, not both"):

@@ -12,8 +12,9 @@ from trainer_fixtures import job, sums, write_sft_version
 
 from trainers.checkpoint import checkpoints
 from trainers.metrics import TIMED, read_metrics
-from trainers.run import MODEL
+from trainers.run import MODEL, plan_run
 from trainers.sft import train_sft
+from trainers.stop import Interrupted
 from tulu_data.errors import TrainError
 from tulu_data.store import Version
 
@@ -210,6 +211,109 @@ def test_a_folder_that_is_no_checkpoint_is_refused(version, tmp_path):
         TrainError, match=r"no checkpoint.json, so no checkpoint; give a folder checkpoints/step-"
     ):
         train_sft(job(version, tmp_path / "run", resume=str(tmp_path), **SETTINGS))
+
+
+@pytest.mark.parametrize("value", ["nonsense", "/nope"])
+def test_a_resume_value_is_checked_even_on_a_finished_run(version, straight, value):
+    with pytest.raises(TrainError, match=rf"^--resume {value}: no such folder; give a folder checkpoints/"):
+        train_sft(job(version, straight, resume=value, **SETTINGS))
+    with pytest.raises(TrainError, match=r"^--resume nevr: no such folder; did you mean 'never'\?"):
+        plan_run(job(version, straight, resume="nevr", **SETTINGS))
+
+
+def press(version, output: Path, event: str, step: int, *, times: int) -> str:
+    """Press Ctrl-C inside the loop and return what the run says as it stops."""
+
+    def watch(seen: str, at: int) -> None:
+        if (seen, at) == (event, step):
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted) as caught:
+        train_sft(job(version, output, **SETTINGS), watch=watch)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("event", ["stepped", "logged"])
+def test_ctrl_c_finishes_the_step_saves_it_and_loses_nothing(version, straight, tmp_path, event):
+    output = tmp_path / "run"
+    assert press(version, output, event, 3, times=1) == (
+        "stopped at step 3; the last checkpoint is step 3; run the same command to go on"
+    )
+    assert [p.name for p in checkpoints(output)] == ["step-00000002", "step-00000003"]
+    train_sft(job(version, output, **SETTINGS))
+    assert_equal_runs(output, straight)
+
+
+def test_ctrl_c_in_the_last_step_still_ends_in_the_same_model(version, straight, tmp_path):
+    assert "stopped at step 6; the last checkpoint is step 6" in press(
+        version, tmp_path / "run", "stepped", 6, times=1
+    )
+    train_sft(job(version, tmp_path / "run", **SETTINGS))
+    assert_equal_runs(tmp_path / "run", straight)
+
+
+@pytest.mark.parametrize(
+    ("event", "step", "said"),
+    [
+        ("stepped", 1, "stopped before the first step; run the same command to begin anew"),
+        ("logged", 1, "stopped at step 1; there is no checkpoint yet; run the same command to begin anew"),
+        ("stepped", 4, "stopped at step 3; the last checkpoint is step 2; run the same command to go on"),
+    ],
+)
+def test_a_second_ctrl_c_leaves_at_once_and_the_run_goes_on(version, straight, tmp_path, event, step, said):
+    assert press(version, tmp_path / "run", event, step, times=2) == said
+    train_sft(job(version, tmp_path / "run", **SETTINGS))
+    assert_equal_runs(tmp_path / "run", straight)
+
+
+def test_a_keyboard_interrupt_from_anywhere_says_where_the_run_stands(version, straight, tmp_path):
+    def watch(event: str, step: int) -> None:
+        if (event, step) == ("logged", 5):
+            raise KeyboardInterrupt
+
+    output = tmp_path / "run"
+    with pytest.raises(Interrupted, match="stopped at step 5; the last checkpoint is step 4; run the same"):
+        train_sft(job(version, output, resume="auto", **SETTINGS), watch=watch)
+    train_sft(job(version, output, **SETTINGS))
+    assert_equal_runs(output, straight)
+
+
+def test_after_resume_never_the_way_on_leaves_it_out(version, tmp_path):
+    def watch(event: str, step: int) -> None:
+        if (event, step) == ("saved", 2):
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="run the same command without `--resume never` to go on"):
+        train_sft(job(version, tmp_path / "run", resume="never", **SETTINGS), watch=watch)
+
+
+def test_ctrl_c_while_a_checkpoint_is_written_leaves_no_half_of_it(version, tmp_path, monkeypatch):
+    import torch
+
+    def stop(state: object, file: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", stop)
+    with pytest.raises(Interrupted, match="stopped at step 2; there is no checkpoint yet"):
+        train_sft(job(version, tmp_path / "run", **SETTINGS))
+    assert list((tmp_path / "run" / "checkpoints").iterdir()) == []
+
+
+def test_a_handler_of_the_caller_stays(version, tmp_path):
+    heard = []
+
+    def watch(event: str, step: int) -> None:
+        if (event, step) == ("logged", 3):
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, lambda *_: heard.append(1))
+    try:
+        train_sft(job(version, tmp_path / "run", **SETTINGS), watch=watch)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert heard == [1]
 
 
 def test_a_disk_that_refuses_leaves_the_last_checkpoint_whole(version, straight, tmp_path, monkeypatch):

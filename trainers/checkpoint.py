@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from trainers.configs import SftConfig, differences, to_mapping
+from trainers.configs import ABOUT, SftConfig, differences, to_mapping
 from trainers.model import Policy
 from tulu_data.errors import TrainError
 from tulu_data.store.version import Version
 
-STATE, ABOUT = "state.pt", "checkpoint.json"
+STATE = "state.pt"
 FORMAT = 1
 
 
@@ -75,6 +75,9 @@ def save_checkpoint(
             _sync(text.fileno())
         temporary.rename(folder)
         _sync_folder(folder.parent)
+    except KeyboardInterrupt:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
     except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
         shutil.rmtree(temporary, ignore_errors=True)
         raise TrainError(

@@ -19,6 +19,9 @@ from tulu_data.errors import SpecError, TrainError, nearest
 from tulu_data.specs.base import Mistake, Spec, refuse, validate
 from tulu_data.specs.document import Document, KeyPath, parse_document, read_document
 
+ABOUT = "checkpoint.json"
+"""The file by which a folder is a checkpoint."""
+
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Tracker = Literal["tensorboard", "wandb"]
@@ -134,6 +137,20 @@ class _Overridden(Document):
         return Document.problem(self, path, text, key=key)
 
 
+def check_resume(value: str) -> Path | None:
+    """Return the checkpoint that `resume` names, None for auto and never; raise TrainError for another."""
+    if value in ("auto", "never"):
+        return None
+    folder = Path(value)
+    if (folder / ABOUT).is_file():
+        return folder
+    found = f"no {ABOUT}, so no checkpoint" if folder.is_dir() else "no such folder"
+    near = nearest(value, ["auto", "never"])
+    raise TrainError(
+        f"--resume {value}: {found}{near}; give a folder checkpoints/step-... of a run, auto or never"
+    )
+
+
 def recipe_names() -> list[str]:
     """Return the names of the recipes that come with the package."""
     return sorted(p.name.removesuffix(".yaml") for p in _shipped().iterdir() if p.name.endswith(".yaml"))
@@ -156,7 +173,7 @@ def find_recipe(word: str) -> Path:
 def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe and lay `key=value` overrides over it; raise SpecError with every mistake."""
     document = read_document(path)
-    given = _parse_overrides(overrides)
+    given, problems = _parse_overrides(overrides)
     if given and isinstance(document.data, dict):
         base = {"steps": "epochs", "epochs": "steps"}
         kept = {k: v for k, v in document.data.items() if base.get(k) not in given}
@@ -167,15 +184,21 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
             keys=document.keys,
             given=frozenset(given),
         )
-    return Recipe(name=path.stem, config=validate(SftConfig, document))
+    try:
+        config = validate(SftConfig, document)
+    except SpecError as error:
+        raise SpecError([*problems, *error.problems]) from None
+    if problems:
+        raise SpecError(problems)
+    return Recipe(name=path.stem, config=config)
 
 
 def _shipped() -> "resources.abc.Traversable":
     return resources.files("trainers") / "recipes"
 
 
-def _parse_overrides(overrides: Sequence[str]) -> dict[str, object]:
-    """Read each `key=value` with YAML's scalar rules; raise SpecError naming the nearest key."""
+def _parse_overrides(overrides: Sequence[str]) -> tuple[dict[str, object], list[str]]:
+    """Read each `key=value` with YAML's scalar rules; return the values and what is wrong with the rest."""
     given: dict[str, object] = {}
     problems: list[str] = []
     known = list(SftConfig.model_fields)
@@ -193,9 +216,7 @@ def _parse_overrides(overrides: Sequence[str]) -> dict[str, object]:
                 given[key] = parse_document(value, f"--set {key}").data
             except SpecError as error:
                 problems.extend(error.problems)
-    if problems:
-        raise SpecError(problems)
-    return given
+    return given, problems
 
 
 def to_mapping(config: SftConfig) -> dict[str, object]:

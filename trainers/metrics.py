@@ -70,9 +70,8 @@ def _rows_upto(path: Path, done: int) -> Iterator[bytes]:
 
 
 def read_metrics(output: Path) -> list[Metrics]:
-    """Return the rows of a run."""
-    path = output / FILE
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    """Return the whole rows of a run."""
+    return [json.loads(line) for line in _rows_upto(output / FILE, sys.maxsize)]
 
 
 def flops_per_step(
@@ -152,6 +151,13 @@ def display(total: int, every: int, *, done: int, quiet: bool = False) -> Iterat
             yield show
     else:
         yield _Lines(total, every)
+
+
+def tell(text: str, *, quiet: bool = False) -> None:
+    """Say something about the run on stderr."""
+    if not quiet:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
 
 def _show_nothing(row: Metrics) -> None:

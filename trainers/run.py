@@ -14,7 +14,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from trainers.checkpoint import Progress, checkpoints, read_about
-from trainers.configs import Recipe, differences, to_mapping, to_yaml
+from trainers.configs import Recipe, check_resume, differences, to_mapping, to_yaml
 from trainers.data import Documents
 from trainers.memory import Shape, predict_memory, shape_of
 from trainers.metrics import read_metrics
@@ -22,7 +22,7 @@ from trainers.model import compute_dtype, load_shape, load_tokenizer
 from trainers.packing import count_steps, epoch_steps
 from trainers.token_cache import load_documents
 from tulu_data.errors import TrainError
-from tulu_data.store.version import SHORT, Version
+from tulu_data.store.version import Version
 
 MODEL, CONFIG, TRAINING = "model", "config.yaml", "training.json"
 
@@ -98,11 +98,6 @@ class Inputs:
     steps: int
 
 
-def default_output(version: Version, recipe: Recipe) -> Path:
-    """Return the run folder of a version and a recipe: runs/<name>-<short id>-<recipe>."""
-    return Path("runs") / f"{version.name}-{version.content_id[:SHORT]}-{recipe.name}"
-
-
 def read_inputs(job: Job) -> Inputs:
     """Load everything but the weights; raise TrainError when nothing would be trained on."""
     config = job.recipe.config
@@ -119,6 +114,7 @@ def read_inputs(job: Job) -> Inputs:
 
 def plan_run(job: Job) -> Plan:
     """Work out steps, tokens and memory without loading weights or writing to the run folder."""
+    check_resume(job.resume)
     config, inputs = job.recipe.config, read_inputs(job)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = compute_dtype(config, device)
@@ -145,8 +141,7 @@ def plan_run(job: Job) -> Plan:
 def find_start(job: Job) -> tuple[Path | None, Progress]:
     """Return the checkpoint to go on from and its progress; raise TrainError when `resume` forbids it."""
     config = job.recipe.config
-    if job.resume not in ("auto", "never"):
-        folder = Path(job.resume)
+    if (folder := check_resume(job.resume)) is not None:
         return folder, read_about(folder, config, job.version)
     found = checkpoints(job.output)
     if job.resume == "never" and (found or read_metrics(job.output)):
@@ -159,6 +154,8 @@ def find_start(job: Job) -> tuple[Path | None, Progress]:
 
 def finished(job: Job) -> Summary | None:
     """Return the summary of the run when it is finished already; raise TrainError when it was another run."""
+    if (folder := check_resume(job.resume)) is not None:
+        read_about(folder, job.recipe.config, job.version)
     path = job.output / MODEL / TRAINING
     if not path.is_file():
         return None

@@ -21,6 +21,7 @@ from trainers.metrics import (
     need_trackers,
     open_trackers,
     peak_flops,
+    tell,
 )
 from trainers.model import load_policy, save_model
 from trainers.packing import Step, steps_from
@@ -39,6 +40,7 @@ from trainers.run import (
     summarise,
     training_record,
 )
+from trainers.stop import explained, listening
 
 
 def _unwatched(event: str, step: int) -> None:
@@ -46,7 +48,15 @@ def _unwatched(event: str, step: int) -> None:
 
 
 def train_sft(job: Job, *, watch: Watch = _unwatched) -> Summary:
-    """Train to the end, from the start or from a checkpoint, and return what came of it."""
+    """Train to the end, from the start or from a checkpoint, and return what came of it.
+
+    Ctrl-C raises Interrupted, after a checkpoint of the step that was being taken.
+    """
+    with explained(job.output, job.resume):
+        return _train(job, watch)
+
+
+def _train(job: Job, watch: Watch) -> Summary:
     if (done := finished(job)) is not None:
         return done
     config = job.recipe.config
@@ -67,6 +77,7 @@ def train_sft(job: Job, *, watch: Watch = _unwatched) -> Summary:
     seed_everything(config.seed)
     if checkpoint is not None:
         load_checkpoint(checkpoint, policy, optimizer)
+        tell(f"resuming from step {progress.step} ({checkpoint})", quiet=job.quiet)
 
     # Loop: one optimizer step per turn; a row of metrics each; a checkpoint now and then.
     save_every = config.save_every or max(1, total // 10)
@@ -74,6 +85,7 @@ def train_sft(job: Job, *, watch: Watch = _unwatched) -> Summary:
         metrics = stack.enter_context(MetricsFile(job.output, done=progress.step))
         show = stack.enter_context(display(total, config.log_every, done=progress.step, quiet=job.quiet))
         trackers = open_trackers(config.track, job.output, to_mapping(config))
+        stop = stack.enter_context(listening(quiet=job.quiet))
         cursor = {"epoch": progress.epoch, "index": progress.index}
         for step in steps_from(documents, config, total=total, **cursor):
             began = time.perf_counter()
@@ -91,10 +103,13 @@ def train_sft(job: Job, *, watch: Watch = _unwatched) -> Summary:
                 tracker.log(row)
             watch("logged", progress.step)
 
-            if progress.step % save_every == 0 or progress.step == total:
+            stopping = stop.asked
+            if stopping or progress.step % save_every == 0 or progress.step == total:
                 metrics.sync()
                 save_checkpoint(job.output, policy, optimizer, progress, config, job.version)
                 watch("saved", progress.step)
+            if stopping:
+                raise KeyboardInterrupt
 
     # Save: a transformers model directory that names the version it was trained on.
     summary = summarise(job, progress)

@@ -1,6 +1,11 @@
 """`tulu-data train`: choose version, recipe and output, call one trainer, print what came of it."""
 
+import contextlib
+import itertools
+import re
+import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +18,26 @@ from tulu_data.errors import MissingExtraError, TrainError, nearest
 from tulu_data.schema import Kind
 from tulu_data.specs.workspace import read_workspace
 from tulu_data.store import Store, Version
+from tulu_data.store.version import SHORT
 
 if TYPE_CHECKING:
     from trainers.configs import Recipe, SftConfig
-    from trainers.run import Job, Plan, Summary
+    from trainers.run import Plan, Summary
 
 ALGORITHMS: dict[str, Kind] = {"sft": "sft"}
 """Algorithm -> kind of the versions it reads."""
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells count it: 128 and the signal's number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the user gave to choose recipe and version by."""
+
+    words: tuple[str, ...]
+    data: str | None
+    overrides: tuple[str, ...]
+    store: Path | None
 
 
 @click.command(short_help="Train a model on a dataset version.")
@@ -56,23 +74,56 @@ def command(
     Without arguments: the version built last, recipes/sft.yaml of the workspace (else the packaged
     smoke recipe), and the workspace's model.
     """
+    asked = Asked(words=words, data=data, overrides=overrides, store=store)
+    try:
+        _run(asked, output, resume, dry_run=dry_run, as_json=as_json)
+    except KeyboardInterrupt as stop:
+        click.echo(str(stop) or "stopped; nothing was trained", err=True)
+        raise SystemExit(INTERRUPTED) from None
+
+
+def _run(asked: "Asked", output: Path | None, resume: str, *, dry_run: bool, as_json: bool) -> None:
+    """Check everything that needs no torch, then plan or train."""
+    from trainers.configs import check_resume
+
     _need_trainers()
-    from trainers.run import Job, default_output, plan_run
+    checkpoint = check_resume(resume)
+    root = workspace_root(Path())
+    recipe, version = _choose(asked, root)
+    folder = output or _below(root, Path(recipe.config.output or _default_output(version, recipe)))
+    from trainers.run import Job, plan_run
     from trainers.sft import train_sft
 
-    root = workspace_root(Path())
-    recipe, version = _choose(words, data, overrides, open_store(store, root), root)
-    folder = output or (
-        Path(recipe.config.output) if recipe.config.output else default_output(version, recipe)
+    job = Job(
+        recipe=recipe,
+        version=version,
+        output=_from(root, folder),
+        resume=resume if checkpoint is None else str(_from(root, checkpoint)),
     )
-    job = Job(recipe=recipe, version=version, output=folder, resume=resume)
-    if dry_run:
-        plan = plan_run(job)
-        print_json(plan.to_dict()) if as_json else click.echo(_plan_text(plan))
-        return
-    stage(f"train: {recipe.config.model} on {version.ref} by {recipe.name}")
-    summary = train_sft(job)
-    print_json(summary.to_dict()) if as_json else click.echo(_summary_text(job, summary))
+    with contextlib.chdir(root):  # a model of the workspace has one name, wherever the command is given
+        if dry_run:
+            plan = plan_run(job)
+            print_json(plan.to_dict()) if as_json else click.echo(_plan_text(plan))
+            return
+        stage(f"train: {recipe.config.model} on {version.ref} by {recipe.name}")
+        summary = train_sft(job)
+    again = _another(asked, folder, recipe.config.learning_rate / 2)
+    print_json(summary.to_dict()) if as_json else click.echo(_summary_text(summary, again))
+
+
+def _below(root: Path, folder: Path) -> Path:
+    """Return a folder of the workspace as it is called from here."""
+    return folder if root == Path.cwd() else root / folder
+
+
+def _from(root: Path, path: Path) -> Path:
+    """Return a path given from here as it is called from the workspace."""
+    return path if root == Path.cwd() else path.absolute()
+
+
+def _default_output(version: Version, recipe: "Recipe") -> Path:
+    """Return the run folder of a version and a recipe: runs/<name>-<short id>-<recipe>."""
+    return Path("runs") / f"{version.name}-{version.content_id[:SHORT]}-{recipe.name}"
 
 
 def _need_trainers() -> None:
@@ -82,29 +133,28 @@ def _need_trainers() -> None:
             raise MissingExtraError("train", "train", module)
 
 
-def _choose(
-    words: tuple[str, ...], data: str | None, overrides: tuple[str, ...], store: Store, root: Path
-) -> tuple["Recipe", Version]:
+def _choose(asked: "Asked", root: Path) -> tuple["Recipe", Version]:
     """Settle what to train on what: arguments first, then the recipe, then the workspace."""
     from trainers.configs import Recipe, read_recipe
 
-    algorithm, path = _read_words(words)
-    named = read_recipe(path, overrides) if path else None
-    version = _version(store, data or (named.config.data if named else None))
+    algorithm, path = _read_words(asked.words)
+    named = read_recipe(path, asked.overrides) if path else None
+    store = open_store(_from(root, asked.store) if asked.store else None, root)
+    version = _version(store, asked.data or (named.config.data if named else None))
     algorithm = algorithm or (named.config.algorithm if named else _algorithm_for(version))
-    recipe = named or read_recipe(_default_recipe(algorithm, root), overrides)
+    recipe = named or read_recipe(_default_recipe(algorithm, root), asked.overrides)
     _check_kind(recipe.config.algorithm, version)
     return Recipe(name=recipe.name, config=_with_model(recipe.config, root)), version
 
 
 def _with_model(config: "SftConfig", root: Path) -> "SftConfig":
-    """Fill in the workspace's model where the recipe names none, and find a folder of the workspace."""
+    """Fill in the workspace's model where the recipe names none; a path means the workspace's first."""
     from trainers.configs import with_model
 
     filled = with_model(config, read_workspace(root).model)
-    inside = root / (filled.model or "")
-    if root != Path.cwd() and inside.exists():
-        return filled.model_copy(update={"model": str(inside)})
+    model = Path(filled.model or "")
+    if not (root / model).exists() and model.exists():
+        return filled.model_copy(update={"model": str(model.absolute())})
     return filled
 
 
@@ -137,10 +187,15 @@ def _algorithm_for(version: Version) -> str:
     for algorithm, kind in ALGORITHMS.items():
         if version.kind == kind:
             return algorithm
+    raise _no_trainer(version)
+
+
+def _no_trainer(version: Version) -> TrainError:
+    """Say that a version's kind has no trainer yet, and what can be done with the version."""
     known = ", ".join(ALGORITHMS.values())
-    raise TrainError(
-        f"{version.ref}: no trainer reads versions of kind {version.kind!r} yet (kinds: {known}); "
-        "name another with --data NAME@VERSION"
+    return TrainError(
+        f"{version.ref}: there is no trainer for versions of kind {version.kind!r} yet (only for {known}); "
+        f"read it with another tool ({version.path}), or name another version with --data NAME@VERSION"
     )
 
 
@@ -154,12 +209,8 @@ def _default_recipe(algorithm: str, root: Path) -> Path:
 
 def _check_kind(algorithm: str, version: Version) -> None:
     """Raise TrainError when a version's records are not what the algorithm learns from."""
-    kind = ALGORITHMS[algorithm]
-    if version.kind != kind:
-        raise TrainError(
-            f"{version.ref}: {algorithm} reads versions of kind {kind!r}, found {version.kind!r}; "
-            "name another with --data NAME@VERSION"
-        )
+    if version.kind != ALGORITHMS[algorithm]:
+        raise _no_trainer(version)
 
 
 def _plan_text(plan: "Plan") -> str:
@@ -197,11 +248,31 @@ def _size(size: int) -> str:
     return f"{size / 2**30:.2f} GiB" if size >= 2**28 else f"{size / 2**20:.1f} MiB"
 
 
-def _summary_text(job: "Job", summary: "Summary") -> str:
+def _another(asked: "Asked", folder: Path, rate: float) -> str:
+    """Write the command that was given with another learning rate and a folder of its own."""
+    changed = ("learning_rate", "output")
+    kept = [text for text in asked.overrides if text.partition("=")[0].strip() not in changed]
+    words = ["tulu-data", "train", *asked.words]
+    words += ["--data", asked.data] if asked.data else []
+    words += ["--store", str(asked.store)] if asked.store else []
+    for text in (*kept, f"learning_rate={rate:g}"):
+        words += ["--set", text]
+    return shlex.join([*words, "--output", str(_next_folder(folder))])
+
+
+def _next_folder(folder: Path) -> Path:
+    """Return the first free name among folder-2, folder-3, ...; a number that is there is counted on."""
+    numbered = re.fullmatch(r"(.+)-([2-9]|[1-9]\d)", folder.name)
+    stem = numbered[1] if numbered else folder.name
+    numbers = itertools.count(int(numbered[2]) + 1 if numbered else 2)
+    names = (folder.with_name(f"{stem}-{n}") for n in numbers)
+    return next(name for name in names if not name.exists())
+
+
+def _summary_text(summary: "Summary", again: str) -> str:
     """Write a summary for people, ending with what to try next."""
     question = "[{'role': 'user', 'content': 'Hello'}]"
     ask = f"print(pipeline('text-generation', '{summary.model}')({question}))"
-    slower = f"--set learning_rate={job.recipe.config.learning_rate / 2:g}"
     head = "finished already; give another --output to train again" if summary.already_finished else "trained"
     lines = [
         head,
@@ -213,7 +284,7 @@ def _summary_text(job: "Job", summary: "Summary") -> str:
         f"speed         {summary.tokens_per_second:,.0f} tokens/s, {summary.seconds:.1f} s",
         "",
         "try next",
-        f"  tulu-data train {slower} --output {job.output}-2",
+        f"  {again}",
         f'  python -c "from transformers import pipeline; {ask}"',
     ]
     return "\n".join(lines)
