@@ -1,11 +1,5 @@
 """Compiled kernels: kept on disk for these very sources, and usable where no disk can be written."""
 
-import subprocess
-import sys
-
-import numpy as np
-from numba import njit
-
 from tulu_data.kernels import jit
 
 
@@ -45,20 +39,3 @@ def test_a_kernel_is_known_to_be_compiled_without_being_loaded(monkeypatch, tmp_
     assert not again.signatures
     monkeypatch.setattr(jit, "_SOURCES", "edited")
     assert not jit.is_compiled(again)
-
-
-def test_the_first_kernel_does_not_import_scipys_linear_algebra():
-    code = (
-        "import sys; from tulu_data.kernels import folding, words; import numpy as np; "
-        "words.read_words(np.zeros(1, np.uint8), 0, 1, folding.folding()); "
-        "sys.exit('scipy.linalg' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_linear_algebra_still_compiles_for_others():
-    @njit
-    def product(a, b):
-        return np.dot(a, b)
-
-    assert product(np.eye(2), np.eye(2)).tolist() == [[1, 0], [0, 1]]

@@ -20,29 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _compiled = njit(nogil=True, no_cfunc_wrapper=True)
 _inner = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-_inlined = njit(nogil=True, inline="always")
 _SOURCES = sha256(b"\0".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
-
-
-def _look_for_blas_later() -> None:
-    """Keep numba from importing scipy's linear algebra (0.2 s) at the first kernel.
-
-    Numba only asks whether it is there, and asks again where linear algebra is really compiled.
-    """
-    with suppress(ImportError, AttributeError):
-        from numba.np import linalg
-
-        check = linalg.ensure_blas
-        linalg.ensure_blas = lambda: None
-        try:
-            from numba.np import arraymath
-
-            arraymath.ensure_blas = check
-        finally:
-            linalg.ensure_blas = check
-
-
-_look_for_blas_later()
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]
@@ -74,8 +52,3 @@ def is_compiled(function: Callable[..., Any]) -> bool:
 def inner(function: F) -> F:
     """Compile a function that only kernels call; without a way in from Python it compiles faster."""
     return cast("F", _inner(function))
-
-
-def inlined(function: F) -> F:
-    """Compile a small function into the body of every kernel that calls it."""
-    return cast("F", _inlined(function))
