@@ -65,7 +65,7 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run the command line: exit 0 done, 1 our error in one line, 2 usage."""
+    """Run the command line: exit 0 done, 1 our error in one line, 2 usage, 130 training stopped by Ctrl-C."""
     try:
         group(prog_name="tulu-data")
     except TuluDataError as error:
