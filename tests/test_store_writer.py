@@ -66,6 +66,7 @@ def test_datasets_polars_and_duckdb_read_a_version(
     import datasets
 
     loaded = datasets.load_from_disk(str(version.path))
+    assert version.dataset().to_list() == loaded.to_list()
     assert loaded.column_names == version.schema.names
     assert [row["messages"][0]["content"] for row in loaded] == TEXTS
     frames = [pl.read_ipc_stream(version.path / shard.file) for shard in version.manifest.shards]

@@ -7,12 +7,16 @@ manifest. Opening checks the size of every shard; `table` maps the files into me
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from tulu_data.errors import StoreError
 from tulu_data.schema import Kind, version_schema
 from tulu_data.store.manifest import Manifest, read_manifest
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 SHORT = 8
 """Digits of a content id that people read and type."""
@@ -76,6 +80,12 @@ class Version:
             with pa.memory_map(str(self.path / shard.file)) as source, pa.ipc.open_stream(source) as reader:
                 for batch in reader:
                     yield batch.select(list(columns)) if columns is not None else batch
+
+    def dataset(self) -> "Dataset":
+        """Open the version as a `datasets.Dataset`, memory-mapped, as other trainers take it."""
+        from datasets import Dataset
+
+        return Dataset.load_from_disk(str(self.path))
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the whole version as one memory-mapped table."""
