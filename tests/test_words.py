@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from word_reference import ALPHABETS, EVERY, words
 
 from tulu_data.kernels.folding import fold, folding
-from tulu_data.kernels.words import MOST_POINTS, MOST_WORDS, next_word, read_words
+from tulu_data.kernels.words import MOST_POINTS, MOST_WORDS, hash_all, next_word
 
 texts = st.one_of(
     *(st.text(alphabet=letters, max_size=60) for letters in (*ALPHABETS.values(), EVERY)),
@@ -62,7 +62,8 @@ def test_hashes_stand_for_words(text):
         assert seen.setdefault(word, h) == h
     assert len(set(seen.values())) == len(seen)
     data = np.frombuffer(text.encode(), np.uint8)
-    assert read_words(data, 0, len(data), folding()).tolist() == [h for _, h, _, _ in found]
+    hashes = hash_all(data, np.array([0]), np.array([len(data)]), folding())[0]
+    assert hashes.tolist() == [h for _, h, _, _ in found]
 
 
 @given(texts, st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))

@@ -4,10 +4,8 @@ The one idea: a run is described by one flat mapping that a person can read, and
 it is reported before anything is loaded. Nothing here touches a model, data or a device.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -235,12 +233,6 @@ def differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[st
     """List the settings that change the result and differ, as `key: old -> new`."""
     keys = [k for k in new if k not in RESULT_NEUTRAL]
     return [f"{k}: {old.get(k)!r} -> {new[k]!r}" for k in keys if old.get(k) != new[k]]
-
-
-def config_id(config: SftConfig) -> str:
-    """Return a short hash of the settings that can change the result."""
-    kept = {k: v for k, v in to_mapping(config).items() if k not in RESULT_NEUTRAL}
-    return sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def with_model(config: SftConfig, model: str | None) -> SftConfig:

@@ -247,11 +247,6 @@ def spell_all(text: Bytes, begin: Ints, end: Ints, tables: Folding) -> Spelled:
     return Spelled(points=points[:written], ends=places[:, 0], characters=places[:, 1:], at=at)
 
 
-def read_words(text: Bytes, begin: int, end: int, tables: Folding) -> Hashes:
-    """Return the hashes of the words of `text[begin:end]`."""
-    return hash_all(text, np.array([begin]), np.array([end]), tables)[0]
-
-
 def _word_room(text: Bytes, begin: Ints, end: Ints) -> int:
     """Return a number that the words of some texts, and one more, never pass.
 

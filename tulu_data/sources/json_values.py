@@ -97,21 +97,6 @@ def dump(value: object) -> str:
         return json.dumps(value, ensure_ascii=False, default=str, separators=(",", ":"))
 
 
-def depth_above(value: object, limit: int) -> bool:
-    """Tell whether a value nests more than `limit` levels, without recursion."""
-    level = [value]
-    for _ in range(limit + 1):
-        level = [
-            child
-            for v in level
-            if isinstance(v, dict | list)
-            for child in (v.values() if isinstance(v, dict) else v)
-        ]
-        if not level:
-            return False
-    return True
-
-
 def batch_of_rows(
     rows: Sequence[Row],
     numbers: Sequence[int],

@@ -57,11 +57,6 @@ class Take(Spec):
             raise refuse(*mistakes)
         return self
 
-    @property
-    def mode(self) -> str:
-        """Name of the key that is given."""
-        return next(name for name in TAKES if getattr(self, name) is not None)
-
 
 def _out_of_bounds(take: Take) -> Iterator[Mistake]:
     """Refuse amounts that cannot be meant."""
