@@ -45,6 +45,21 @@ def test_an_instance_hit_by_many_records_counts_once():
     assert (row.instances_hit, row.records_hit, report.hits) == (1, 4, 4)
 
 
+def test_only_items_are_hits_and_other_matches_are_counted_beside_them():
+    index = build_index([suite(QUESTIONS, "town")])
+    found = scan([batch([[turn] for turn in QUESTIONS[:10]])], "sft", index).table
+    assert found["match"].to_pylist() == ["item"] * 10
+    words = ["item"] * 3 + ["template"] * 4 + ["partial"] * 2 + ["common"]
+    at = found.schema.get_field_index("match")
+    found = found.set_column(at, found.schema.field(at), pa.chunked_array([words], TEXT))
+    found = found.append_column("source", pa.repeat(pa.scalar("a", TEXT), 10))
+    report = make_report(index, found, {"a": 10})
+    (row,) = report.rows
+    assert (row.instances_hit, row.records_hit, row.templates, row.partials, row.common) == (3, 3, 4, 2, 1)
+    assert (row.share, row.contaminated, report.records_hit) == (0.03, True, {"a": 3})
+    assert (report.hits, report.other_matches) == (3, {"template": 4, "partial": 2, "common": 1})
+
+
 def test_a_report_is_plain_json():
     values = report_of({"a": QUESTIONS[:1]}).to_dict()
     assert json.loads(json.dumps(values)) == values

@@ -103,7 +103,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     found = audit(datasets, index, base=base, store=opened, reading=reading, workers=workers, say=say)
     say(f"{found.speed:,.0f} MB/s")
     _finish(found, index, write_audit(found, folder), folder, as_json=as_json)
-    if not found.scanned or (fail_on_hit and found.hits.num_rows):
+    if not found.scanned or (fail_on_hit and found.report.hits):
         sys.exit(1)
 
 
@@ -188,11 +188,13 @@ def _suite_table(suites: "Sequence[SuiteSummary]") -> "Table":
 
 
 def _print_hits(console: "Console", found: "Audit") -> None:
-    """Print one line per source and suite that share an instance."""
+    """Print one line per source and suite that share an instance; matches that are no hits stand beside."""
     rule = found.report.rule
-    rows = sorted(
-        (r for r in found.report.rows if r.instances_hit), key=lambda r: (-r.share, r.source, r.suite)
+    others = {m: f"{m}s" if m != "common" else m for m, n in found.report.other_matches.items() if n}
+    found_any = (
+        r for r in found.report.rows if r.instances_hit or any(getattr(r, name) for name in others.values())
     )
+    rows = sorted(found_any, key=lambda r: (-r.share, r.source, r.suite))
     if not rows:
         text = (
             f"[bold]no hits[/bold] by rule {rule.name}"
@@ -201,24 +203,28 @@ def _print_hits(console: "Console", found: "Audit") -> None:
         )
         console.print(f"\n{text}")
         return
-    made = table("source", "suite", "split", ">instances", ">hit", ">share", ">records hit", "verdict")
+    numbers = [">instances", ">hit", ">share", ">records hit", *(f">{name}" for name in others.values())]
+    made = table("source", "suite", "split", *numbers, "verdict")
     for row in rows:
         counts = (f"{row.instances:,}", f"{row.instances_hit:,}", percent(row.share), f"{row.records_hit:,}")
-        made.add_row(row.source, row.suite, row.split, *counts, row.verdict)
+        beside = (f"{getattr(row, name):,}" for name in others.values())
+        made.add_row(row.source, row.suite, row.split, *counts, *beside, row.verdict)
     console.print(f"\n[bold]hits[/bold] by rule {rule.name}")
     _print_table(console, made)
 
 
 def _print_examples(console: "Console", found: "Audit", index: "Index") -> None:
     """Print a few hits with the first line of what matched."""
+    import pyarrow.compute as pc
     from rich.markup import escape
 
     from tulu_data.decontaminate.audit import matched_text
 
-    if not found.hits.num_rows:
+    if not found.report.hits:
         return
     console.print("\n[bold]examples[/bold]")
-    for hit in found.hits.slice(0, SHOWN).to_pylist():
+    items = found.hits.filter(pc.equal(found.hits["match"], "item"))
+    for hit in items.slice(0, SHOWN).to_pylist():
         line = matched_text(index, hit).strip().split("\n", 1)[0]
         where = f"{hit['origin']} = {hit['suite']}/{hit['split']}/{hit['instance']} {hit['field']}"
         console.print(f"  {escape(where)}, overlap {hit['overlap']:.2f}", soft_wrap=True)
@@ -245,7 +251,7 @@ def _advice(found: "Audit") -> str:
         return (
             "next: name files that hold records, or say with --columns, --adapter or --kind how to read these"
         )
-    if not found.hits.num_rows:
+    if not found.report.hits:
         unseen = len(found.unscanned) + len(found.unreadable)
         seen = f" in what was scanned, but {unseen} of the datasets were not" if unseen else ""
         return f"next: nothing to remove{seen}; {step} keeps it so"

@@ -3,14 +3,16 @@
 from tulu_data.decontaminate.index import Index, build_index
 from tulu_data.decontaminate.report import Report, make_report
 from tulu_data.decontaminate.rules import RULES, Rule, rule_named
-from tulu_data.decontaminate.scan import HITS, Hits, scan
+from tulu_data.decontaminate.scan import HITS, MATCHES, Hits, Match, scan
 from tulu_data.decontaminate.suites import Suite, load_suites
 
 __all__ = [
     "HITS",
+    "MATCHES",
     "RULES",
     "Hits",
     "Index",
+    "Match",
     "Report",
     "Rule",
     "Suite",

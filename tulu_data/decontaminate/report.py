@@ -1,7 +1,8 @@
 """The report: per source, suite and split, how many eval instances were found.
 
 The one idea: a report is a plain value made from hits, the same for the command line, a version's
-manifest and a card; `to_dict` is its JSON form. It scans nothing and prints nothing.
+manifest and a card; `to_dict` is its JSON form. Only an `item` in a record is a hit that counts and
+judges a source; other matches are counted beside it. It scans nothing and prints nothing.
 """
 
 from collections.abc import Mapping
@@ -14,10 +15,13 @@ import pyarrow.compute as pc
 
 from tulu_data.decontaminate.index import Index
 from tulu_data.decontaminate.rules import Rule
+from tulu_data.decontaminate.scan import MATCHES
 from tulu_data.decontaminate.suites import Suite, bad_counts
 from tulu_data.kernels.ngrams import WHOLE
 
 _KEYS = ("source", "suite", "split")
+Counts = Mapping[tuple[Any, ...], tuple[int, int]]
+"""Instances and records by source, suite, split and match."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,12 @@ class ReportRow:
     instances: int
     instances_hit: int
     records_hit: int
+    templates: int
+    """Instances of which a record holds the wording with other numbers."""
+    partials: int
+    """Instances of which a record holds a part only."""
+    common: int
+    """Instances of which a record holds a common phrase only."""
     share: float
     """Instances hit, of all instances."""
     contaminated: bool
@@ -65,8 +75,11 @@ class Report:
     records: Mapping[str, int]
     """Records scanned of each source."""
     records_hit: Mapping[str, int]
-    """Records of each source with at least one hit."""
+    """Records of each source with at least one hit that counts."""
     hits: int
+    """Rows of the table of hits that count: those whose match is an item."""
+    other_matches: Mapping[str, int]
+    """The rest of its rows, by match."""
     rows: tuple[ReportRow, ...]
     """Every source with every split of every suite, found or not, in that order."""
 
@@ -84,6 +97,7 @@ class Report:
             "records": dict(self.records),
             "records_hit": dict(self.records_hit),
             "hits": self.hits,
+            "other_matches": dict(self.other_matches),
             "table": [asdict(row) for row in self.rows],
         }
 
@@ -94,12 +108,10 @@ def make_report(index: Index, hits: pa.Table, records: Mapping[str, int]) -> Rep
     `hits` has schema HITS and a column `source`; `records` names every source and the records scanned
     of it. A record's position must be unique within its source.
     """
-    distinct = hits.group_by(_KEYS).aggregate([("instance", "count_distinct"), ("record", "count_distinct")])
-    counts = {
-        tuple(row[key] for key in _KEYS): (row["instance_count_distinct"], row["record_count_distinct"])
-        for row in distinct.to_pylist()
-    }
-    per_source = hits.group_by("source").aggregate([("record", "count_distinct")])
+    counts = _counts(hits)
+    items = hits.filter(pc.equal(hits["match"], "item"))
+    per_source = items.group_by("source").aggregate([("record", "count_distinct")])
+    by_match = {row["values"]: row["counts"] for row in pc.value_counts(hits["match"]).to_pylist()}
     hit = {row["source"]: row["record_count_distinct"] for row in per_source.to_pylist()}
     suites = tuple(_summary(index, number, suite) for number, suite in enumerate(index.suites))
     rows = tuple(
@@ -109,21 +121,36 @@ def make_report(index: Index, hits: pa.Table, records: Mapping[str, int]) -> Rep
         for split, instances in suite.splits.items()
     )
     return Report(
-        rule=index.rule, suites=suites, records=dict(records), hits=hits.num_rows, rows=rows,
+        rule=index.rule, suites=suites, records=dict(records), hits=items.num_rows, rows=rows,
         records_hit={source: hit.get(source, 0) for source in records},
+        other_matches={match: by_match.get(match, 0) for match in MATCHES if match != "item"},
     )  # fmt: skip
 
 
-def _row(
-    rule: Rule, key: tuple[str, str, str], instances: int, counts: Mapping[tuple[Any, ...], tuple[Any, ...]]
-) -> ReportRow:
+def _counts(hits: pa.Table) -> Counts:
+    """Count distinct instances and records per source, suite, split and match."""
+    distinct = hits.group_by([*_KEYS, "match"]).aggregate(
+        [("instance", "count_distinct"), ("record", "count_distinct")]
+    )
+    return {
+        tuple(row[key] for key in (*_KEYS, "match")): (
+            row["instance_count_distinct"],
+            row["record_count_distinct"],
+        )
+        for row in distinct.to_pylist()
+    }
+
+
+def _row(rule: Rule, key: tuple[str, str, str], instances: int, counts: Counts) -> ReportRow:
     """Judge one source against one split."""
-    instances_hit, records_hit = counts.get(key, (0, 0))
+    found = {match: counts.get((*key, match), (0, 0)) for match in MATCHES}
+    instances_hit, records_hit = found["item"]
     share = instances_hit / instances
     contaminated = share > rule.source_threshold
     return ReportRow(
         source=key[0], suite=key[1], split=key[2], instances=instances, instances_hit=instances_hit,
-        records_hit=records_hit, share=share, contaminated=contaminated,
+        records_hit=records_hit, templates=found["template"][0], partials=found["partial"][0],
+        common=found["common"][0], share=share, contaminated=contaminated,
         verdict="contaminated" if contaminated else f"at most {rule.source_threshold:.0%}",
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ begin. Scanned are the user turns of a record (of the prompt, for preferences). 
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -23,18 +24,27 @@ from tulu_data.kernels.jit import is_compiled
 from tulu_data.kernels.words import Ints, hash_texts
 from tulu_data.schema import TEXT, Kind
 
+Match = Literal["item", "template", "partial", "common"]
+"""What of an eval instance a record holds.
+
+`item`: the instance itself. `template`: its wording with other numbers. `partial`: a part of it only.
+`common`: a phrase so common that it proves nothing. Only an item is contamination.
+"""
+MATCHES: tuple[Match, ...] = get_args(Match)
 RECORD_SPAN = pa.struct([("turn", pa.int32()), ("start", pa.int64()), ("end", pa.int64())])
 INSTANCE_SPAN = pa.struct([("start", pa.int64()), ("end", pa.int64())])
 HITS = pa.schema(
     [
         ("record", pa.int64()), ("id", TEXT), ("suite", TEXT), ("split", TEXT), ("instance", TEXT),
-        ("rule", TEXT), ("field", TEXT), ("overlap", pa.float64()),
+        ("rule", TEXT), ("field", TEXT), ("overlap", pa.float64()), ("match", TEXT),
+        ("information", pa.float64()),
         ("record_spans", pa.list_(RECORD_SPAN)), ("instance_spans", pa.list_(INSTANCE_SPAN)),
     ]
 )  # fmt: skip
 """Arrow schema of hits.
 
-`record` is the position in the scanned stream, from 0. Spans are half-open ranges of characters
+`record` is the position in the scanned stream, from 0. `match` is one of MATCHES; `information` is the
+rarity of the matched words in bits, 0.0 where the rule weighs none. Spans are half-open ranges of characters
 in the original texts: of message `turn` (from 0, all roles counted), and of the instance's `field`.
 """
 
@@ -154,7 +164,8 @@ def _table(position: int, ids: pa.Array, index: Index, evidence: Evidence) -> pa
         instances["split"], instances["id"],
         pa.repeat(pa.scalar(index.rule.name, TEXT), len(hits)),
         pa.array(FIELDS, TEXT).take(pa.array(index.field[unit])),
-        pa.array(hits[:, 2] / hits[:, 3]),
+        pa.array(hits[:, 2] / hits[:, 3]), pa.repeat(pa.scalar("item", TEXT), len(hits)),
+        pa.repeat(0.0, len(hits)),
         _lists(hits[:, 4], record_spans), _lists(hits[:, 5], instance_spans),
     ]  # fmt: skip
     return pa.table(columns, schema=HITS)

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tulu_data.decontaminate import Report, build_index, load_suites, make_report, scan
 from tulu_data.dedup.exact import first_of_each, prompt_keys
@@ -160,7 +161,9 @@ def _entries_of(parts: Sequence[Part], records: Index) -> tuple[Index, Index]:
 
 
 def _drop_hits(pool: Pool, entries: Index, hits: pa.Table) -> None:
-    """Drop the records that have a hit; the evidence is their strongest hit."""
+    """Drop the records that have a hit that is an item; the evidence is their strongest hit."""
+    items = pc.equal(hits["match"], "item")
+    entries, hits = entries[items.to_numpy()], hits.filter(items)
     pool.drop(entries, "decontaminate", "contaminated")
     rows = hits.select(["suite", "split", "instance", "field", "overlap"]).to_pylist()
     for entry, row in sorted(zip(entries.tolist(), rows, strict=True), key=lambda p: p[1]["overlap"]):
