@@ -1,5 +1,9 @@
 """Words as the kernel reads them, against the plain-Python reference, in many scripts."""
 
+import ctypes
+import mmap
+import string
+import sys
 import unicodedata
 
 import numpy as np
@@ -15,6 +19,16 @@ texts = st.one_of(
     *(st.text(alphabet=letters, max_size=60) for letters in (*ALPHABETS.values(), EVERY)),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
 )
+ascii_and_others = st.lists(
+    st.one_of(st.text(string.ascii_letters + " .,9", max_size=100), st.text(alphabet=EVERY, max_size=3)),
+    max_size=5,
+).map("".join)
+
+
+def whole(data):
+    """Return bytes as an array, with where its one text begins and ends."""
+    text = np.frombuffer(data, np.uint8)
+    return text, np.array([0]), np.array([len(text)])
 
 
 def read_bytes(data):
@@ -61,9 +75,44 @@ def test_hashes_stand_for_words(text):
     for word, h, _, _ in found:
         assert seen.setdefault(word, h) == h
     assert len(set(seen.values())) == len(seen)
-    data = np.frombuffer(text.encode(), np.uint8)
-    hashes = hash_all(data, np.array([0]), np.array([len(data)]), folding())[0]
+    hashes = hash_all(*whole(text.encode()), folding())[0]
     assert hashes.tolist() == [h for _, h, _, _ in found]
+
+
+@given(ascii_and_others, st.integers(0, 150), st.integers(0, 150))
+def test_a_text_amid_other_bytes_has_the_hashes_of_its_words(text, before, after):
+    data, around = text.encode(), b"Row9"
+    buffer = np.frombuffer((around * 40)[:before] + data + (around * 40)[:after], np.uint8)
+    hashes, _ = hash_all(buffer, np.array([before]), np.array([before + len(data)]), folding())
+    assert hashes.tolist() == [h for _, h, _, _ in read_bytes(data)]
+
+
+@given(st.text(string.ascii_letters + string.digits + " -", max_size=150), st.data())
+def test_a_word_has_one_hash_however_it_is_written(text, data):
+    disguises = {c: [c, c.swapcase(), chr(ord(c) + 0xFEE0), f"{c}\u00ad"] for c in text if c.isalnum()}
+    written = "".join(data.draw(st.sampled_from(disguises.get(c, [c]))) for c in text)
+    plain = hash_all(*whole(text.encode() + b" " * 100), folding())[0].tolist()
+    assert hash_all(*whole(written.encode() + b" " * 100), folding())[0].tolist() == plain
+    assert [h for _, h, _, _ in read_bytes(written.encode())] == plain
+
+
+def test_words_of_every_length_have_hashes_of_their_own():
+    written = [letter * size for letter in "ab0" for size in range(1, 150)]
+    found = hash_all(*whole(" ".join(written).encode()), folding())[0]
+    assert len(set(found.tolist())) == len(written)
+    assert found.tolist() == [h for _, h, _, _ in read_bytes(" ".join(written).encode())]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the system for a page that cannot be read")
+def test_nothing_beyond_the_end_of_the_array_is_read():
+    page = mmap.PAGESIZE
+    memory = mmap.mmap(-1, 2 * page)
+    text = np.frombuffer(memory, np.uint8)[:page]
+    beyond = ctypes.c_void_p(text.ctypes.data + page)
+    assert ctypes.CDLL(None, use_errno=True).mprotect(beyond, page, 0) == 0
+    for size in range(1, 100):
+        text[:] = np.frombuffer((b"x" * size + b" ") * page, np.uint8)[:page]
+        assert len(hash_all(*whole(text), folding())[0]) == -(-page // (size + 1))
 
 
 @given(texts, st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))

@@ -11,7 +11,6 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,14 +66,10 @@ def _marked(ranges: tuple[tuple[int, int], ...]) -> bytes:
 _IS_IGNORED, _IS_UNSPACED = _marked(_IGNORED), _marked(_UNSPACED)
 
 
-class Folding(NamedTuple):
-    """What each code point becomes, as arrays that a kernel takes as they are."""
-
-    letters: NDArray[np.uint64]
-    """What each ASCII character adds to a word's hash, 0 where it separates."""
-    points: NDArray[np.int32]
-    """First the place of the page of each 128 code points. Pages hold `(folded - code point) << 3 | class`
-    or `place of an expansion << 3 | EXPANDS`; an expansion is a count, then as many `folded << 3 | class`."""
+Folding = NDArray[np.int32]
+"""What each code point becomes: first the place of the page of each 128 code points. Pages hold
+`(folded - code point) << 3 | class` or `place of an expansion << 3 | EXPANDS`; an expansion is a count,
+then as many `folded << 3 | class`."""
 
 
 def spread(number: np.uint64) -> np.uint64:
@@ -98,7 +93,7 @@ def folding() -> Folding:
     first, last = _HANGUL
     entries[first : last + 1] = (len(expansions) + 4 * np.arange(last + 1 - first)) << CLASS_BITS | EXPANDS
     expanded = np.concatenate([np.array(expansions, np.int32), hangul.ravel()])
-    return _frozen(_letters(entries), _paged(entries, expanded))
+    return _paged(entries, expanded)
 
 
 def _looked_up() -> Iterator[int]:
@@ -157,14 +152,8 @@ def _hangul() -> NDArray[np.int32]:
     return np.stack([count, *(j << CLASS_BITS | WORD for j in jamo)], axis=1).astype(np.int32)
 
 
-def _letters(entries: NDArray[np.int32]) -> NDArray[np.uint64]:
-    """Return what each of the first 128 code points adds to a hash."""
-    folded = (np.arange(128) + (entries[:128] >> CLASS_BITS)).astype(np.uint64)
-    return np.where(entries[:128] & 7 == WORD, spread(folded * PRIME), 0).astype(np.uint64)  # type: ignore[arg-type]
-
-
-def _paged(entries: NDArray[np.int32], expanded: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Lay out pages, equal ones once, and expansions as one array with places from its start."""
+def _paged(entries: NDArray[np.int32], expanded: NDArray[np.int32]) -> Folding:
+    """Lay out pages, equal ones once, and expansions as one read-only array, places from its start."""
     rows = entries.reshape(-1, 1 << PAGE_BITS)
     kept: dict[bytes, int] = {}
     which = [kept.setdefault(row.tobytes(), len(kept)) for row in rows]
@@ -172,10 +161,6 @@ def _paged(entries: NDArray[np.int32], expanded: NDArray[np.int32]) -> NDArray[n
     base = len(which) + len(pages)
     pages[pages & 7 == EXPANDS] += base << CLASS_BITS
     places = (np.array(which, np.int32) << PAGE_BITS) + len(which)
-    return np.concatenate([places.astype(np.int32), pages, expanded])
-
-
-def _frozen(letters: NDArray[np.uint64], points: NDArray[np.int32]) -> Folding:
-    """Make the arrays read-only, so that kernels are compiled for one kind of array."""
-    letters.flags.writeable = points.flags.writeable = False
-    return Folding(letters, points)
+    table: Folding = np.concatenate([places.astype(np.int32), pages, expanded])
+    table.flags.writeable = False
+    return table

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tulu_data.kernels.bits import BLOCK, classes, load, lowest, multiply
 from tulu_data.kernels.folding import (
     ACCENT,
     CLASS_BITS,
@@ -39,10 +40,13 @@ MOST_POINTS = 6
 MOST_WORDS = 2
 """Words per byte of text, at most (U+FDFA: 4 words from 3 bytes)."""
 
-_SEED = np.uint64(0x2545F4914F6CDD1D)
-_ZERO, _ONE = np.uint64(0), np.uint64(1)
+_SEED, _SALT = np.uint64(0x2545F4914F6CDD1D), np.uint64(0xE7037ED1A0B428DB)
+_ZERO, _ONE, _TWO, _THREE, _LOAD, _LOADS = (np.uint64(number) for number in (0, 1, 2, 3, 8, 16))
+_ALL, _LOWER = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0x2020202020202020)
+_BLOCK, _REACH = np.uint64(BLOCK), np.uint64(BLOCK + 16)
 _TURN, _BACK = np.uint64(11), np.uint64(53)
 _HIGH = np.uint64(0x8080808080808080)
+_ASCII = 0x80
 _CLASS = (1 << CLASS_BITS) - 1
 _PAGE = (1 << PAGE_BITS) - 1
 
@@ -74,7 +78,7 @@ def signed(number: np.unsignedinteger[Any] | np.signedinteger[Any]) -> int:
 def decode(text: Bytes, i: int, end: int) -> tuple[int, int]:
     """Return the code point that starts at byte `i` and its width; a broken one is U+FFFD of width 1."""
     b = signed(text[i])
-    if b < 0x80:
+    if b < _ASCII:
         return b, 1
     width = 1 + (b >= 0xC2) + (b >= 0xE0) + (b >= 0xF0)
     if width == 1 or b >= 0xF5 or i + width > end:
@@ -98,6 +102,26 @@ def _emit(out: Points, point: int, accent: bool) -> None:
     out[at] = point
 
 
+@inner
+def _joined(h: np.uint64, low: np.uint64, high: np.uint64) -> np.uint64:
+    """Return the hash of an ASCII word that goes on for up to 16 letters."""
+    return multiply(h ^ low, high ^ _SALT)
+
+
+@inner
+def _lettered(
+    h: np.uint64, low: np.uint64, high: np.uint64, size: np.uint64, letter: np.uint64
+) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+    """Append a letter to an ASCII word: the hash so far, and the last letters with their number."""
+    if size == _LOADS:
+        h, low, high, size = _joined(h, low, high), _ZERO, _ZERO, _ZERO
+    if size < _LOAD:
+        low |= letter << (size << _THREE)
+    else:
+        high |= letter << (size - _LOAD << _THREE)
+    return h, low, high, size + _ONE
+
+
 @kernel
 def next_word(text: Bytes, i: int, part: int, end: int, tables: Folding, out: Points) -> Word:
     """Return the next word of `text[i:end]`.
@@ -105,59 +129,85 @@ def next_word(text: Bytes, i: int, part: int, end: int, tables: Folding, out: Po
     Unless `out` is empty, the word's folded code points are written from out[1] on and counted in
     out[0]; accents stand negated and sorted, so that equal words are equal arrays.
     """
-    h, first, stop, single, points = _SEED, -1, i, False, tables.points
+    h, first, stop, single = _SEED, -1, i, False
+    plain, short, low, high, size = True, _SEED, _ZERO, _ZERO, _ZERO
     if len(out):
         out[0] = 0
     while i < end:
         point, width = decode(text, i, end)
-        element, count, at = signed(points[signed(points[point >> PAGE_BITS]) + (point & _PAGE)]), 1, 0
+        element, count, at = signed(tables[signed(tables[point >> PAGE_BITS]) + (point & _PAGE)]), 1, 0
         if element & _CLASS == EXPANDS:
             at = (element >> CLASS_BITS) + 1
-            count = signed(points[at - 1])
+            count = signed(tables[at - 1])
         else:
             element += point << CLASS_BITS
         while part < count:
             if at:
-                element = signed(points[at + part])
+                element = signed(tables[at + part])
             kind, point = element & _CLASS, element >> CLASS_BITS
             starts = WORD <= kind <= SINGLE
             if first >= 0 and (kind == SEPARATES or (starts and (single or kind == SINGLE))):
-                return h, first, stop, i, part
+                return _joined(short, low, high) if plain else h, first, stop, i, part
             if starts and first < 0:
                 first, single = i, kind == SINGLE
             if first >= 0 and kind != IGNORED:
-                if kind != ACCENT:
-                    h = h << _TURN | h >> _BACK
-                h += mixed(np.uint64(point) * PRIME)
+                h = (h if kind == ACCENT else h << _TURN | h >> _BACK) + mixed(np.uint64(point) * PRIME)
+                plain &= point < _ASCII
+                if plain:
+                    short, low, high, size = _lettered(short, low, high, size, np.uint64(point))
                 if len(out):
                     _emit(out, point, kind == ACCENT)
                 stop = i + width
             part += 1
         i += width
         part = 0
-    return h, first, stop, i, part
+    return _joined(short, low, high) if plain else h, first, stop, i, part
+
+
+@inner
+def _letters(text: Bytes, at: np.uint64, size: np.uint64) -> np.uint64:
+    """Return the next letters and digits of a word in lower case, eight at most, of `size` that are left."""
+    # Of letters and digits, this bit tells upper case alone; shifted twice, since 64 would be too far.
+    unused = (_LOAD - min(size, _LOAD)) << _TWO
+    return (load(text, at) | _LOWER) & (_ALL >> unused >> unused)
 
 
 @inner
 def _hash_ascii(
-    text: Bytes, i: np.uint64, stop: np.uint64, letters: Hashes, hashes: Hashes, count: np.uint64
-) -> tuple[np.uint64, np.uint64, np.uint64]:
-    """Hash ASCII words from byte `i` on; return where ASCII ends, the new count, and 1 inside a word.
+    text: Bytes, i: np.uint64, stop: np.uint64, hashes: Hashes, count: np.uint64
+) -> tuple[np.uint64, np.uint64]:
+    """Hash ASCII words from byte `i` on; return where they end, and the new count.
 
-    Every byte stores the hash so far and a separator moves on: no branch that can be guessed wrong.
+    They end at `stop`, before a word that is not ASCII or longer than a block, or near the end of the
+    array, of which nothing beyond is read.
     Unsigned, because numba looks at every signed index for counting from the end.
     """
-    h, inside = _SEED, _ZERO
-    while i < stop and text[i] < 128:
-        letter = letters[text[i]]
-        hashes[count] = h
-        now = np.uint64(letter != 0)
-        count += inside & (now ^ _ONE)
-        inside = now
-        h = (h << _TURN | h >> _BACK) + letter if letter else _SEED
-        i += _ONE
-    hashes[count] = h
-    return i, count, inside
+    while i < stop and i + _REACH <= np.uint64(len(text)):
+        inside, beyond = classes(text, i)
+        room = min(stop - i, _BLOCK)
+        kept = _ALL >> (_BLOCK - room)
+        cut = beyond & kept & (~beyond + _ONE)
+        inside &= kept if cut == 0 else cut - _ONE
+        begins, ends = inside & ~(inside << _ONE), ~inside & (inside << _ONE) & ~cut
+        while ends:
+            at = lowest(begins)
+            size = lowest(ends) - at
+            at += i
+            high = _letters(text, at + _LOAD, max(size, _LOAD) - _LOAD)
+            h = _joined(_SEED, _letters(text, at, size), high)
+            while size > _LOADS:
+                at, size = at + _LOADS, size - _LOADS
+                high = _letters(text, at + _LOAD, max(size, _LOAD) - _LOAD)
+                h = _joined(h, _letters(text, at, size), high)
+            hashes[count] = h
+            count += _ONE
+            begins &= begins - _ONE
+            ends &= ends - _ONE
+        whole = begins == 0
+        i += min(lowest(begins), lowest(cut), room)
+        if cut or not (whole or lowest(begins)):
+            break
+    return i, count
 
 
 @kernel
@@ -168,21 +218,16 @@ def hash_texts(
 
     `nothing` is an empty array to write into.
     """
-    letters, count = tables.letters, _ZERO
+    count = _ZERO
     for k in range(len(begin)):
         at[k] = count
         # A plain 0 would be a type of its own at first, and `next_word` be compiled for it.
         i, part, stop = begin[k], 0 * begin[k], end[k]
         while i < stop:
-            start, inside = i, _ZERO
-            if part == 0:
-                j, count, inside = _hash_ascii(text, np.uint64(i), np.uint64(stop), letters, hashes, count)
+            if part == 0 and text[i] < _ASCII:
+                j, count = _hash_ascii(text, np.uint64(i), np.uint64(stop), hashes, count)
                 i = np.int64(j)
-            if i == stop:
-                count += inside
-            else:
-                while inside and i > start and letters[text[i - 1]] != 0:
-                    i -= 1
+            if i < stop:
                 h, first, _, i, part = next_word(text, i, part, stop, tables, nothing)
                 hashes[count] = h
                 count += np.uint64(first >= 0)
