@@ -6,13 +6,16 @@ Usage: python bench/planted_corpus.py DATA OUT [--seed N] [--megabytes M], DATA 
     OUT/peer/*.jsonl      the same documents in the same order, id and text: what the peers read
     OUT/evals/            the suites, in our layout and in the eval_key layout
     OUT/labels.jsonl      a row per planted document: form, variant, match to expect, the instance's names
+    OUT/bulk.jsonl        which hosts each bulk document joins
     OUT/about.json        seed and counts
 
-The seed draws instances, edits and hosts. Document ids begin with `host` (each text once), `bulk` (texts
-of hosts joined until the size is reached; repeated text, there for speed and memory) or `leak`.
+The seed draws instances, edits and hosts. Document ids begin with `host` (each text once; the id is a hash
+of the text, so it is the same under every seed), `bulk` (texts of hosts joined until the size is reached;
+repeated text, there for speed and memory) or `leak`.
 """
 
 import argparse
+import hashlib
 import itertools
 import json
 import random
@@ -41,6 +44,8 @@ WEIGHTS = {
 """Instances of each suite among the leaks of one form."""
 WORDS = 8
 """A leaked question has at least so many words with a letter in them."""
+JOINT = "\n\n"
+"""What stands between texts that are joined."""
 REPLY = "Thank you."
 """Completion of every document: what is planted lies in the prompt."""
 
@@ -52,6 +57,8 @@ class Document:
     id: str
     turns: Turns
     label: dict[str, object] | None = None
+    parts: list[str] = field(default_factory=list)
+    """Texts that a bulk document joins."""
 
     @property
     def text(self) -> str:
@@ -181,7 +188,7 @@ def surround(text: str, times: int, hosts: list[str], rng: random.Random) -> str
         parts.append(rng.choice(hosts))
         size += len(parts[-1])
     parts.insert(rng.randint(0, len(parts)), text)
-    return "\n\n".join(parts)
+    return JOINT.join(parts)
 
 
 def choose(
@@ -247,7 +254,7 @@ def prepare(data: Path, rng: random.Random) -> tuple[Soil, list[Turns], list[str
     some = [text for text in dict.fromkeys(hosts(data / "train")) if text.strip()]
     many = [text for text in dict.fromkeys(many_hosts(data / "train")) if text]
     zh = list(dict.fromkeys(dialogues(data / "train")))
-    talks = list(chats(data / "train"))
+    talks = [list(turns) for turns in dict.fromkeys(map(tuple, chats(data / "train")))]
     rest = HOSTS - len(some) - len(zh) - len(talks)
     own = some + zh + rng.sample(many, rest)
     words = [word for text in rng.sample(some, 5000) for word in text.split() if word.isascii()]
@@ -255,6 +262,11 @@ def prepare(data: Path, rng: random.Random) -> tuple[Soil, list[Turns], list[str
         rng=rng, hosts=some + many, chinese=zh, words=words, characters="".join(zh[:100]).replace("\n", "")
     )
     return soil, talks, own
+
+
+def host_id(text: str) -> str:
+    """Name a host by its text."""
+    return f"host-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def bulk(soil: Soil, size: int) -> Iterator[Document]:
@@ -266,7 +278,8 @@ def bulk(soil: Soil, size: int) -> Iterator[Document]:
         length = BULK * soil.rng.uniform(0.5, 1.5)
         while sum(map(len, parts)) < length:
             parts.append(soil.rng.choice(soil.hosts))
-        made = Document(id=f"bulk-{k:06d}", turns=[("user", "\n\n".join(parts)), ("assistant", REPLY)])
+        turns: Turns = [("user", JOINT.join(parts)), ("assistant", REPLY)]
+        made = Document(id=f"bulk-{k:06d}", turns=turns, parts=parts)
         size -= len(made.text.encode())
         yield made
 
@@ -278,8 +291,8 @@ def documents(data: Path, instances: list[Instance], seed: int, megabytes: float
     soil.pool, names = choose(instances, rng)
     made = list(leaks(soil, names))
     made += [
-        Document(id=f"host-{k:06d}", turns=turns)
-        for k, turns in enumerate([*([("user", text), ("assistant", REPLY)] for text in own), *talks])
+        Document(id=host_id("\n".join(text for _, text in turns[:-1])), turns=turns)
+        for turns in (*([("user", text), ("assistant", REPLY)] for text in own), *talks)
     ]
     size = sum(len(one.text.encode()) for one in made)
     made += bulk(soil, int(megabytes * 1e6) - size)
@@ -299,6 +312,10 @@ def write(corpus: list[Document], out: Path) -> dict[str, float]:
         _jsonl(out / f"train/{name}.jsonl", map(_row, part))
     labels = sorted(({"id": one.id, **one.label} for one in corpus if one.label), key=lambda row: row["id"])
     _jsonl(out / "labels.jsonl", labels)
+    joined = (
+        {"id": one.id, "parts": [[host_id(p), len(p)] for p in one.parts]} for one in corpus if one.parts
+    )
+    _jsonl(out / "bulk.jsonl", joined)
     kinds = Counter(one.id.split("-")[0] for one in corpus)
     size = sum(len(one.text.encode()) for one in corpus) / 1e6
     return {"documents": len(corpus), **kinds, "chats": len(corpus) - len(plain), "megabytes": round(size, 1)}
