@@ -1,5 +1,6 @@
 """`tulu-data decontaminate` from the outside: what it prints, writes and refuses."""
 
+import hashlib
 import json
 
 import pyarrow.parquet as pq
@@ -10,6 +11,7 @@ from tulu_data.cli.decontaminate import command
 from tulu_data.cli.main import VERBS
 from tulu_data.errors import TuluDataError
 from tulu_data.report.tables import percent
+from tulu_data.specs.decisions import Decision, Decisions, write_decisions
 
 LEAK = "Natalia sold clips to 48 of her friends in April, and then she sold half as many in May."
 
@@ -271,3 +273,46 @@ def test_a_workspace_without_data_says_what_to_name(workspace):
     (workspace / "data").rmdir()
     done = run()
     assert "no dataset to scan" in str(done.exception)
+
+
+def kept(workspace, name="decontamination.yaml"):
+    """Decide that every hit of the last report is none."""
+    hits = pq.read_table(workspace / "reports/decontamination/hits.parquet").to_pylist()
+    found = [
+        Decision(decision="keep", suite=h["suite"], split=h["split"], instance=h["instance"], record=h["id"])
+        for h in hits
+    ]
+    write_decisions(workspace / name, Decisions(version=1, decisions=tuple(found)))
+
+
+def test_the_workspaces_decisions_are_obeyed_and_leave_nothing_to_fail_on(workspace):
+    assert run("--fail-on-hit").exit_code == 1
+    kept(workspace)
+    done = run("--fail-on-hit")
+    assert done.exit_code == 0, done.output
+    assert "no hits by rule tulu3" not in done.stdout
+    row = next(line for line in done.stdout.splitlines() if line.startswith("data/b/part-0.jsonl  tiny"))
+    assert row.split()[3:] == ["2", "0", "0.00%", "0", "1", "at", "most", "2%"]
+    report = json.loads((workspace / "reports/decontamination/report.json").read_text())
+    assert report["decisions"] == {"keep": 1, "drop": 0, "unmet": []}
+    assert (report["hits"], report["other_matches"]["keep"]) == (0, 1)
+
+
+def test_other_decisions_can_be_named_and_what_they_miss_is_said(workspace):
+    run()
+    kept(workspace, "elsewhere.yaml")
+    done = run("data/a/part-0.jsonl", "--decisions", "elsewhere.yaml")
+    assert "warning: decisions that met no hit: 1 no such hit here; report.json names them\n" in done.stderr
+    missing = run("--decisions", "gone.yaml")
+    assert isinstance(missing.exception, TuluDataError)
+    assert str(missing.exception) == "gone.yaml:1:1 no such file"
+
+
+def test_a_report_says_how_to_find_its_files_again(workspace):
+    run()
+    report = json.loads((workspace / "reports/decontamination/report.json").read_text())
+    assert report["bases"] == {"datasets": "../..", "suites": "../.."}
+    digest = hashlib.sha256((workspace / "data/b/part-0.jsonl").read_bytes()).hexdigest()
+    files = {name: value for account in report["datasets"] for name, value in account["files"].items()}
+    assert files["data/b/part-0.jsonl"] == digest
+    assert list(report["suites"][0]["files"]) == ["evals/tiny.jsonl"]

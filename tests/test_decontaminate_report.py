@@ -57,7 +57,7 @@ def test_only_items_are_hits_and_other_matches_are_counted_beside_them():
     (row,) = report.rows
     assert (row.instances_hit, row.records_hit, row.templates, row.partials, row.common) == (3, 3, 4, 2, 1)
     assert (row.share, row.contaminated, report.records_hit) == (0.03, True, {"a": 3})
-    assert (report.hits, report.other_matches) == (3, {"template": 4, "partial": 2, "common": 1})
+    assert (report.hits, report.other_matches) == (3, {"template": 4, "partial": 2, "common": 1, "keep": 0})
 
 
 def test_a_report_is_plain_json():
@@ -65,7 +65,8 @@ def test_a_report_is_plain_json():
     assert json.loads(json.dumps(values)) == values
     assert values["rule"] == "tulu3"
     assert values["suites"][1] == {
-        "name": "other", "path": "evals/other.jsonl", "sha256": "0" * 64, "splits": {"test": 1},
+        "name": "other", "path": "evals/other.jsonl", "sha256": "0" * 64,
+        "files": {"evals/other.jsonl": "0" * 64}, "splits": {"test": 1},
         "instances": 1, "unmatchable": 0, "whole_turn_only": 1, "bad_rows": {},
     }  # fmt: skip
 

@@ -73,7 +73,8 @@ def test_decontaminate_drops_the_record_and_keeps_the_evidence(place: Place) -> 
     (dropped,) = side(version, "dropped")
     assert (dropped["origin"], dropped["reason"]) == ("b.jsonl:8", "contaminated")
     assert json.loads(dropped["evidence"]) == {
-        "suite": "trains", "split": "test", "instance": "t1", "field": "question", "overlap": 1.0,
+        "suite": "trains", "split": "test", "instance": "t1", "field": "question", "rule": "tulu3",
+        "overlap": 1.0, "match": "item",
     }  # fmt: skip
     (hit,) = side(version, "hits")
     assert (hit["source"], hit["origin"], hit["instance"], hit["id"]) == (

@@ -232,7 +232,7 @@ MISTAKES = [
     (
         "an unknown action",
         steps("step: decontaminate, against: [e/], action: dorp", rest=""),
-        "6:50 steps[0].action: expected one of drop, flag, found 'dorp'; did you mean 'drop'?",
+        "6:50 steps[0].action: expected one of drop, drop_source, flag, found 'dorp'; did you mean 'drop'?",
     ),
     (
         "decontaminate twice",

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from tulu_data.cli.console import print_json, results, stage, warn
-from tulu_data.cli.options import json_option, open_store, store_option, workers_option, workspace_root
+from tulu_data.cli.options import (
+    decisions_option,
+    json_option,
+    open_decisions,
+    open_store,
+    store_option,
+    workers_option,
+    workspace_root,
+)
 from tulu_data.report.tables import percent, table
 from tulu_data.schema import KINDS, Kind
 from tulu_data.specs.source import ADAPTERS, Adapter
@@ -23,6 +31,8 @@ if TYPE_CHECKING:
     from tulu_data.decontaminate.audit import Audit
     from tulu_data.decontaminate.report import SuiteSummary
 
+OTHERS = {"template": "templates", "partial": "partials", "common": "common", "keep": "kept"}
+"""Columns of the table of hits for what is no hit, by what it counts as."""
 SHOWN = 5
 """Hits printed as examples; all are in hits.parquet."""
 MANY_SUITES = 20
@@ -66,13 +76,14 @@ def _parts(_context: click.Context, _option: click.Parameter, given: tuple[str, 
     "--out", type=click.Path(file_okay=False, path_type=Path),
     help=f"Folder for hits.parquet and report.json (default: {REPORTS.as_posix()} in the workspace).",
 )  # fmt: skip
+@decisions_option
 @workers_option
 @json_option
-@click.option("--fail-on-hit", is_flag=True, help="Exit with 1 when there is a hit (for CI).")
+@click.option("--fail-on-hit", is_flag=True, help="Exit with 1 when a hit is left after decisions (for CI).")
 def command(  # noqa: PLR0913, PLR0917 - one for each option
     datasets: tuple[str, ...], against: tuple[str, ...], rule: str, kind: Kind | None, adapter: Adapter,
-    columns: dict[str, str], store: Path | None, out: Path | None, workers: int | None, as_json: bool,
-    fail_on_hit: bool,
+    columns: dict[str, str], store: Path | None, out: Path | None, decisions: Path | None,
+    workers: int | None, as_json: bool, fail_on_hit: bool,
 ) -> None:  # fmt: skip
     """Find eval instances inside training data, with evidence.
 
@@ -92,6 +103,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     here = Path.cwd()
     root = workspace_root(here)
     opened, folder = open_store(store, root), out or root / REPORTS
+    decided = open_decisions(decisions, root)
     say = stage if sys.stderr.isatty() else _silent
     chosen = rule_named(rule)
     if not is_ready():
@@ -100,9 +112,12 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     say(f"{len(index.suites)} suites, {sum(s.instances.num_rows for s in index.suites):,} eval instances")
     reading = Reading(kind=kind, adapter=adapter, columns=columns, skip=(folder, opened.root))
     base = here if datasets else root
-    found = audit(datasets, index, base=base, store=opened, reading=reading, workers=workers, say=say)
+    found = audit(
+        datasets, index, base=base, store=opened, reading=reading, decisions=decided, workers=workers, say=say
+    )
     say(f"{found.speed:,.0f} MB/s")
-    _finish(found, index, write_audit(found, folder), folder, as_json=as_json)
+    report = write_audit(found, folder, base=base, suites_base=here)
+    _finish(found, index, report, folder, as_json=as_json)
     if not found.scanned or (fail_on_hit and found.report.hits):
         sys.exit(1)
 
@@ -115,6 +130,8 @@ def _finish(
     found: "Audit", index: "Index", report: dict[str, object], folder: Path, *, as_json: bool
 ) -> None:
     """Print the report, and warn of datasets of which nothing was seen."""
+    from tulu_data.decontaminate.decisions import summed
+
     if as_json:
         print_json(report)
     else:
@@ -126,6 +143,8 @@ def _finish(
             else "it has no rows"
         )
         warn(f"{account.dataset}: {what}; nothing was looked at")
+    if found.decided.unmet:
+        warn(f"decisions that met no hit: {summed(found.decided.unmet)}; report.json names them")
 
 
 def _print(found: "Audit", index: "Index", folder: Path) -> None:
@@ -190,10 +209,8 @@ def _suite_table(suites: "Sequence[SuiteSummary]") -> "Table":
 def _print_hits(console: "Console", found: "Audit") -> None:
     """Print one line per source and suite that share an instance; matches that are no hits stand beside."""
     rule = found.report.rule
-    others = {m: f"{m}s" if m != "common" else m for m, n in found.report.other_matches.items() if n}
-    found_any = (
-        r for r in found.report.rows if r.instances_hit or any(getattr(r, name) for name in others.values())
-    )
+    others = [OTHERS[match] for match, count in found.report.other_matches.items() if count]
+    found_any = (r for r in found.report.rows if r.instances_hit or any(getattr(r, name) for name in others))
     rows = sorted(found_any, key=lambda r: (-r.share, r.source, r.suite))
     if not rows:
         text = (
@@ -203,11 +220,11 @@ def _print_hits(console: "Console", found: "Audit") -> None:
         )
         console.print(f"\n{text}")
         return
-    numbers = [">instances", ">hit", ">share", ">records hit", *(f">{name}" for name in others.values())]
+    numbers = [">instances", ">hit", ">share", ">records hit", *(f">{name}" for name in others)]
     made = table("source", "suite", "split", *numbers, "verdict")
     for row in rows:
         counts = (f"{row.instances:,}", f"{row.instances_hit:,}", percent(row.share), f"{row.records_hit:,}")
-        beside = (f"{getattr(row, name):,}" for name in others.values())
+        beside = (f"{getattr(row, name):,}" for name in others)
         made.add_row(row.source, row.suite, row.split, *counts, *beside, row.verdict)
     console.print(f"\n[bold]hits[/bold] by rule {rule.name}")
     _print_table(console, made)
@@ -219,11 +236,12 @@ def _print_examples(console: "Console", found: "Audit", index: "Index") -> None:
     from rich.markup import escape
 
     from tulu_data.decontaminate.audit import matched_text
+    from tulu_data.decontaminate.report import counted_as
 
     if not found.report.hits:
         return
     console.print("\n[bold]examples[/bold]")
-    items = found.hits.filter(pc.equal(found.hits["match"], "item"))
+    items = found.hits.filter(pc.equal(counted_as(found.hits), "item"))
     for hit in items.slice(0, SHOWN).to_pylist():
         line = matched_text(index, hit).strip().split("\n", 1)[0]
         where = f"{hit['origin']} = {hit['suite']}/{hit['split']}/{hit['instance']} {hit['field']}"

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from tulu_data.specs.decisions import DECISIONS_FILE, Decisions, read_decisions
 from tulu_data.specs.workspace import WORKSPACE_FILE, read_workspace
 from tulu_data.store import Store
 from tulu_data.store.store import STORE_ENV
@@ -30,6 +31,14 @@ def workers_option(function: F) -> F:
     )(function)
 
 
+def decisions_option(function: F) -> F:
+    """Add --decisions to a command."""
+    return click.option(
+        "--decisions", type=click.Path(dir_okay=False, path_type=Path),
+        help=f"File of decisions on hits (default: {DECISIONS_FILE} of the workspace, where there is one).",
+    )(function)  # fmt: skip
+
+
 def json_option(function: F) -> F:
     """Add --json to a command."""
     return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(function)
@@ -46,3 +55,9 @@ def workspace_root(start: Path) -> Path:
 def open_store(given: Path | None, root: Path) -> Store:
     """Return the store that was asked for, else the workspace's."""
     return Store(given if given is not None else root / read_workspace(root).store)
+
+
+def open_decisions(given: Path | None, root: Path) -> Decisions:
+    """Read the decisions that were asked for, else the workspace's; there need not be any."""
+    path = given or root / DECISIONS_FILE
+    return Decisions(version=1) if given is None and not path.is_file() else read_decisions(path)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
     from tulu_data.store import Version
 
+DONE = {
+    "drop": "dropped", "drop_source": "dropped, and contaminated sources whole", "flag": "kept and flagged",
+}  # fmt: skip
+"""What became of records with a hit, by the action of the step."""
 CUT = 300
 """Characters of a turn that are shown."""
 
@@ -85,11 +89,9 @@ def _print_accounts(console: "Console", version: "Version") -> None:
                     row["suite"], row["split"], f"{row['instances']:,}", f"{row['instances_hit']:,}",
                     percent(row["share"]), row["source"], verdict,
                 )  # fmt: skip
-        done = "dropped" if d["action"] == "drop" else "kept and flagged"
         count = sum(d["records_hit"].values())
-        console.print(
-            f"\nrule {d['rule']} against {len(d['suites'])} suites: {count:,} records with a hit, {done}"
-        )
+        told = f"{count:,} records with a hit, {DONE[d['action']]}"
+        console.print(f"\nrule {d['rule']} against {len(d['suites'])} suites: {told}")
         if made.row_count:
             console.print(made)
     for text in m.warnings:

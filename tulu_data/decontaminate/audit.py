@@ -6,6 +6,7 @@ dropped and nothing is printed here.
 """
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tulu_data.decontaminate.decisions import NO_DECISIONS, Decided, decide
 from tulu_data.decontaminate.index import Index
 from tulu_data.decontaminate.report import Report, make_report
 from tulu_data.decontaminate.scan import HITS, scan
@@ -23,6 +25,7 @@ from tulu_data.errors import SourceError
 from tulu_data.schema import TEXT, Kind
 from tulu_data.sources.files import find_files
 from tulu_data.sources.records import open_records, outside
+from tulu_data.specs.decisions import Decisions
 from tulu_data.specs.source import Adapter
 from tulu_data.store import Store, Version
 
@@ -30,7 +33,10 @@ DATA_FOLDER = "data"
 """Folder of a workspace whose files are scanned when no dataset is named."""
 
 FOUND = pa.schema([("dataset", TEXT), ("source", TEXT), ("origin", TEXT), *HITS])
-"""Arrow schema of an audit's hits: HITS with where each record came from. `record` counts in its dataset."""
+"""Arrow schema of an audit's hits: HITS with where each record came from. `record` counts in its dataset.
+
+A column `decision` follows them: `keep`, `drop` or null.
+"""
 
 Placed = tuple[pa.RecordBatch, pa.Array, pa.Array]
 """A batch, and the source and the origin (`file:row`) of each of its records."""
@@ -47,6 +53,8 @@ class Dataset:
     quarantined: dict[str, int]
     """Rows that are no records, by reason."""
     batches: Callable[[], Iterator[Placed]]
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Sha256 of each file that it was read from, by origin; a version is named by its content instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +80,8 @@ class Account:
     scanned: int
     text_bytes: int
     """Bytes of user turns that were scanned."""
+    files: Mapping[str, str]
+    """Sha256 of each file, by origin; none of a version."""
 
     @property
     def reasons(self) -> str:
@@ -84,13 +94,20 @@ class Audit:
     """What scanning some datasets found."""
 
     report: Report
-    hits: pa.Table
-    """Schema FOUND."""
+    decided: Decided
+    """The hits, of schema FOUND, with the decisions on them."""
     accounts: tuple[Account, ...]
     unreadable: tuple[str, ...]
     """Files that were found rather than named and hold no records, each with the reason."""
+    reading: Reading
+    """How the files were read."""
     seconds: float
     """Time spent reading and scanning."""
+
+    @property
+    def hits(self) -> pa.Table:
+        """The hits, of schema FOUND, with a column `decision`."""
+        return self.decided.hits
 
     @property
     def speed(self) -> float:
@@ -110,7 +127,11 @@ class Audit:
     def to_dict(self) -> dict[str, Any]:
         """Return the report and the accounts as JSON values."""
         accounts = [asdict(account) for account in self.accounts]
-        return {**self.report.to_dict(), "datasets": accounts, "unreadable": list(self.unreadable)}
+        return {
+            **self.report.to_dict(), "decisions": self.decided.to_dict(), "datasets": accounts,
+            "unreadable": list(self.unreadable), "adapter": self.reading.adapter,
+            "columns": dict(self.reading.columns),
+        }  # fmt: skip
 
 
 def audit(
@@ -120,6 +141,7 @@ def audit(
     base: Path,
     store: Store,
     reading: Reading,
+    decisions: Decisions = NO_DECISIONS,
     workers: int | None,
     say: Callable[[str], None],
 ) -> Audit:
@@ -145,11 +167,16 @@ def audit(
     if not accounts:
         said = "; ".join(text.split(";")[0] for text in unreadable)
         raise SourceError(f"{base}: no dataset holds records: {said}")
-    hits = pa.concat_tables(tables)
-    report = make_report(index, hits, records)
+    decided = decide(pa.concat_tables(tables), decisions, index.suites)
+    report = make_report(index, decided.hits, records)
     seconds = time.perf_counter() - started
     return Audit(
-        report=report, hits=hits, accounts=tuple(accounts), unreadable=tuple(unreadable), seconds=seconds
+        report=report,
+        decided=decided,
+        accounts=tuple(accounts),
+        unreadable=tuple(unreadable),
+        seconds=seconds,
+        reading=reading,
     )
 
 
@@ -191,6 +218,7 @@ def open_dataset(name: str, base: Path, store: Store, reading: Reading) -> Datas
 
     return Dataset(
         name=records.name, kind=records.kind, read=records.read, batches=batches,
+        files={file.file.origin: file.file.sha256 for file in records.files},
         quarantined={str(reason["values"]): int(reason["counts"]) for reason in reasons},
     )  # fmt: skip
 
@@ -223,16 +251,21 @@ def _scan(dataset: Dataset, index: Index, workers: int | None) -> tuple[Account,
     counts = {c["values"]: c["counts"] for c in pc.value_counts(source).to_pylist()} or {dataset.name: 0}
     account = Account(
         dataset=dataset.name, kind=dataset.kind, read=dataset.read, quarantined=dataset.quarantined,
-        scanned=found.records, text_bytes=found.text_bytes,
+        scanned=found.records, text_bytes=found.text_bytes, files=dict(dataset.files),
     )  # fmt: skip
     assert account.read == account.scanned + sum(account.quarantined.values())
     return account, hits, counts
 
 
-def write_audit(found: Audit, folder: Path) -> dict[str, Any]:
-    """Write hits.parquet and report.json; return the report as JSON values."""
-    report = found.to_dict()
+def write_audit(found: Audit, folder: Path, *, base: Path, suites_base: Path) -> dict[str, Any]:
+    """Write hits.parquet and report.json; return the report as JSON values.
+
+    It tells, from its folder, the folders that the origins of records and the paths of suites start at.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    bases = {"datasets": base, "suites": suites_base}
+    report = found.to_dict()
+    report["bases"] = {name: os.path.relpath(path, folder) for name, path in bases.items()}
     pq.write_table(found.hits, folder / "hits.parquet", compression="zstd")
     (folder / "report.json").write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", "utf-8")
     return report

@@ -2,7 +2,8 @@
 
 The one idea: a report is a plain value made from hits, the same for the command line, a version's
 manifest and a card; `to_dict` is its JSON form. Only an `item` in a record is a hit that counts and
-judges a source; other matches are counted beside it. It scans nothing and prints nothing.
+judges a source; other matches are counted beside it, and so are hits that a person decided to keep,
+while a decision to drop makes an item of any match. It scans nothing and prints nothing.
 """
 
 from collections.abc import Mapping
@@ -18,10 +19,12 @@ from tulu_data.decontaminate.rules import Rule
 from tulu_data.decontaminate.scan import MATCHES
 from tulu_data.decontaminate.suites import Suite, bad_counts
 from tulu_data.kernels.ngrams import WHOLE
+from tulu_data.schema import TEXT
+from tulu_data.specs.mixture import Action
 
 _KEYS = ("source", "suite", "split")
 Counts = Mapping[tuple[Any, ...], tuple[int, int]]
-"""Instances and records by source, suite, split and match."""
+"""Instances and records by source, suite, split and what hits count as."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,8 @@ class SuiteSummary:
     name: str
     path: str
     sha256: str
+    files: Mapping[str, str]
+    """Sha256 of each of its files, by path."""
     splits: Mapping[str, int]
     """Instances of each split."""
     instances: int
@@ -58,12 +63,19 @@ class ReportRow:
     """Instances of which a record holds a part only."""
     common: int
     """Instances of which a record holds a common phrase only."""
+    kept: int
+    """Instances of which a decision says that some hit is none."""
     share: float
     """Instances hit, of all instances."""
     contaminated: bool
     """Whether the share is above the rule's source threshold."""
     verdict: str
     """The same in words, for tables: `contaminated`, or `at most 2%`."""
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """What tells why a whole source is dropped."""
+        return {key: getattr(self, key) for key in ("suite", "split", "instances", "instances_hit", "share")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +89,9 @@ class Report:
     records_hit: Mapping[str, int]
     """Records of each source with at least one hit that counts."""
     hits: int
-    """Rows of the table of hits that count: those whose match is an item."""
+    """Rows of the table of hits that count: items but for those decided to be kept, and what to drop."""
     other_matches: Mapping[str, int]
-    """The rest of its rows, by match."""
+    """The rest of its rows, by match, or `keep` where a decision says so."""
     rows: tuple[ReportRow, ...]
     """Every source with every split of every suite, found or not, in that order."""
 
@@ -105,13 +117,14 @@ class Report:
 def make_report(index: Index, hits: pa.Table, records: Mapping[str, int]) -> Report:
     """Count hits per source, suite and split.
 
-    `hits` has schema HITS and a column `source`; `records` names every source and the records scanned
-    of it. A record's position must be unique within its source.
+    `hits` has schema HITS and a column `source`, and `decision` where people decided; `records` names
+    every source and the records scanned of it. A record's position must be unique within its source.
     """
+    hits = hits.append_column("counted_as", counted_as(hits))
     counts = _counts(hits)
-    items = hits.filter(pc.equal(hits["match"], "item"))
+    items = hits.filter(pc.equal(hits["counted_as"], "item"))
     per_source = items.group_by("source").aggregate([("record", "count_distinct")])
-    by_match = {row["values"]: row["counts"] for row in pc.value_counts(hits["match"]).to_pylist()}
+    by_match = {row["values"]: row["counts"] for row in pc.value_counts(hits["counted_as"]).to_pylist()}
     hit = {row["source"]: row["record_count_distinct"] for row in per_source.to_pylist()}
     suites = tuple(_summary(index, number, suite) for number, suite in enumerate(index.suites))
     rows = tuple(
@@ -123,17 +136,33 @@ def make_report(index: Index, hits: pa.Table, records: Mapping[str, int]) -> Rep
     return Report(
         rule=index.rule, suites=suites, records=dict(records), hits=items.num_rows, rows=rows,
         records_hit={source: hit.get(source, 0) for source in records},
-        other_matches={match: by_match.get(match, 0) for match in MATCHES if match != "item"},
+        other_matches={match: by_match.get(match, 0) for match in (*MATCHES, "keep") if match != "item"},
     )  # fmt: skip
 
 
+def counted_as(hits: pa.Table) -> pa.ChunkedArray:
+    """Return what each hit counts as: its match, unless it is decided; `item` to drop it, or `keep`."""
+    if "decision" not in hits.column_names:
+        return hits["match"]
+    decision = hits["decision"]
+    return pc.coalesce(
+        pc.if_else(pc.equal(decision, "drop"), pa.scalar("item", TEXT), decision), hits["match"]
+    )
+
+
+def to_drop(hits: pa.Table, action: Action) -> pa.ChunkedArray:
+    """Tell which hits drop their records: those that count, or by `flag` only those decided so."""
+    gone = pc.equal(hits["decision"], "drop") if action == "flag" else pc.equal(counted_as(hits), "item")
+    return pc.fill_null(gone, False)  # noqa: FBT003 - undecided
+
+
 def _counts(hits: pa.Table) -> Counts:
-    """Count distinct instances and records per source, suite, split and match."""
-    distinct = hits.group_by([*_KEYS, "match"]).aggregate(
+    """Count distinct instances and records per source, suite, split and what hits count as."""
+    distinct = hits.group_by([*_KEYS, "counted_as"]).aggregate(
         [("instance", "count_distinct"), ("record", "count_distinct")]
     )
     return {
-        tuple(row[key] for key in (*_KEYS, "match")): (
+        tuple(row[key] for key in (*_KEYS, "counted_as")): (
             row["instance_count_distinct"],
             row["record_count_distinct"],
         )
@@ -143,14 +172,14 @@ def _counts(hits: pa.Table) -> Counts:
 
 def _row(rule: Rule, key: tuple[str, str, str], instances: int, counts: Counts) -> ReportRow:
     """Judge one source against one split."""
-    found = {match: counts.get((*key, match), (0, 0)) for match in MATCHES}
+    found = {match: counts.get((*key, match), (0, 0)) for match in (*MATCHES, "keep")}
     instances_hit, records_hit = found["item"]
     share = instances_hit / instances
     contaminated = share > rule.source_threshold
     return ReportRow(
         source=key[0], suite=key[1], split=key[2], instances=instances, instances_hit=instances_hit,
         records_hit=records_hit, templates=found["template"][0], partials=found["partial"][0],
-        common=found["common"][0], share=share, contaminated=contaminated,
+        common=found["common"][0], kept=found["keep"][0], share=share, contaminated=contaminated,
         verdict="contaminated" if contaminated else f"at most {rule.source_threshold:.0%}",
     )  # fmt: skip
 
@@ -159,7 +188,8 @@ def _summary(index: Index, number: int, suite: Suite) -> SuiteSummary:
     """Describe one suite."""
     splits = {row["values"]: row["counts"] for row in pc.value_counts(suite.instances["split"]).to_pylist()}
     return SuiteSummary(
-        name=suite.name, path=suite.path, sha256=suite.sha256, splits=dict(sorted(splits.items())),
+        name=suite.name, path=suite.path, sha256=suite.sha256, files=dict(suite.files),
+        splits=dict(sorted(splits.items())),
         instances=suite.instances.num_rows, unmatchable=index.unmatchable(number),
         whole_turn_only=_whole_turn_only(index, number), bad_rows=dict(bad_counts(suite)),
     )  # fmt: skip

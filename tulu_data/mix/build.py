@@ -106,7 +106,7 @@ def prepare(file: MixtureFile, inputs: Inputs, settings: Settings) -> Prepared:
 def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
     """Write the planned version."""
     plan, inputs = prepared.plan, prepared.inputs
-    reports = [{"action": found.action, **found.report.to_dict()} for found in prepared.decontamination]
+    reports = [found.to_dict() for found in prepared.decontamination]
     manifest = Manifest(
         name=plan.mixture.name, kind=plan.mixture.kind, rows=plan.rows,
         content_id=plan.content_id, recipe_id=inputs.recipe_id,
@@ -119,7 +119,7 @@ def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
         "quarantined.parquet": quarantined_table(prepared.pool.sources),
     }
     if prepared.decontamination:
-        tables["hits.parquet"] = prepared.decontamination[-1].hits
+        tables["hits.parquet"] = prepared.decontamination[-1].decided.hits
     draft = Draft(
         manifest=manifest, inputs_id=inputs.inputs_id, tables=tables,
         files={

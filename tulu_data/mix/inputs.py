@@ -21,10 +21,11 @@ from tulu_data.mix.tokens import TokenCounter
 from tulu_data.schema import TEXT
 from tulu_data.sources.adapters import LAYOUTS
 from tulu_data.sources.cache import NormalisedFile, normalise
-from tulu_data.sources.files import SourceFile, find_files
+from tulu_data.sources.files import SourceFile, find_files, sha256_of
 from tulu_data.sources.location import ResolvedSource, resolve_source
 from tulu_data.sources.scan import Reading
 from tulu_data.sources.where import Where
+from tulu_data.specs.decisions import read_decisions
 from tulu_data.specs.lock import Lock, SourcePin, check_frozen, fitting_pin, read_lock, write_lock
 from tulu_data.specs.mixture import DecontaminateStep, MixtureFile
 from tulu_data.specs.source import Source
@@ -91,6 +92,7 @@ def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool 
     revisions = {source.name: source.revision for source in resolved if source.revision}
     read = [(source.name, f.origin, f.sha256) for source in resolved for f in source.files]
     read += [("suite", f.origin, f.sha256) for f in _suite_files(file, base)]
+    read += _decision_files(file, base)
     read += [("tokenizer", "tokenizer.json", counter.sha256)] if counter else []
     return Inputs(
         sources=resolved, wheres=wheres, counter=counter, revisions=revisions,
@@ -198,6 +200,18 @@ def _suite_files(file: MixtureFile, base: Path) -> list[SourceFile]:
                 text = file.document.problem(("steps", i, "against", j), str(error))
                 raise SuiteError(text) from None
     return found
+
+
+def _decision_files(file: MixtureFile, base: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield (role, path, sha256) of the decisions that a step obeys; raise SpecError where they are none."""
+    for i, step in enumerate(file.mixture.steps):
+        if isinstance(step, DecontaminateStep) and step.decisions is not None:
+            path = base / step.decisions
+            if not path.is_file():
+                text = f"no file {step.decisions!r} in {base}; tulu-data review writes it, or remove the key"
+                raise SpecError([file.document.problem(("steps", i, "decisions"), text)])
+            read_decisions(path, step.decisions)
+            yield "decisions", step.decisions, sha256_of(path)
 
 
 def read_inputs(

@@ -7,16 +7,17 @@ left out gets a reason and, where there is some, evidence.
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tulu_data.decontaminate import Report, build_index, load_suites, make_report, scan
+from tulu_data.decontaminate.decisions import NO_DECISIONS, Decided, decide, summed
+from tulu_data.decontaminate.report import to_drop
 from tulu_data.dedup.exact import first_of_each, prompt_keys
 from tulu_data.engine.local import ordered_map
 from tulu_data.filters import FILTERS, PATTERNS, excerpts
@@ -24,7 +25,11 @@ from tulu_data.mix.draw import occurrences
 from tulu_data.mix.pool import NONE, Index, Part, Pool
 from tulu_data.mix.tokens import TokenCounter
 from tulu_data.schema import Kind
-from tulu_data.specs.mixture import DecontaminateStep, DedupStep, FilterStep, Mixture
+from tulu_data.specs.decisions import read_decisions
+from tulu_data.specs.mixture import Action, DecontaminateStep, DedupStep, FilterStep, Mixture
+
+EVIDENCE = ["suite", "split", "instance", "field", "rule", "overlap", "match", "decision"]
+"""Columns of a hit that are the evidence for dropping a record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +46,14 @@ class StepContext:
 class Decontamination:
     """What a decontamination step found: the report and the hits, joined with sources."""
 
-    action: Literal["drop", "flag"]
+    action: Action
     report: Report
-    hits: pa.Table
+    decided: Decided
+    """The hits, with the decisions on them."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the action, the report and the counts of decisions, as JSON values."""
+        return {"action": self.action, **self.report.to_dict(), "decisions": self.decided.to_dict()}
 
 
 def run_steps(pool: Pool, mixture: Mixture, context: StepContext) -> list[Decontamination]:
@@ -70,7 +80,9 @@ def _reasons(step: FilterStep | DedupStep | DecontaminateStep) -> list[str]:
         return [*step.drop, *(name for name, bound in bounds.items() if bound is not None)]
     if isinstance(step, DedupStep):
         return [f"duplicate_{step.key}"]
-    return ["contaminated"] if step.action == "drop" else []
+    if step.action == "flag":
+        return ["contaminated"] if step.decisions else []
+    return ["contaminated", *(["source_contaminated"] if step.action == "drop_source" else [])]
 
 
 def _filter(pool: Pool, step: FilterStep, kind: Kind, context: StepContext) -> None:
@@ -141,10 +153,16 @@ def _decontaminate(pool: Pool, step: DecontaminateStep, kind: Kind, context: Ste
     hits = found.take(pa.array(line)).set_column(0, "record", pa.array(entries))
     hits = hits.add_column(0, "source", pool.source_of(entries))
     hits = hits.add_column(1, "origin", pool.origin_of(entries))
-    if step.action == "drop":
-        _drop_hits(pool, entries, hits)
-    report = make_report(index, hits, scanned)
-    return Decontamination(action=step.action, report=report, hits=hits.drop_columns(["record"]))
+    decisions = read_decisions(context.base / step.decisions) if step.decisions else NO_DECISIONS
+    decided = decide(hits, decisions, index.suites)
+    report = make_report(index, decided.hits, scanned)
+    _drop_hits(pool, entries, decided.hits, step.action)
+    if step.action == "drop_source":
+        _drop_sources(pool, report)
+    if decided.unmet:
+        context.say(f"decontaminate: decisions that met no hit: {summed(decided.unmet)}")
+    hits = decided.hits.drop_columns(["record"])
+    return Decontamination(action=step.action, report=report, decided=replace(decided, hits=hits))
 
 
 def _entries_of(parts: Sequence[Part], records: Index) -> tuple[Index, Index]:
@@ -160,14 +178,23 @@ def _entries_of(parts: Sequence[Part], records: Index) -> tuple[Index, Index]:
     return line, entry[order[low[line] + within]]
 
 
-def _drop_hits(pool: Pool, entries: Index, hits: pa.Table) -> None:
-    """Drop the records that have a hit that is an item; the evidence is their strongest hit."""
-    items = pc.equal(hits["match"], "item")
-    entries, hits = entries[items.to_numpy()], hits.filter(items)
+def _drop_hits(pool: Pool, entries: Index, hits: pa.Table, action: Action) -> None:
+    """Drop the records of hits that an action drops; the evidence is the strongest of them."""
+    gone = to_drop(hits, action)
+    entries, hits = entries[gone.to_numpy()], hits.filter(gone)
     pool.drop(entries, "decontaminate", "contaminated")
-    rows = hits.select(["suite", "split", "instance", "field", "overlap"]).to_pylist()
+    rows = hits.select(EVIDENCE).to_pylist()
     for entry, row in sorted(zip(entries.tolist(), rows, strict=True), key=lambda p: p[1]["overlap"]):
-        pool.evidence[entry] = json.dumps(row, ensure_ascii=False)
+        pool.evidence[entry] = json.dumps({k: v for k, v in row.items() if v is not None}, ensure_ascii=False)
+
+
+def _drop_sources(pool: Pool, report: Report) -> None:
+    """Drop all that is left of the contaminated sources; the evidence is the suite with the largest share."""
+    alive = pool.alive_by_source()
+    for row in sorted(report.contaminated, key=lambda row: row.share):
+        entries = alive[row.source]
+        pool.drop(entries, "decontaminate", "source_contaminated")
+        pool.evidence.update(dict.fromkeys(entries.tolist(), json.dumps(row.evidence, ensure_ascii=False)))
 
 
 def count_tokens(pool: Pool, entries: Index, counter: TokenCounter, kind: Kind) -> None:

@@ -17,6 +17,9 @@ from tulu_data.specs.source import Source
 DropFilter = Literal["empty_turn", "identity", "refusal"]
 DROP_FILTERS: tuple[DropFilter, ...] = get_args(DropFilter)
 
+Action = Literal["drop", "drop_source", "flag"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
+
 HUB_ONLY = ("revision", "config", "split")
 """Keys that only a hub source has."""
 
@@ -68,8 +71,13 @@ class DecontaminateStep(Spec):
     """Eval suite files or folders, relative to the workspace."""
     rule: Literal["tulu3"] = "tulu3"
     """Rule that decides a hit."""
-    action: Literal["drop", "flag"] = "drop"
-    """`drop` leaves records with a hit out of the version; `flag` keeps them and reports."""
+    action: Action = "drop"
+    """`drop` leaves records with a hit out of the version, `drop_source` whole contaminated sources too.
+
+    `flag` keeps the records and reports, but for those that were decided to be dropped.
+    """
+    decisions: Annotated[str, Field(min_length=1)] | None = None
+    """File of decisions on hits (`tulu-data review` writes it), relative to the workspace; default: none."""
 
     @field_validator("against", mode="before")
     @classmethod
