@@ -18,7 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "kernels": {"schema"},
     "specs": {"errors", "schema"},
     "store": {"errors", "schema"},
-    "sources": {"errors", "kernels", "schema", "specs", "store"},
+    "sources": {"engine", "errors", "kernels", "schema", "specs", "store"},
     "steps": {"engine", "errors", "kernels", "schema", "sources", "specs", "store"},
     "mix": {"engine", "errors", "kernels", "root", "schema", "sources", "specs", "steps", "store"},
     "report": {"store"},

@@ -46,7 +46,7 @@ def read_json_document(
     except TruncatedArchiveError as error:
         torn, stream = error, iter(())
     start = bytes(head).removeprefix(BOM).lstrip()
-    if start[:1] == b"{" and torn is None and _is_row(next(split_lines([start]))) and b"\n" in start:
+    if start[:1] == b"{" and torn is None and b"\n" in start and _is_row(start.partition(b"\n")[0]):
         # The first line is a whole object: lines, or a file of one row.
         yield from read_json_lines(itertools.chain([bytes(head)], stream), only)
         return
@@ -117,7 +117,7 @@ def _broken_object(
     body: bytes, torn: TruncatedArchiveError | None, only: frozenset[str] | None
 ) -> Iterator[RawBatch]:
     """Read a document that is no valid object as JSON lines, or as one broken row."""
-    if not any(_is_row(line) for line in split_lines([body])):
+    if not any(_is_row(line) for line in split_lines(body)):
         try:
             parse_row(body)
         except BadJsonError as error:

@@ -5,17 +5,32 @@ rows and bad rows together are the rows of the file. Chat formats are the adapte
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from tulu_data.errors import SourceError
 from tulu_data.sources.archives import byte_chunks
 from tulu_data.sources.files import SourceFile
 from tulu_data.sources.json_documents import read_json_document
-from tulu_data.sources.json_lines import read_json_lines
-from tulu_data.sources.rows import RawBatch
+from tulu_data.sources.json_lines import json_line_parts, read_json_lines
+from tulu_data.sources.rows import Part, RawBatch
 from tulu_data.sources.tables import read_arrow, read_csv, read_parquet
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Raised whenever the same bytes would give other rows, so that caches are written anew."""
+
+
+def read_parts(file: SourceFile, only: frozenset[str] | None = None) -> Iterator[Part]:
+    """Yield the parts of a file, to be read by any thread; `only` is that of `read_raw`.
+
+    What has to be read in order is read here already. Raises SourceError as `read_raw` does.
+    """
+    if file.format == "jsonl":
+        return json_line_parts(_checked(byte_chunks(file), file.origin), only)
+    return (partial(_same, batch) for batch in read_raw(file, only))
+
+
+def _same(batch: RawBatch) -> RawBatch:
+    return batch
 
 
 def read_raw(file: SourceFile, only: frozenset[str] | None = None) -> Iterator[RawBatch]:

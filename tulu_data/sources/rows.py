@@ -5,7 +5,7 @@ people and its raw text, so that rows read = rows kept + bad rows in every file.
 opens a file or knows a chat format.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -65,11 +65,17 @@ class RawBatch:
     bad: tuple[BadRow, ...] = ()
     mixed: frozenset[str] = frozenset()
     """Columns that became JSON text because their values have conflicting types."""
+    line: Callable[[int], str] | None = None
+    """Text of the row of a number as the file has it, where the file has one for each row."""
 
     @property
     def read(self) -> int:
         """Rows that this batch accounts for."""
         return int(self.table.num_rows) + len(self.bad)
+
+
+Part = Callable[[], RawBatch]
+"""Consecutive rows of a file, unread: any thread may read any part, the file's order is that of its parts."""
 
 
 def bad_table(bad: Iterable[BadRow]) -> pa.Table:

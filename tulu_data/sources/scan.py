@@ -7,18 +7,21 @@ that a JSON file first shows later are null before; one that never comes is an e
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.errors import SourceError
 from tulu_data.schema import Kind
-from tulu_data.sources.adapters import LAYOUTS, adapt, choose
+from tulu_data.sources.adapters import LAYOUTS, Adapted, adapt, choose
 from tulu_data.sources.adapters.adapt import is_stored
 from tulu_data.sources.files import SourceFile
-from tulu_data.sources.readers import read_raw
-from tulu_data.sources.rows import RawBatch, bad_table
+from tulu_data.sources.readers import read_parts, read_raw
+from tulu_data.sources.rows import Part, RawBatch, bad_table
 from tulu_data.sources.where import Where
 from tulu_data.specs.source import Adapter, Source
 
@@ -62,27 +65,37 @@ class Scanned:
     read: int
 
 
-def scan_file(file: SourceFile, reading: Reading, wheres: Sequence[Where] = ()) -> Iterator[Scanned]:
-    """Yield the records, bad rows and masks of a file; raise SourceError when it cannot be read."""
-    watch = _Columns(wheres)
-    settled = reading
-    for raw in _named(file, read_raw(file)):
-        try:
-            watch.see(raw)
-            if settled.adapter == "auto" and raw.table.num_rows:
-                settled = _settle(raw.table.schema, settled)
-            full = replace(raw, table=watch.completed(raw.table, _needed(settled)))
-            adapted = adapt(
-                full,
-                kind=settled.kind,
-                adapter=settled.adapter,
-                columns=settled.mapping,
-                verifier=settled.verifier,
-            )
-            bad = bad_table(adapted.bad)
-            held = [_by_row(raw.rows, where.mask(full.table)) for where in wheres]
-        except SourceError as error:
-            raise _at(file, error) from None
+def scan_file(
+    file: SourceFile, reading: Reading, wheres: Sequence[Where] = (), *, ids: bool = True
+) -> Iterator[Scanned]:
+    """Yield the records, bad rows and masks of a file; raise SourceError when it cannot be read.
+
+    Threads read a bounded number of parts at a time. Without `ids`, those of the records are null.
+    """
+    try:
+        yield from _scan(read_parts(file), reading, _Columns(wheres), ids=ids)
+    except SourceError as error:
+        raise _at(file, error) from None
+
+
+def _scan(parts: Iterator[Part], reading: Reading, watch: "_Columns", *, ids: bool) -> Iterator[Scanned]:
+    """Yield what becomes of the parts of a file, in their order."""
+    start, looked = _first_look(parts)
+    settled = _settle(looked, reading) if reading.adapter == "auto" and looked is not None else reading
+    wanted = _needed(settled) & frozenset(looked.names if looked is not None else ())
+
+    def read(part: Part) -> tuple[RawBatch, Adapted]:
+        raw = _completed(part(), wanted)
+        adapted = adapt(
+            raw, kind=settled.kind, adapter=settled.adapter, columns=settled.mapping,
+            verifier=settled.verifier, ids=ids,
+        )  # fmt: skip
+        return raw, adapted
+
+    for raw, adapted in ordered_map(read, chain(start, parts), default_workers()):
+        watch.see(raw)
+        bad = bad_table(adapted.bad)
+        held = [_by_row(raw.rows, mask) for mask in watch.masks(raw.table)]
         yield Scanned(
             records=adapted.records,
             bad=bad,
@@ -90,26 +103,43 @@ def scan_file(file: SourceFile, reading: Reading, wheres: Sequence[Where] = ()) 
             bad_masks=tuple(h(bad.column("row").combine_chunks()) for h in held),
             read=raw.read,
         )
-    try:
-        watch.finish()
-    except SourceError as error:
-        raise _at(file, error) from None
+    watch.finish()
+
+
+def _first_look(parts: Iterator[Part]) -> tuple[list[Part], pa.Schema | None]:
+    """Read parts up to the first that holds rows; return them, and the columns of those rows."""
+    start: list[Part] = []
+    for part in parts:
+        raw = part()
+        start.append(partial(_same, raw))
+        if raw.table.num_rows:
+            return start, raw.table.schema
+    return start, None
+
+
+def _same(raw: RawBatch) -> RawBatch:
+    return raw
+
+
+def _completed(raw: RawBatch, wanted: frozenset[str]) -> RawBatch:
+    """Add columns that the first rows of a ragged file had and these lack, as nulls."""
+    absent = sorted(wanted - {*raw.table.column_names}) if raw.table.num_rows else ()
+    for name in absent:
+        raw = replace(raw, table=raw.table.append_column(name, pa.nulls(raw.table.num_rows)))
+    return raw
 
 
 def scan_masks(file: SourceFile, where: Where) -> Iterator[tuple[pa.Int64Array, pa.BooleanArray]]:
     """Yield row numbers and whether the condition holds, reading only the columns that it needs."""
     watch = _Columns((where,))
-    for raw in _named(file, read_raw(file, where.columns())):
-        try:
-            watch.see(raw)
-            yield raw.rows, where.mask(watch.completed(raw.table, frozenset()))
-        except SourceError as error:
-            raise _at(file, error) from None
-    if where.missing(frozenset(watch.seen)):
-        # The other columns were not read; they are needed now to say what there is.
-        for raw in _named(file, read_raw(file)):
-            watch.see(raw)
     try:
+        for raw in read_raw(file, where.columns()):
+            watch.see(raw)
+            yield raw.rows, watch.masks(raw.table)[0]
+        if where.missing(frozenset(watch.seen)):
+            # The other columns were not read; they are needed now to say what there is.
+            for raw in read_raw(file):
+                watch.see(raw)
         watch.finish()
     except SourceError as error:
         raise _at(file, error) from None
@@ -135,16 +165,13 @@ class _Columns:
                     f"{first} to {last}; make them one type in the file"
                 )
 
-    def completed(self, table: pa.Table, needed: frozenset[str]) -> pa.Table:
-        """Add columns that this batch of a ragged file happens to lack, as nulls."""
-        if not table.num_rows:
-            return table
-        absent = [n for n in self.seen if n in needed and n not in table.column_names]
-        for where in self.wheres:
-            absent += where.missing(frozenset(table.column_names))
-        for name in dict.fromkeys(absent):
-            table = table.append_column(name, pa.nulls(table.num_rows))
-        return table
+    def masks(self, table: pa.Table) -> list[pa.BooleanArray]:
+        """Return for every condition which rows it holds for; a column that these rows lack is null."""
+        if table.num_rows:
+            have = frozenset(table.column_names)
+            for name in dict.fromkeys(name for where in self.wheres for name in where.missing(have)):
+                table = table.append_column(name, pa.nulls(table.num_rows))
+        return [where.mask(table) for where in self.wheres]
 
     def finish(self) -> None:
         """Raise SourceError when a condition names a column that the file never had."""
@@ -184,14 +211,6 @@ class _by_row:  # noqa: N801 - reads as a function where it is used
             return pa.array(np.ones(len(numbers), dtype=bool))
         at = np.minimum(np.searchsorted(self.rows, numbers), len(self.rows) - 1)
         return pa.array(np.where(self.rows[at] == numbers, self.held[at], True))  # noqa: FBT003
-
-
-def _named(file: SourceFile, batches: Iterator[RawBatch]) -> Iterator[RawBatch]:
-    """Pass batches on, with the file's name in front of an error."""
-    try:
-        yield from batches
-    except SourceError as error:
-        raise _at(file, error) from None
 
 
 def _at(file: SourceFile, error: SourceError) -> SourceError:

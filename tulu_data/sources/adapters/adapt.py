@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tulu_data.errors import SourceError, nearest
 from tulu_data.kernels.record_ids import record_ids
-from tulu_data.schema import CONTENT, Kind, kind_of, normalised_schema
+from tulu_data.schema import CONTENT, TEXT, Kind, kind_of, normalised_schema
 from tulu_data.sources.adapters.auto import LAYOUTS, choose
 from tulu_data.sources.adapters.faults import Faults, Mask
 from tulu_data.sources.adapters.layout import Content
@@ -47,8 +47,9 @@ def adapt(
     adapter: Adapter = "auto",
     columns: Mapping[str, str] = NO_COLUMNS,
     verifier: str | None = None,
+    ids: bool = True,
 ) -> Adapted:
-    """Read raw rows as records of a kind.
+    """Read raw rows as records of a kind; without `ids`, those are null.
 
     Raises SourceError when no adapter fits, a needed column is missing or the kind is another.
     """
@@ -62,7 +63,7 @@ def adapt(
         if kind == "rlvr":
             fill_verifier(content, verifier, faults)
         _check(raw.table, content, kind, faults)
-    return _assembled(raw, content, kind, faults)
+    return _assembled(raw, content, kind, faults, ids=ids)
 
 
 def is_stored(schema: pa.Schema, kind: Kind, columns: Mapping[str, str]) -> bool:
@@ -104,7 +105,7 @@ def _check(table: pa.Table, content: Content, kind: Kind, faults: Faults) -> Non
         )
 
 
-def _assembled(raw: RawBatch, content: Content, kind: Kind, faults: Faults) -> Adapted:
+def _assembled(raw: RawBatch, content: Content, kind: Kind, faults: Faults, *, ids: bool) -> Adapted:
     """Give the good rows their ids and describe the others."""
     good = faults.good()
     fields = CONTENT[kind]
@@ -113,20 +114,23 @@ def _assembled(raw: RawBatch, content: Content, kind: Kind, faults: Faults) -> A
     )
     if faults.found:
         batch = batch.filter(pa.array(good))
-    ids = record_ids(batch, kind)
-    records = pa.RecordBatch.from_arrays([ids, *batch.columns], schema=normalised_schema(kind))
+    named = record_ids(batch, kind) if ids else pa.nulls(batch.num_rows, TEXT)
+    records = pa.RecordBatch.from_arrays([named, *batch.columns], schema=normalised_schema(kind))
     return Adapted(records=records, bad=(*raw.bad, *_bad_rows(raw, good, faults)))
 
 
 def _bad_rows(raw: RawBatch, good: Mask, faults: Faults) -> list[BadRow]:
-    """Describe the faulty rows, with their raw columns as JSON."""
+    """Describe the faulty rows, with their own text or else their raw columns as JSON."""
     indices = np.flatnonzero(~good)
     if not len(indices):
         return []
-    values = raw.table.take(pa.array(indices)).to_pylist()
     numbers = raw.rows.take(pa.array(indices)).to_pylist()
+    if raw.line is not None:
+        texts = [raw.line(number) for number in numbers]
+    else:
+        texts = [dump(value) for value in raw.table.take(pa.array(indices)).to_pylist()]
     found = [faults.found[int(i)] for i in indices]
     return [
-        BadRow(row=number, reason=reason, detail=detail, raw=dump(value)[:RAW_LIMIT])
-        for number, value, (reason, detail) in zip(numbers, values, found, strict=True)
+        BadRow(row=number, reason=reason, detail=detail, raw=text[:RAW_LIMIT])
+        for number, text, (reason, detail) in zip(numbers, texts, found, strict=True)
     ]
