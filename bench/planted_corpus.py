@@ -332,6 +332,18 @@ def _jsonl(path: Path, rows: Iterator[dict] | list[dict]) -> None:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
+def make(data: Path, out: Path, seed: int, megabytes: float) -> dict[str, float]:
+    """Write corpus, suites and labels to a folder; return counts."""
+    if not (data / "train").is_dir():
+        raise SystemExit(f"{data}: no folder 'train'; give the folder that holds train/ and evals/")
+    shutil.rmtree(out / "evals", ignore_errors=True)
+    instances = write_all(data, out / "evals")
+    about = write(documents(data, instances, seed, megabytes), out)
+    about = {"seed": seed, **about, "instances": len(instances)}
+    (out / "about.json").write_text(json.dumps(about) + "\n", "utf-8")
+    return about
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -339,18 +351,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--megabytes", type=float, default=205, help="size of the corpus; at least that of its hosts"
-    )
+    parser.add_argument("--megabytes", type=float, default=205, help="size; at least that of the hosts")
     given = parser.parse_args()
-    if not (given.data / "train").is_dir():
-        parser.error(f"{given.data}: no folder 'train'; give the folder that holds train/ and evals/")
-    shutil.rmtree(given.out / "evals", ignore_errors=True)
-    instances = write_all(given.data, given.out / "evals")
-    about = write(documents(given.data, instances, given.seed, given.megabytes), given.out)
-    about = {"seed": given.seed, **about, "instances": len(instances)}
-    (given.out / "about.json").write_text(json.dumps(about) + "\n", "utf-8")
-    print(json.dumps(about))
+    print(json.dumps(make(given.data, given.out, given.seed, given.megabytes)))
 
 
 if __name__ == "__main__":
