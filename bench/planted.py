@@ -151,6 +151,9 @@ def arguments() -> argparse.Namespace:
     )
     given = parser.parse_args()
     given.rule = given.rule or ["tulu3"]
+    given.decon_python, given.datatrove_python = (
+        python and python.absolute() for python in (given.decon_python, given.datatrove_python)
+    )
     return given
 
 

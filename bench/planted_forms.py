@@ -16,6 +16,7 @@ from dataclasses import dataclass
 Vocabulary = Sequence[str]
 """Words of the corpus as often as they occur there, to draw from."""
 
+NUMBER = re.compile(r"\d+")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _FULL_WIDTH = str.maketrans({chr(c): chr(c + 0xFEE0) for c in range(0x21, 0x7F)} | {" ": "\u3000"})
 _LIGATURES = (("ffi", "\ufb03"), ("ffl", "\ufb04"), ("ff", "\ufb00"), ("fi", "\ufb01"), ("fl", "\ufb02"))
@@ -149,4 +150,4 @@ def other_numbers(text: str, rng: random.Random) -> str:
             drawn = str(rng.randrange(10 ** (size - 1), 10**size))
         return drawn
 
-    return re.sub(r"\d+", other, text)
+    return NUMBER.sub(other, text)

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
+"""Where the packages that are measured lie."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
@@ -24,11 +27,15 @@ class Cost:
 
 def measured(command: Sequence[str | Path], folder: Path, env: dict[str, str] | None = None) -> Cost:
     """Run a command in a folder, its output in `said.txt`; exit with that when the command fails."""
-    said = folder / "said.txt"
+    said, own = folder / "said.txt", {"PYTHONPATH": str(ROOT)}
     start = time.perf_counter()
     with said.open("w") as out:
         child = subprocess.Popen(
-            list(map(str, command)), cwd=folder, env={**os.environ, **(env or {})}, stdout=out, stderr=out
+            list(map(str, command)),
+            cwd=folder,
+            env={**os.environ, **own, **(env or {})},
+            stdout=out,
+            stderr=out,
         )
         _, status, used = os.wait4(child.pid, 0)
     wall = time.perf_counter() - start

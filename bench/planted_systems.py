@@ -42,14 +42,18 @@ def folder_of(rule: str, work: Path) -> Path:
     return work / rule.replace(",", "+")
 
 
-def ours(corpus: Corpus, rule: str, work: Path) -> list[System]:
-    """Run `tulu-data decontaminate` by a rule, in its three states."""
-    base, size = folder_of(rule, work), corpus.about["megabytes"]
-    env = {"NUMBA_CACHE_DIR": str(base / "code"), "PYTHONPATH": str(HERE.parent)}
-    command = [
+def command_of(rule: str) -> list[str]:
+    """Return the command that scans the folder's train/ against its evals/ by a rule."""
+    return [
         sys.executable, "-m", "tulu_data", "decontaminate", "train", "--against", "evals", "--rule", rule,
         "--store", "store", "--out", "out", "--workers", "2",
     ]  # fmt: skip
+
+
+def ours(corpus: Corpus, rule: str, work: Path) -> list[System]:
+    """Run `tulu-data decontaminate` by a rule, in its three states."""
+    base, size = folder_of(rule, work), corpus.about["megabytes"]
+    command, env = command_of(rule), {"NUMBA_CACHE_DIR": str(base / "code")}
 
     def cold() -> Cost:
         shutil.rmtree(base, ignore_errors=True)
