@@ -139,7 +139,9 @@ def test_a_missing_source_is_told_at_its_place_with_the_nearest(place: Place) ->
 def test_a_missing_suite_is_told_at_its_place(place: Place) -> None:
     place.spec({"a": {"uri": "a.jsonl"}}, steps=[{"step": "decontaminate", "against": ["evals/"]}])
     assert error("mix", "mixtures/m.yaml") == (
-        f"mixtures/m.yaml:7:5 steps[0].against[0]: evals/: no such file; searched {place.root}"
+        f"mixtures/m.yaml:7:5 steps[0].against[0]: evals/: no such file; searched {place.root}; "
+        "eval suites are jsonl, json, csv or parquet files with a column 'question', "
+        "or specs (.yaml) that say how others are read"
     )
 
 

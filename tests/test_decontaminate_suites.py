@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tulu_data.decontaminate import load_suites, suites
+from tulu_data.decontaminate import load_suites
+from tulu_data.decontaminate.suites import fields
 from tulu_data.errors import SuiteError
 
 
@@ -116,7 +118,7 @@ def test_parquet_csv_json_and_gz_are_read(tmp_path):
         (
             {"prompt": "Q", "answer": "A"},
             "evals/x.jsonl: not an eval suite: no column 'question', found columns prompt, answer; "
-            "rename the column that holds the question (id, split, passage, answer, choices may follow)",
+            "say how it is read: tulu-data evals add x evals/x.jsonl --question prompt",
         ),
         (
             {"question": None},
@@ -156,9 +158,11 @@ rows = st.fixed_dictionaries(
 @given(st.lists(rows, min_size=1, max_size=5))
 def test_columns_are_read_as_rows_are(tmp_path, drawn):
     write(tmp_path / "e.jsonl", [{"question": "first"}, *drawn])
+    shutil.rmtree(tmp_path / ".index", ignore_errors=True)
     quick = load_suites(["e.jsonl"], tmp_path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(suites, "_in_columns", lambda *_: None)
+        patch.setattr(fields, "plain", lambda column: column.to_pylist())
+        shutil.rmtree(tmp_path / ".index")
         slow = load_suites(["e.jsonl"], tmp_path)
     assert [(s.name, s.instances.to_pylist(), s.bad) for s in quick] == [
         (s.name, s.instances.to_pylist(), s.bad) for s in slow

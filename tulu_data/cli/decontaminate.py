@@ -108,7 +108,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     chosen = rule_named(rule)
     if not is_ready():
         stage("compiling kernels (first run on this machine, some seconds)")
-    index = build_index(load_suites(against, here), chosen)
+    index = build_index(load_suites(against, here, cache=opened.root / "cache" / "suites"), chosen)
     say(f"{len(index.suites)} suites, {sum(s.instances.num_rows for s in index.suites):,} eval instances")
     reading = Reading(kind=kind, adapter=adapter, columns=columns, skip=(folder, opened.root))
     base = here if datasets else root

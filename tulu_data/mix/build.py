@@ -95,7 +95,10 @@ def prepare(file: MixtureFile, inputs: Inputs, settings: Settings) -> Prepared:
     mixture, workers = file.mixture, settings.workers or default_workers()
     sources = read_inputs(file, inputs, settings.store, workers, settings.say)
     pool = make_pool(sources)
-    context = StepContext(base=settings.base, workers=workers, counter=inputs.counter, say=settings.say)
+    context = StepContext(
+        base=settings.base, cache=settings.store.root / "cache" / "suites", workers=workers,
+        counter=inputs.counter, say=settings.say,
+    )  # fmt: skip
     decontamination = run_steps(pool, mixture, context)
     if inputs.counter is not None:
         count_tokens(pool, pool.alive, inputs.counter, mixture.kind)

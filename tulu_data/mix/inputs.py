@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tulu_data.decontaminate import find_suites
 from tulu_data.engine.local import ordered_map
 from tulu_data.errors import SourceError, SpecError, StoreError, SuiteError, nearest
 from tulu_data.mix.recipe import inputs_id, recipe_id
@@ -21,7 +22,7 @@ from tulu_data.mix.tokens import TokenCounter
 from tulu_data.schema import TEXT
 from tulu_data.sources.adapters import LAYOUTS
 from tulu_data.sources.cache import NormalisedFile, normalise
-from tulu_data.sources.files import SourceFile, find_files, sha256_of
+from tulu_data.sources.files import SourceFile, sha256_of
 from tulu_data.sources.location import ResolvedSource, resolve_source
 from tulu_data.sources.scan import Reading
 from tulu_data.sources.where import Where
@@ -91,7 +92,7 @@ def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool 
     counter = TokenCounter(mixture.tokenizer, base) if mixture.tokenizer else None
     revisions = {source.name: source.revision for source in resolved if source.revision}
     read = [(source.name, f.origin, f.sha256) for source in resolved for f in source.files]
-    read += [("suite", f.origin, f.sha256) for f in _suite_files(file, base)]
+    read += [("suite", origin, key) for origin, key in _suite_inputs(file, base, frozen=frozen)]
     read += _decision_files(file, base)
     read += [("tokenizer", "tokenizer.json", counter.sha256)] if counter else []
     return Inputs(
@@ -189,14 +190,14 @@ def _fitting(lock: Lock, name: str, source: Source) -> SourcePin | None:
     return fitting_pin(lock, name, uri=uri, revision=revision, config=config, split=split)
 
 
-def _suite_files(file: MixtureFile, base: Path) -> list[SourceFile]:
-    """Return the files of every eval suite that a step reads."""
-    found: list[SourceFile] = []
+def _suite_inputs(file: MixtureFile, base: Path, *, frozen: bool) -> list[tuple[str, str]]:
+    """Return what the eval suites of every step depend on."""
+    found: list[tuple[str, str]] = []
     for i, step in enumerate(file.mixture.steps):
         for j, path in enumerate(step.against if isinstance(step, DecontaminateStep) else ()):
             try:
-                found += find_files(path, base)
-            except SourceError as error:
+                found += find_suites([path], base, frozen=frozen).inputs()
+            except SuiteError as error:
                 text = file.document.problem(("steps", i, "against", j), str(error))
                 raise SuiteError(text) from None
     return found

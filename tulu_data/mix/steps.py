@@ -37,6 +37,8 @@ class StepContext:
     """What steps need besides the pool."""
 
     base: Path
+    cache: Path
+    """Folder for suites that cannot be kept beside their files."""
     workers: int
     counter: TokenCounter | None
     say: Callable[[str], None]
@@ -145,7 +147,7 @@ def _prompt_keys(pool: Pool, alive: Index, kind: Kind, context: StepContext) -> 
 
 def _decontaminate(pool: Pool, step: DecontaminateStep, kind: Kind, context: StepContext) -> Decontamination:
     """Scan the records that are still in, report hits per suite and source, and drop or flag them."""
-    index = build_index(load_suites([Path(p) for p in step.against], context.base), step.rule)
+    index = build_index(load_suites(step.against, context.base, cache=context.cache), step.rule)
     parts = list(pool.parts(pool.alive))
     found = scan((part.records() for part in parts), kind, index, workers=context.workers).table
     line, entries = _entries_of(parts, found.column("record").to_numpy())

@@ -8,6 +8,9 @@ from tulu_data.errors import HubError
 WAITED_FOR = frozenset({408, 429, 500, 502, 503, 504})
 """Answers of a hub that is busy; worth another try."""
 
+NO_CONNECTION = "no connection to"
+"""Words of the refusal when nothing answered at all; asking for something else will not help."""
+
 
 def status_of(error: Exception) -> int | None:
     """Return the HTTP status of a refusal, or None when nothing answered."""
@@ -50,7 +53,7 @@ def explained(uri: str, revision: str, endpoint: str, error: Exception) -> HubEr
         text = f"cannot be had: {endpoint} does not answer as a hub does; check HF_ENDPOINT"
     else:
         text = (
-            f"cannot be had: no connection to {endpoint}; connect to a network, or set HF_HUB_OFFLINE=1 "
+            f"cannot be had: {NO_CONNECTION} {endpoint}; connect to a network, or set HF_HUB_OFFLINE=1 "
             "where the lock and the hub's cache hold it"
         )
     return HubError(f"{uri}: {text}")

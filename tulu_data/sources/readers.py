@@ -4,7 +4,7 @@ The one idea: whatever the format, a file is a stream of `RawBatch`, bounded in 
 rows and bad rows together are the rows of the file. Chat formats are the adapters' business.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from tulu_data.errors import SourceError
@@ -33,9 +33,12 @@ def _same(batch: RawBatch) -> RawBatch:
     return batch
 
 
-def read_raw(file: SourceFile, only: frozenset[str] | None = None) -> Iterator[RawBatch]:
+def read_raw(
+    file: SourceFile, only: frozenset[str] | None = None, header: Sequence[str] | None = None
+) -> Iterator[RawBatch]:
     """Yield the raw rows of a file; `only` names, in lower case, the columns to read if not all.
 
+    `header` names the columns of a csv or tsv file that has no header line.
     Raises SourceError when the file as a whole cannot be read; single bad rows are in the batches.
     """
     if file.format == "parquet":
@@ -47,7 +50,7 @@ def read_raw(file: SourceFile, only: frozenset[str] | None = None) -> Iterator[R
         return read_json_lines(chunks, only)
     if file.format == "json":
         return read_json_document(chunks, file.origin, only)
-    return read_csv(chunks, file.origin, "\t" if file.format == "tsv" else ",", only)
+    return read_csv(chunks, file.origin, "\t" if file.format == "tsv" else ",", only, header)
 
 
 def _checked(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:

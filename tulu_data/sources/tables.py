@@ -7,7 +7,7 @@ and typed files keep their own types. Rows are numbered by data row, headers lef
 import codecs
 import csv
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,14 +25,21 @@ _END = b"\xff\xff\xff\xff\0\0\0\0"
 
 
 def read_csv(
-    chunks: Iterable[bytes], name: str, delimiter: str, only: frozenset[str] | None = None
+    chunks: Iterable[bytes],
+    name: str,
+    delimiter: str,
+    only: frozenset[str] | None = None,
+    header: Sequence[str] | None = None,
 ) -> Iterator[RawBatch]:
-    """Yield the rows of a delimited text file with a header line; every value is text."""
+    """Yield the rows of a delimited text file; every value is text.
+
+    The first line names the columns, unless `header` does.
+    """
     # The module's limit of 128 KiB a field is global; rows of many MB are legitimate here.
     csv.field_size_limit(sys.maxsize)
     reader = csv.reader(_text_lines(chunks), delimiter=delimiter, strict=True)
     try:
-        header = next((row for row in reader if row), None)
+        header = next((row for row in reader if row), None) if header is None else [*header]
     except (csv.Error, TruncatedArchiveError) as error:
         raise SourceError(f"{name}: no header line can be read ({error})") from None
     if header is None:

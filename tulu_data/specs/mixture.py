@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -13,6 +13,7 @@ from tulu_data.schema import Kind
 from tulu_data.specs.base import Mistake, Spec, refuse, shown, validate
 from tulu_data.specs.document import Document, read_document
 from tulu_data.specs.source import Source
+from tulu_data.specs.uris import uri_mistakes
 
 DropFilter = Literal["empty_turn", "identity", "refusal"]
 DROP_FILTERS: tuple[DropFilter, ...] = get_args(DropFilter)
@@ -20,12 +21,8 @@ DROP_FILTERS: tuple[DropFilter, ...] = get_args(DropFilter)
 Action = Literal["drop", "drop_source", "flag"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
-HUB_ONLY = ("revision", "config", "split")
-"""Keys that only a hub source has."""
-
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 _SOURCE_NAME = re.compile(r"\w[\w.-]{0,99}")
-_HUB_URI = re.compile(r"hf://(?:datasets/)?[^/@\s]+/[^/@\s]+(?:@(?P<revision>[^/\s]+))?(?:/.+)?")
 
 
 class FilterStep(Spec):
@@ -228,30 +225,10 @@ def _kinds(mixture: Mixture) -> Iterator[Mistake]:
 
 def _uris(mixture: Mixture) -> Iterator[Mistake]:
     """Refuse unknown schemes, and hub settings at sources that are not on the hub."""
+    forms = "hf://owner/name, a path, or name@version"
     for name, source in mixture.sources.items():
-        scheme, separator, _ = source.uri.partition("://")
-        if separator and scheme != "hf":
-            use = "use hf://owner/name, a path, or name@version"
-            text = f"scheme {scheme + separator!r} is not supported; {use}"
-            yield Mistake(text=text, path=("sources", name, "uri"))
-        if scheme == "hf" and separator:
-            yield from _hub_uri(name, source)
-        for key in HUB_ONLY:
-            if key in source.model_fields_set and not source.uri.startswith("hf://"):
-                text = f"only an hf:// source has a {key}; remove it"
-                yield Mistake(text=text, path=("sources", name, key), on_key=True)
-
-
-def _hub_uri(name: str, source: Source) -> Iterator[Mistake]:
-    """Refuse a hub uri of the wrong form, and one that contradicts `revision`."""
-    found = _HUB_URI.fullmatch(source.uri)
-    if found is None:
-        forms = "hf://owner/name, hf://owner/name@revision or hf://owner/name/path"
-        text = f"expected {forms}, found {source.uri!r}"
-        yield Mistake(text=text, path=("sources", name, "uri"))
-    elif found["revision"] and source.revision and found["revision"] != source.revision:
-        text = f"the uri says revision {found['revision']!r}, this says {source.revision!r}; keep one"
-        yield Mistake(text=text, path=("sources", name, "revision"))
+        for mistake in uri_mistakes(source.uri, source.revision, source.model_fields_set, forms):
+            yield replace(mistake, path=("sources", name, *mistake.path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,190 @@
+"""Which suites some paths stand for: specs, the files that they name, and files that no spec names.
+
+The one idea: everything is found and hashed here and nothing is read, so a plan can know the suites'
+content before a file is parsed. What a path stands for is never narrowed in silence: a suite that a
+spec names and that cannot be had is an error, with the command that gets it.
+"""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from tulu_data.decontaminate.suites.fetching import Fetched, fetch_suites
+from tulu_data.decontaminate.suites.reading import OWN, Reading
+from tulu_data.errors import SourceError, SpecError, SuiteError
+from tulu_data.sources.files import SourceFile, find_files
+from tulu_data.specs.suite import Role, SuiteFile, SuiteSource, read_suites
+
+_SPEC = (".yaml", ".yml")
+_LOCK = (".lock.yaml", ".lock.yml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedSuite:
+    """A suite that a spec names, found and not yet read."""
+
+    name: str
+    uri: str
+    role: Role | None
+    files: tuple[SourceFile, ...]
+    reading: Reading
+    spec: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """What some paths stand for."""
+
+    named: tuple[NamedSuite, ...]
+    files: tuple[tuple[SourceFile, Path], ...]
+    """Files that no spec names, each with the folder beside which it is kept."""
+
+    def inputs(self) -> list[tuple[str, str]]:
+        """Return what the suites depend on: origins, and one hash of bytes and reading for each."""
+        read = [(file.origin, file.sha256, OWN.key) for file, _ in self.files]
+        read += [
+            (file.origin, file.sha256, f"{suite.name} {suite.reading.key}")
+            for suite in self.named
+            for file in suite.files
+        ]
+        return [(origin, sha256(f"{a} {b}".encode()).hexdigest()) for origin, a, b in read]
+
+
+def find_suites(paths: Iterable[Path | str], base: Path, *, frozen: bool = False) -> Places:
+    """Find every suite of some files, folders (all below them), globs and specs.
+
+    Paths are relative to `base`. Hub suites are fetched on first use; `frozen` refuses those that are
+    not pinned. Raises SuiteError, SpecError or LockError.
+    """
+    specs: dict[Path, None] = {}
+    files: dict[str, tuple[SourceFile, Path]] = {}
+    for path in paths:
+        found = _specs_at(str(path), base)
+        specs |= dict.fromkeys(found)
+        folder = _beside(str(path), base)
+        for file in _files_at(str(path), base, specs=found):
+            files.setdefault(file.origin, (file, folder or file.path.parent))
+    named = [suite for path in sorted(specs) for suite in _named(read_spec(path, base), base, frozen=frozen)]
+    _refuse_twice(named)
+    return Places(named=tuple(named), files=tuple(_unnamed(files, named)))
+
+
+def _unnamed(
+    files: Mapping[str, tuple[SourceFile, Path]], named: Sequence[NamedSuite]
+) -> Iterator[tuple[SourceFile, Path]]:
+    """Yield the files that no spec names, by origin."""
+    paths = {file.path.resolve() for suite in named for file in suite.files} if files else set()
+    for origin in sorted(files):
+        if files[origin][0].path.resolve() not in paths:
+            yield files[origin]
+
+
+def read_spec(path: Path, base: Path) -> SuiteFile:
+    """Read a suite spec, which mistakes name as a person would from `base`."""
+    return read_suites(path, _shown(path, base))
+
+
+def spec_suites(file: SuiteFile, fetched: Fetched, base: Path) -> list[NamedSuite]:
+    """Return the suites of a spec whose files are there; raise SpecError where a local one is not."""
+    problems: list[str] = []
+    found = []
+    for name, suite in file.spec.suites.items():
+        if suite.is_hub and name not in fetched.files:
+            continue
+        try:
+            files = fetched.files[name] if suite.is_hub else _local_files(suite, file.path.parent, base)
+        except SourceError as error:
+            problems.append(file.document.problem(("suites", name, "uri"), str(error)))
+            continue
+        reading = Reading.of(suite, several=len(files) > 1)
+        found.append(
+            NamedSuite(
+                name=name, uri=suite.uri, role=suite.role, files=files, reading=reading, spec=file.path
+            )
+        )
+    if problems:
+        raise SpecError(problems)
+    return found
+
+
+def _named(file: SuiteFile, base: Path, *, frozen: bool) -> list[NamedSuite]:
+    """Return all suites of a spec; raise SuiteError where one cannot be had."""
+    fetched = fetch_suites(file, frozen=frozen)
+    if fetched.failed:
+        raise _not_fetched(file, fetched)
+    return spec_suites(file, fetched, base)
+
+
+def _not_fetched(file: SuiteFile, fetched: Fetched) -> SuiteError:
+    """Say which suites of a spec cannot be had, why, and what to do."""
+    shown = file.document.name
+    first = next(iter(fetched.failed.values()))
+    others = f" (and {len(fetched.failed) - 1} more like it)" if len(fetched.failed) > 1 else ""
+    return SuiteError(
+        f"{shown}: {len(fetched.failed)} of {len(file.spec.suites)} suites are not here: "
+        f"{', '.join(sorted(fetched.failed))}; {first}{others}; fetch them with a network: "
+        f"tulu-data evals fetch {shown}; or name single suite files or another spec instead"
+    )
+
+
+def _specs_at(path: str, base: Path) -> list[Path]:
+    """Return the suite specs that a path stands for."""
+    anchored = base / Path(path.removeprefix("file://")).expanduser()
+    if anchored.is_file():
+        return [anchored] if anchored.suffix in _SPEC else []
+    matched = [anchored] if anchored.exists() else [Path(p) for p in glob.glob(str(anchored), recursive=True)]  # noqa: PTH207
+    below = [p for m in matched for p in (sorted(m.rglob("*")) if m.is_dir() else [m])]
+    return [p for p in below if p.suffix in _SPEC and not p.name.endswith(_LOCK) and not _hidden(p, anchored)]
+
+
+def _hidden(path: Path, above: Path) -> bool:
+    """Tell whether a path lies in a hidden folder below another one."""
+    inside = path.relative_to(above).parts if path.is_relative_to(above) else path.parts[-1:]
+    return any(part.startswith(".") for part in inside)
+
+
+def _files_at(path: str, base: Path, *, specs: Sequence[Path]) -> tuple[SourceFile, ...]:
+    """Return the data files of one path, with an error that speaks of suites where there is neither."""
+    if len(specs) == 1 and specs[0] == base / Path(path).expanduser():
+        return ()
+    try:
+        return find_files(path, base)
+    except SourceError as error:
+        if specs:
+            return ()
+        raise SuiteError(
+            f"{error}; eval suites are jsonl, json, csv or parquet files with a column 'question', "
+            "or specs (.yaml) that say how others are read"
+        ) from None
+
+
+def _beside(path: str, base: Path) -> Path | None:
+    """Return the folder that a path names, None where it names files."""
+    anchored = base / Path(path.removeprefix("file://")).expanduser()
+    return anchored if anchored.is_dir() else None
+
+
+def _local_files(suite: SuiteSource, folder: Path, base: Path) -> tuple[SourceFile, ...]:
+    """Return the files of a suite, which its spec names relative to its own folder."""
+    found = find_files(suite.uri, folder)
+    return tuple(replace(file, origin=_shown(file.path, base)) for file in found)
+
+
+def _shown(path: Path, base: Path) -> str:
+    """Name a path as seen from the base, or in full where it lies elsewhere."""
+    straight = Path(os.path.normpath(path))
+    return straight.relative_to(base).as_posix() if straight.is_relative_to(base) else straight.as_posix()
+
+
+def _refuse_twice(named: Sequence[NamedSuite]) -> None:
+    """Raise SuiteError when two specs name the same suite."""
+    first: dict[str, NamedSuite] = {}
+    for suite in named:
+        other = first.setdefault(suite.name, suite)
+        if other is not suite:
+            raise SuiteError(
+                f"suite {suite.name!r} is in {other.spec} and in {suite.spec}; rename one of them"
+            )

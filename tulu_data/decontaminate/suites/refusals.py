@@ -1,0 +1,79 @@
+"""What is said of a file that is no eval suite: what was found in it, and the command that would read it."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from tulu_data.decontaminate.suites.fields import names_of
+from tulu_data.errors import SuiteError, nearest
+from tulu_data.sources.files import SourceFile
+from tulu_data.specs.layouts import LAYOUTS, fitting_layouts
+
+_LIKELY = (
+    "question", "prompt", "problem", "query", "instruction", "input", "text", "goal", "behavior", "turns",
+)  # fmt: skip
+"""Columns, in small letters, that are proposed for the question."""
+_SHOWN = 12
+"""Columns that a message names."""
+_LONG = 40
+"""Characters beyond which a column's name is more likely a value."""
+
+
+def no_column(file: SourceFile, name: str, columns: Sequence[str]) -> SuiteError:
+    """Say that a file lacks a column."""
+    return SuiteError(
+        f"{file.origin}: no column {name!r}{nearest(name, columns)} (columns: {_columns_shown(columns)})"
+    )
+
+
+def not_ours(file: SourceFile, columns: Sequence[str]) -> SuiteError:
+    """Say that a file is in neither of our layouts, and which command reads it."""
+    found = f"columns {_columns_shown(columns)}" if columns else "no readable row"
+    fitting = fitting_layouts(columns)
+    option = "" if len(fitting) == 1 else f" --question {_likely(columns) or 'COLUMN'}"
+    name = names_of(file)["file"]
+    return SuiteError(
+        f"{file.origin}: not an eval suite: no column 'question', found {found}; "
+        f"say how it is read: tulu-data evals add {name} {file.origin}{option}"
+    )
+
+
+def untold(file: SourceFile, columns: Sequence[str], fitting: Sequence[str]) -> SuiteError:
+    """Say that columns tell no layout, or more than one."""
+    if fitting:
+        names = ", ".join(fitting)
+        return SuiteError(
+            f"{file.origin}: its columns fit several layouts: {names}; choose one with --layout"
+        )
+    shown = _columns_shown(columns)
+    if file.format in ("csv", "tsv") and any(len(name) > _LONG or name.isdecimal() for name in columns):
+        headless = " or ".join(name for name, layout in LAYOUTS.items() if layout.columns)
+        return SuiteError(
+            f"{file.origin}: its first line looks like a row, not like names of columns ({shown}); name them "
+            f"with --columns question,answer, or choose a layout without a header: --layout {headless}"
+        )
+    return SuiteError(
+        f"{file.origin}: its columns ({shown}) fit no known layout; say which one holds the question: "
+        f"--question {_likely(columns) or 'COLUMN'}"
+    )
+
+
+def no_instance(file: SourceFile, seen: int, bad: Sequence[tuple[int, str]], *, ours: bool) -> SuiteError:
+    """Say why a file gives no instance."""
+    if not seen:
+        return not_ours(file, ()) if ours else SuiteError(f"{file.origin}: holds no row; remove the suite")
+    if not bad:
+        return SuiteError(f"{file.origin}: no eval instance: `where` is true for none of {seen:,} rows")
+    reason, _ = Counter(reason for _, reason in bad).most_common(1)[0]
+    what = "give each row a text in 'question'" if ours else "map `question` to a text"
+    return SuiteError(f"{file.origin}: no eval instance, found {len(bad)} bad rows ({reason}); {what}")
+
+
+def _columns_shown(columns: Sequence[str]) -> str:
+    names = [name if len(name) <= _LONG else f"{name[: _LONG - 3]}..." for name in columns[:_SHOWN]]
+    return ", ".join(names) + (", ..." if len(columns) > _SHOWN else "")
+
+
+def _likely(columns: Sequence[str]) -> str | None:
+    """Return the column that most likely holds the question."""
+    small = {name.lower(): name for name in reversed(columns)}
+    return next((small[name] for name in _LIKELY if name in small), None)

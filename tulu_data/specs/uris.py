@@ -1,0 +1,43 @@
+"""What a spec may say of where files are: the forms of a uri, and the keys that only the hub has."""
+
+import re
+from collections.abc import Collection, Iterator
+
+from tulu_data.specs.base import Mistake
+
+HUB = "hf://"
+HUB_ONLY = ("revision", "config", "split")
+"""Keys that only a hub source has."""
+
+_HUB_URI = re.compile(r"hf://(?:datasets/)?[^/@\s]+/[^/@\s]+(?:@(?P<revision>[^/\s]+))?(?:/.+)?")
+
+
+def uri_mistakes(
+    uri: str, revision: str | None, given: Collection[str], forms: str, only: Collection[str] = HUB_ONLY
+) -> Iterator[Mistake]:
+    """Yield what is wrong with a uri, and with hub keys where it is not on the hub.
+
+    `given` are the keys that the spec has, `forms` the uris that would do, `only` the keys of the hub.
+    """
+    scheme, separator, _ = uri.partition("://")
+    if separator and scheme != "hf":
+        text = f"scheme {scheme + separator!r} is not supported; use {forms}"
+        yield Mistake(text=text, path=("uri",))
+    if uri.startswith(HUB):
+        yield from _hub_uri(uri, revision)
+        return
+    for key in only:
+        if key in given:
+            text = f"only an hf:// source has a {key}; remove it"
+            yield Mistake(text=text, path=(key,), on_key=True)
+
+
+def _hub_uri(uri: str, revision: str | None) -> Iterator[Mistake]:
+    """Refuse a hub uri of the wrong form, and one that contradicts `revision`."""
+    found = _HUB_URI.fullmatch(uri)
+    if found is None:
+        forms = "hf://owner/name, hf://owner/name@revision or hf://owner/name/path"
+        yield Mistake(text=f"expected {forms}, found {uri!r}", path=("uri",))
+    elif found["revision"] and revision and found["revision"] != revision:
+        text = f"the uri says revision {found['revision']!r}, this says {revision!r}; keep one"
+        yield Mistake(text=text, path=("revision",))
