@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from word_reference import ALPHABETS, EVERY, overlap, words
 
 from tulu_data.decontaminate import HITS, RULES, evidence, scan
+from tulu_data.decontaminate.rules import Rule
 from tulu_data.decontaminate.scan import user_turns
 from tulu_data.kernels.buffers import messages_of
-from tulu_data.kernels.coverage import candidates, find_pairs, new_scratch
+from tulu_data.kernels.coverage import BLOCK, candidates, find_pairs, new_scratch
 from tulu_data.kernels.folding import folding
-from tulu_data.kernels.ngrams import WHOLE, assign_slots, fill_filter, post_units
+from tulu_data.kernels.ngrams import WHOLE, assign_slots, fill_filter, fill_parts, post_units, sift
 from tulu_data.kernels.words import hash_texts, next_word, spell_texts
 
 QUESTION = "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May."
@@ -66,6 +67,15 @@ def test_a_hit_is_what_brute_force_says(pair, rule):
     }[rule]
     found = scan_texts([instance], [turns], rule).table
     assert found["overlap"].to_pylist() == ([] if expected is None else [pytest.approx(expected)])
+
+
+@settings(max_examples=300)
+@given(pairs(), st.integers(1, 13))
+def test_grams_of_any_size_are_found_wherever_they_stand(pair, n):
+    instance, turns = pair
+    expected = overlap(instance, turns, n)[1]
+    found = scan_texts([instance], [turns], Rule(name="any", n=n, measure="grams", threshold=0.0)).table
+    assert found["overlap"].to_pylist() == ([pytest.approx(expected)] if expected else [])
 
 
 @settings(max_examples=200)
@@ -230,6 +240,20 @@ def test_many_records_against_many_instances_agree_with_brute_force():
     assert hit_set(scan_texts(instances, records, batch_size=40)) == expected
 
 
+def test_records_of_any_length_are_found_in_one_batch():
+    draw = random.Random(11)  # noqa: S311
+    instances = [" ".join(f"w{draw.randrange(10**6)}" for _ in range(draw.randint(4, 40))) for _ in range(50)]
+    sizes = [0, 3, 400, 2 * BLOCK, 7, BLOCK - 100, 5 * BLOCK, 0, 60]
+    expected, records = set(), []
+    for r, size in enumerate(sizes * 3):
+        words = [f"v{draw.randrange(10**6)}" for _ in range(size // 7)]
+        for k in draw.sample(range(50), 2):
+            words.insert(draw.randint(0, len(words)), instances[k])
+            expected.add((r, str(k + 1)))
+        records.append([" ".join(words)])
+    assert hit_set(scan_texts(instances, records, batch_size=1000)) == expected
+
+
 def test_a_hits_table_has_its_schema():
     found = scan_texts([QUESTION], [[QUESTION]]).table
     assert found.schema == HITS
@@ -259,5 +283,8 @@ def test_candidates_that_do_not_fit_their_room_are_found_in_several_rounds():
 
 def test_every_kernel_is_compiled_once():
     scan_texts([QUESTION, "caf\u00e9"], [[QUESTION, "na\u00efve"], ["caf\u00e9"]], workers=2)
-    kernels = (hash_texts, spell_texts, next_word, assign_slots, post_units, fill_filter, find_pairs)
+    kernels = (
+        hash_texts, spell_texts, next_word, assign_slots, post_units, fill_filter, fill_parts, sift,
+        find_pairs,
+    )  # fmt: skip
     assert {k.__name__: len(k.signatures) for k in kernels if len(k.signatures) > 1} == {}

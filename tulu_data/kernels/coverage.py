@@ -12,8 +12,20 @@ import numpy as np
 
 from tulu_data.kernels.folding import Folding
 from tulu_data.kernels.jit import inner, kernel
-from tulu_data.kernels.ngrams import WHOLE, Grams, gram_hash, gram_key, sift, slot_of
-from tulu_data.kernels.words import Bytes, Hashes, Ints, fixed, hash_all
+from tulu_data.kernels.ngrams import (
+    WHOLE,
+    Grams,
+    gram_hash,
+    gram_key,
+    may_hold,
+    part_of,
+    sift,
+    slot_of,
+)
+from tulu_data.kernels.words import MOST_WORDS, Bytes, Hashes, Ints, Points, fixed, hash_texts
+
+BLOCK = 1 << 14
+"""Bytes of text looked at together, about: their words stay in the nearest cache."""
 
 
 class Turns(NamedTuple):
@@ -56,17 +68,33 @@ class Scratch(NamedTuple):
     """Room for pairs, at least one for each unit."""
 
 
+class Room(NamedTuple):
+    """Room for the words of the turns that are looked at together."""
+
+    hashes: Hashes
+    at: Ints
+    """Where the words of each turn start, and their total at the end."""
+    gates: Ints
+    """Words at which a part of an n-gram may stand."""
+    hints: Ints
+    """Words at which a part of a phrase may stand."""
+    nothing: Points
+
+
 def new_scratch(grams: Grams) -> Scratch:
     """Make the stamps of one worker."""
     units = len(grams.words)
-    stamps, room = np.zeros(len(grams.starts), np.int64), np.empty((max(units, 1 << 14), 2), np.int64)
+    stamps, room = np.zeros(len(grams.starts), np.int64), np.empty((units + (1 << 14), 2), np.int64)
     met, shared, touched = (np.zeros(units, np.int64) for _ in range(3))
     return Scratch(stamps, met, shared, touched, clock=np.zeros(1, np.int64), pairs=room)
 
 
 @inner
-def _count(grams: Grams, key: np.uint64, scratch: Scratch, stamp: int, met: int) -> int:
+def _count(grams: Grams, h: np.uint64, shape: int, scratch: Scratch, stamp: int, met: int) -> int:
     """Count a gram of a record for every unit that holds it; return the number of units met."""
+    key = gram_key(h, shape, grams.mask)
+    if not may_hold(grams.filter, key):
+        return met
     slot = slot_of(grams.table, key)
     if slot < 0 or scratch.seen[slot] == stamp:
         return met
@@ -98,57 +126,117 @@ def _is_hit(covered: int, whole: int, measure: Measure) -> bool:
     return covered > limit or (measure.inclusive and covered >= limit - 1e-9)
 
 
+@inner
+def _count_grams(
+    grams: Grams, hashes: Hashes, mark: int, begin: int, end: int, scratch: Scratch, stamp: int, met: int
+) -> int:
+    """Count the n-grams of a turn, the words from `begin` to `end`, whose part stands at a mark."""
+    n = grams.n
+    for k in range(max(begin, mark - part_of(n)[1] + 1), min(mark, end - n) + 1):
+        met = _count(grams, gram_hash(hashes, k, n), n << 1, scratch, stamp, met)
+    return met
+
+
+@inner
+def _count_phrases(
+    grams: Grams, hashes: Hashes, mark: int, begin: int, end: int, scratch: Scratch, stamp: int, met: int
+) -> int:
+    """Count the phrases of a turn, the words from `begin` to `end`, whose part stands at a mark."""
+    for k in range(max(begin, mark - part_of(WHOLE)[1] + 1), mark + 1):
+        for width in range(WHOLE, min(grams.n - 1, end - k) + 1):
+            met = _count(grams, gram_hash(hashes, k, width), width << 1, scratch, stamp, met)
+    return met
+
+
+@inner
+def _keep(
+    grams: Grams, record: int, measure: Measure, scratch: Scratch, stamp: int, met: int, made: int
+) -> int:
+    """Write the pairs of a record that may be hits; return how many pairs there are now."""
+    for k in range(met):
+        unit = scratch.touched[k]
+        # An upper bound that needs no walk along the unit.
+        width = grams.shape[unit] >> 1 if measure.words else 1
+        whole = grams.words[unit] if measure.words else grams.first[unit + 1] - grams.first[unit]
+        if _is_hit(min(scratch.shared[unit] * width, whole), whole, measure) and _is_hit(
+            _overlap(grams, unit, measure, scratch, stamp), whole, measure
+        ):
+            scratch.pairs[made, 0], scratch.pairs[made, 1] = record, unit
+            made += 1
+    return made
+
+
+@inner
+def _block_end(turns: Turns, record: int) -> int:
+    """Return the record at which a block ends that starts with a record, and has about `BLOCK` bytes."""
+    room = BLOCK
+    while record < len(turns.first) - 1:
+        for t in range(turns.first[record], turns.first[record + 1]):
+            room -= turns.end[t] - turns.begin[t]
+        record += 1
+        if room <= 0:
+            break
+    return record
+
+
 @kernel
 def find_pairs(
-    hashes: Hashes, at: Ints, first: Ints, start: int, grams: Grams, measure: Measure, scratch: Scratch,
-    marks: Ints,
-) -> tuple[int, int]:  # fmt: skip
+    turns: Turns, start: int, grams: Grams, measure: Measure, scratch: Scratch, tables: Folding, room: Room
+) -> tuple[int, int]:
     """Write (record, unit) of the pairs that may be hits, records from `start` on.
 
-    `at` is where the words of each turn start, `first` where the turns of each record do, with the
-    totals. Returns how many pairs were written, and the record at which the room for them ended.
+    Returns how many pairs were written, and the record at which the room for them ended.
     """
-    n, mask, m, made = grams.n, grams.mask, 0, 0
-    marked = sift(grams, hashes, at[len(at) - 1], marks)
-    for r in range(start, len(first) - 1):
-        scratch.clock[0] += 1
-        # A plain 0 would be a type of its own at first, and `_count` be compiled for it.
-        stamp, met = scratch.clock[0], 0 * scratch.clock[0]
-        for t in range(first[r], first[r + 1]):
-            words = at[t + 1] - at[t]
-            while m < marked and marks[m] >> 1 < at[t + 1]:
-                last, phrase, room = marks[m] >> 1, marks[m] & 1, (marks[m] >> 1) - at[t] + 1
-                m += 1
-                for width in range(WHOLE if phrase else n, min(n - 1 if phrase else n, room) + 1):
-                    key = gram_key(gram_hash(hashes, last - width + 1, width), width << 1, mask)
-                    met = _count(grams, key, scratch, stamp, met)
-            if 0 < words < min(WHOLE, n):
-                key = gram_key(gram_hash(hashes, at[t], words), words << 1 | 1, mask)
-                met = _count(grams, key, scratch, stamp, met)
-        if made + met > len(scratch.pairs):
-            return made, r
-        for k in range(met):
-            unit = scratch.touched[k]
-            # An upper bound that needs no walk along the unit.
-            width = grams.shape[unit] >> 1 if measure.words else 1
-            whole = grams.words[unit] if measure.words else grams.first[unit + 1] - grams.first[unit]
-            if _is_hit(min(scratch.shared[unit] * width, whole), whole, measure) and _is_hit(
-                _overlap(grams, unit, measure, scratch, stamp), whole, measure
-            ):
-                scratch.pairs[made, 0], scratch.pairs[made, 1] = r, unit
-                made += 1
-    return made, len(first) - 1
+    # A plain 0 or 4 would be a type of its own, for which what is called is compiled once more.
+    n, mask, made, record, whole = grams.n, grams.mask, 0 * start, start, WHOLE + 0 * start
+    hashes, at, first = room.hashes, room.at, turns.first
+    while record < len(first) - 1:
+        stop = _block_end(turns, record)
+        low, high = first[record], first[stop]
+        hash_texts(turns.text, turns.begin[low:high], turns.end[low:high], tables, room.nothing, hashes, at)
+        words = at[high - low]
+        gates = sift(grams.gate, hashes, words, n, mask, room.gates)
+        hints = sift(grams.hints, hashes, words, whole, mask, room.hints) if len(grams.hints) else 0 * gates
+        g, x = 0 * gates, 0 * gates
+        while record < stop:
+            if made + len(grams.words) > len(scratch.pairs):
+                return made, record
+            scratch.clock[0] += 1
+            stamp = scratch.clock[0]
+            met = 0 * stamp
+            for t in range(first[record] - low, first[record + 1] - low):
+                begin, end = at[t], at[t + 1]
+                while g < gates and room.gates[g] < end:
+                    met = _count_grams(grams, hashes, room.gates[g], begin, end, scratch, stamp, met)
+                    g += 1
+                while x < hints and room.hints[x] < end:
+                    met = _count_phrases(grams, hashes, room.hints[x], begin, end, scratch, stamp, met)
+                    x += 1
+                if 0 < end - begin < min(WHOLE, n):
+                    shape = (end - begin) << 1 | 1
+                    met = _count(grams, gram_hash(hashes, begin, end - begin), shape, scratch, stamp, met)
+            if met:
+                made = _keep(grams, record, measure, scratch, stamp, met, made)
+            record += 1
+    return made, record
 
 
 def candidates(turns: Turns, grams: Grams, measure: Measure, scratch: Scratch, tables: Folding) -> Ints:
     """Return (record, unit) rows of the pairs that may be hits, ordered by record, then unit."""
-    hashes, at = hash_all(turns.text, turns.begin, turns.end, tables)
-    marks = np.empty(2 * len(hashes) + 2, np.int64)
-    fixed_hashes, fixed_at, first = fixed(hashes), fixed(at), fixed(turns.first)
+    turns = Turns(*(fixed(array) for array in turns))
+    room = _room(turns)
     found, start = [], 0
-    while start < len(first) - 1:
-        made, start = find_pairs(fixed_hashes, fixed_at, first, start, grams, measure, scratch, marks)
+    while start < len(turns.first) - 1:
+        made, start = find_pairs(turns, start, grams, measure, scratch, tables, room)
         found.append(scratch.pairs[:made].copy())
     pairs = np.concatenate(found) if found else np.empty((0, 2), np.int64)
     ordered: Ints = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     return ordered
+
+
+def _room(turns: Turns) -> Room:
+    """Make room for the words of any block."""
+    size = np.concatenate([[0], np.cumsum(turns.end - turns.begin)])[turns.first]
+    words = MOST_WORDS * (BLOCK + int(np.diff(size).max(initial=0))) + 1
+    hashes, gates, hints = np.empty(words, np.uint64), np.empty(words, np.int64), np.empty(words, np.int64)
+    return Room(hashes, np.empty(len(turns.begin) + 1, np.int64), gates, hints, np.empty(0, np.int32))

@@ -63,10 +63,7 @@ def _gather_messages(columns: Sequence[Messages], pieces: Sequence[Piece], size:
     np.cumsum(offsets, out=offsets)
     if offsets[-1] > np.iinfo(np.int32).max:
         raise OverflowError(f"{offsets[-1]} messages in one batch; gather fewer rows at a time")
-    spots = [
-        _spread(column.offsets, column.valid, piece.rows, piece.places, offsets)
-        for column, piece in zip(columns, pieces, strict=True)
-    ]
+    spots = [_elements(column, piece, offsets) for column, piece in zip(columns, pieces, strict=True)]
     count = int(offsets[-1])
     children = [
         _gather_text([getattr(column, name) for column in columns], spots, count)
@@ -75,6 +72,14 @@ def _gather_messages(columns: Sequence[Messages], pieces: Sequence[Piece], size:
     values = pa.StructArray.from_arrays(children, fields=list(MESSAGE))
     buffers = [_bitmap(valid), pa.py_buffer(offsets.astype(np.int32))]
     return pa.Array.from_buffers(MESSAGES, size, buffers, children=[values])
+
+
+def _elements(column: Messages, piece: Piece, out_offsets: Index) -> tuple[Index, Index]:
+    """Return the rows and places of the messages of a piece's records."""
+    sizes = np.diff(column.offsets)[piece.rows] * column.valid[piece.rows]
+    rows, places = np.empty((2, int(sizes.sum())), np.int64)
+    _spread(column.offsets, column.valid, piece.rows, piece.places, out_offsets, rows, places)
+    return rows, places
 
 
 def _bitmap(valid: npt.NDArray[np.bool_]) -> pa.Buffer | None:
@@ -111,14 +116,10 @@ def _copy(
 
 @kernel
 def _spread(
-    offsets: Index, valid: npt.NDArray[np.bool_], rows: Index, places: Index, out_offsets: Index
-) -> tuple[Index, Index]:
+    offsets: Index, valid: npt.NDArray[np.bool_], rows: Index, places: Index, out_offsets: Index,
+    element_rows: Index, element_places: Index,
+) -> None:  # fmt: skip
     """Turn (rows, places) of lists into (rows, places) of their elements."""
-    total = 0
-    for i in range(rows.size):
-        if valid[rows[i]]:
-            total += offsets[rows[i] + 1] - offsets[rows[i]]
-    element_rows, element_places = np.empty(total, np.int64), np.empty(total, np.int64)
     at = 0
     for i in range(rows.size):
         if valid[rows[i]]:
@@ -126,4 +127,3 @@ def _spread(
                 element_rows[at] = offsets[rows[i]] + j
                 element_places[at] = out_offsets[places[i]] + j
                 at += 1
-    return element_rows, element_places

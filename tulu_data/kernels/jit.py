@@ -4,7 +4,8 @@ The one idea: numba carries no types, so this is the only place that touches `nj
 every other module stays under strict checking. A kernel releases the GIL, and its machine code is
 kept on disk: beside the module, or in the user's cache folder where that is read-only. Numba asks
 only whether a kernel's own file has changed; here the sources of all kernels enter the key, since a
-kernel holds the code of those it calls. This module must not hold any kernel itself.
+kernel holds the code of those it calls. No kernel may allocate: numba then leaves out the counting
+of references, which costs more than the work of many a kernel. This module must not hold any kernel itself.
 """
 
 from collections.abc import Callable
@@ -18,8 +19,8 @@ from numba.core.caching import FunctionCache
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_compiled = njit(nogil=True, no_cfunc_wrapper=True)
-_inner = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_compiled = njit(nogil=True, no_cfunc_wrapper=True, _nrt=False)
+_inner = njit(nogil=True, _nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 _SOURCES = sha256(b"\0".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
 
 

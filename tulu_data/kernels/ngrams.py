@@ -3,8 +3,8 @@
 The one idea: a text of at least n words is its n-grams; a shorter one is a single gram, the whole
 phrase (below `WHOLE` words it must even be the whole of a turn). Grams get slots by their keys, which
 are hashes: two different grams may share one, so a search names too many slots, never too few, and the
-words themselves settle it (`decontaminate.evidence`). Everything is a flat array, and the same texts
-give the same arrays.
+words themselves settle it (`decontaminate.evidence`). A search looks only at every few words for a part
+that each gram there must hold (`sift`). Everything is a flat array, the same texts give the same arrays.
 """
 
 from typing import NamedTuple
@@ -24,8 +24,6 @@ _BASE = np.uint64(0xD6E8FEB86659FD93)
 _SALT = np.uint64(0xA24BAED4963EE407)
 _S6, _S12, _S18, _S24, _S32 = (np.uint64(shift) for shift in (6, 12, 18, 24, 32))
 _ZERO, _ONE, _LOW, _SLOT = np.uint64(0), np.uint64(1), np.uint64(63), np.uint64(0xFFFFFFFF)
-_ENDING = WHOLE << 1
-"""Shape under which the last `WHOLE` words of a phrase are kept in `endings`."""
 
 
 class Grams(NamedTuple):
@@ -47,8 +45,10 @@ class Grams(NamedTuple):
     """Open addressing by key: upper half of a key, then its slot + 1; 0 where empty; a power of two long."""
     filter: Hashes
     """Bitmap of four bits per key within one word: answers most searches from the cache."""
-    endings: Hashes
-    """The same for the last `WHOLE` words of each phrase; apart, because it is far smaller."""
+    gate: Hashes
+    """The same for every part of `part_of(n)` words of an n-gram."""
+    hints: Hashes
+    """The same for the parts of `part_of(WHOLE)` words with which phrases begin; empty without phrases."""
     n: int
     mask: np.uint64
     """Bits of a key that count: all, but for tests that need collisions."""
@@ -57,8 +57,8 @@ class Grams(NamedTuple):
 @inner
 def gram_hash(hashes: Hashes, first: int, count: int) -> np.uint64:
     """Return the polynomial hash of `count` words from `first` on."""
-    h = np.uint64(0)
-    for k in range(first, first + count):
+    h = _ZERO
+    for k in range(np.uint64(first), np.uint64(first) + np.uint64(count)):
         h = h * _BASE + hashes[k]
     return h
 
@@ -71,43 +71,48 @@ def gram_key(h: np.uint64, shape: int, mask: np.uint64) -> np.uint64:
 
 
 @inner
+def part_of(n: int) -> tuple[int, int]:
+    """Return a number of words and a step; any n words hold a run of so many that starts at such a step."""
+    step = max(1, n // 2)
+    return n - step + 1, step
+
+
+@inner
 def _bits(key: np.uint64) -> np.uint64:
-    """Return the four bits of a key within its word of the filter."""
+    """Return the four bits of a key within its word of a bitmap."""
     low = _ONE << (key & _LOW) | _ONE << (key >> _S6 & _LOW)
     return low | _ONE << (key >> _S12 & _LOW) | _ONE << (key >> _S18 & _LOW)
 
 
 @inner
-def sift(grams: Grams, hashes: Hashes, words: int, marks: Ints) -> int:
-    """Write `word << 1` where an n-gram may end, `word << 1 | 1` for a phrase; return how many.
+def _place(bitmap: Hashes, key: np.uint64) -> np.uint64:
+    """Return the place of a key's word in a bitmap, whose length is a power of two."""
+    return (key >> _S24) & np.uint64(len(bitmap) - 1)
 
-    Texts are not told apart, so that short ones cost no more; a mark may reach back over a border.
+
+@inner
+def may_hold(bitmap: Hashes, key: np.uint64) -> bool:
+    """Tell whether a bitmap holds a key; now and then it says so of others."""
+    bits = _bits(key)
+    return bitmap[_place(bitmap, key)] & bits == bits  # type: ignore[no-any-return]
+
+
+@kernel
+def sift(bitmap: Hashes, hashes: Hashes, words: int, n: int, mask: np.uint64, marks: Ints) -> int:
+    """Write the places at which a part of a gram of n words may stand; return how many.
+
+    A gram that starts at word s holds the part at the first step from s on. Texts are not told apart, so
+    that short ones cost no more; a part may reach over a border.
     """
-    bitmap, endings, mask, n, whole = grams.filter, grams.endings, grams.mask, grams.n, np.uint64(WHOLE)
-    h, out, h4, out4, passed, wide = _ZERO, _ONE, _ZERO, _ONE, _ZERO, np.uint64(n)
-    last, last4 = np.uint64(len(bitmap) - 1), np.uint64(len(endings) - 1)
-    for _ in range(n):
-        out *= _BASE
-    for _ in range(WHOLE):
-        out4 *= _BASE
-    for j in range(_ZERO, np.uint64(words)):
-        h = h * _BASE + hashes[j]
-        h4 = h4 * _BASE + hashes[j]
-        if j >= wide:
-            h -= hashes[j - wide] * out
-        if j >= whole:
-            h4 -= hashes[j - whole] * out4
-        key, key4 = gram_key(h, n << 1, mask), gram_key(h4, _ENDING, mask)
-        bits, bits4 = _bits(key), _bits(key4)
-        gram, phrase = (
-            bitmap[(key >> _S24) & last] & bits == bits,
-            endings[(key4 >> _S24) & last4] & bits4 == bits4,
-        )
-        if gram | phrase:
-            marks[passed] = j << _ONE
-            passed += np.uint64(gram)
-            marks[passed] = j << _ONE | _ONE
-            passed += np.uint64(phrase)
+    passed, at = _ZERO, _ZERO
+    width, step = np.uint64(part_of(n)[0]), np.uint64(part_of(n)[1])
+    while at + width <= np.uint64(words):
+        h = _ZERO
+        for k in range(at, at + width):
+            h = h * _BASE + hashes[k]
+        marks[passed] = at
+        passed += np.uint64(may_hold(bitmap, gram_key(h, 0, mask)))
+        at += step
     return np.int64(passed)  # type: ignore[return-value]
 
 
@@ -149,9 +154,25 @@ def post_units(slots: Slots, first: Ints, free: Ints, postings: Slots) -> None:
 
 @kernel
 def fill_filter(bitmap: Hashes, keys: Hashes) -> None:
-    """Set the bits of every key; the length of the bitmap is a power of two."""
+    """Set the bits of every key."""
     for k in range(len(keys)):
-        bitmap[(keys[k] >> _S24) & np.uint64(len(bitmap) - 1)] |= _bits(keys[k])
+        bitmap[_place(bitmap, keys[k])] |= _bits(keys[k])
+
+
+@kernel
+def fill_parts(hashes: Hashes, at: Ints, n: int, mask: np.uint64, gate: Hashes, hints: Hashes) -> None:
+    """Set the bits of all parts of n-grams, and of the parts with which phrases begin."""
+    width, (begin, steps) = part_of(n)[0], part_of(WHOLE)
+    for u in range(len(at) - 1):
+        words = at[u + 1] - at[u]
+        if words >= n:
+            for k in range(at[u], at[u + 1] - width + 1):
+                key = gram_key(gram_hash(hashes, k, width), 0, mask)
+                gate[_place(gate, key)] |= _bits(key)
+        elif words >= WHOLE:
+            for k in range(at[u], at[u] + steps):
+                key = gram_key(gram_hash(hashes, k, begin), 0, mask)
+                hints[_place(hints, key)] |= _bits(key)
 
 
 def index_units(hashes: Hashes, at: Ints, n: int, mask: np.uint64) -> Grams:
@@ -159,32 +180,30 @@ def index_units(hashes: Hashes, at: Ints, n: int, mask: np.uint64) -> Grams:
     words = np.diff(at)
     shape = np.where(words >= n, n << 1, np.where(words > 0, words << 1 | (words < WHOLE), 0))
     first = np.concatenate([[0], np.cumsum(np.where(words > 0, words - (shape >> 1) + 1, 0))])
-    keys, marks = _keys(hashes, at, n, mask, shape, first)
+    keys = _keys(hashes, at, n, mask, shape, first)
     table, slots = np.zeros(_power(len(keys) * 3 // 2), np.uint64), np.empty(len(keys), np.int32)
     count = assign_slots(fixed(keys), table, slots)
     starts = np.concatenate([[0], np.cumsum(np.bincount(slots, minlength=count))])
     postings = np.empty(len(slots), np.int32)
     post_units(fixed(slots), fixed(first), starts[:-1].copy(), postings)
-    bitmap, endings = np.zeros(_power(count // 8), np.uint64), np.zeros(_power(len(marks) // 8), np.uint64)
+    phrases = int(np.count_nonzero((words >= WHOLE) & (words < n)))
+    bitmap, gate = np.zeros(_power(count // 8), np.uint64), np.zeros(_power(count // 8), np.uint64)
+    hints = np.zeros(_power(phrases // 4) if phrases else 0, np.uint64)
     fill_filter(bitmap, fixed(keys))
-    fill_filter(endings, fixed(marks))
-    arrays = (fixed(a) for a in (words, first, slots, shape, starts, postings, table, bitmap, endings))
+    fill_parts(fixed(hashes), fixed(at), n, mask, gate, hints)
+    arrays = (fixed(a) for a in (words, first, slots, shape, starts, postings, table, bitmap, gate, hints))
     return Grams(*arrays, n, mask)  # type: ignore[call-arg, arg-type]
 
 
-def _keys(
-    hashes: Hashes, at: Ints, n: int, mask: np.uint64, shape: Ints, first: Ints
-) -> tuple[Hashes, Hashes]:
-    """Return the keys of all grams, and of the last `WHOLE` words of each phrase that has them."""
+def _keys(hashes: Hashes, at: Ints, n: int, mask: np.uint64, shape: Ints, first: Ints) -> Hashes:
+    """Return the keys of all grams."""
     place = np.repeat(at[:-1] - first[:-1], np.diff(first)) + np.arange(first[-1])
-    keys, marks = np.empty(len(place), np.uint64), [np.empty(0, np.uint64)]
+    keys = np.empty(len(place), np.uint64)
     for width in range(1, n + 1):
         units = np.flatnonzero(shape >> 1 == width)
         grams = first[units] if width < n else np.repeat(shape >> 1 == n, np.diff(first))
         keys[grams] = _key(_poly(hashes, place[grams], width), shape[units] if width < n else n << 1, mask)
-        if WHOLE <= width < n:
-            marks.append(_key(_poly(hashes, at[units] + width - WHOLE, WHOLE), _ENDING, mask))
-    return keys, np.concatenate(marks)
+    return keys
 
 
 def _poly(hashes: Hashes, starts: Ints, width: int) -> Hashes:

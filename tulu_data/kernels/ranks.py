@@ -25,7 +25,9 @@ def rank_key(seed: int, purpose: Purpose, source: str) -> Words:
 
 def ranks(key: Words, ids: Words, copies: npt.NDArray[np.int64]) -> Words:
     """Return the rank of every (id, copy): `ids` is (n, 2) words, `copies` and the result are (n,)."""
-    return _ranks(key, np.ascontiguousarray(ids), copies)
+    out = np.empty(copies.size, np.uint64)
+    _ranks(key, np.ascontiguousarray(ids), copies, out)
+    return out
 
 
 @inner
@@ -39,11 +41,9 @@ def _mix(h: np.uint64) -> np.uint64:
 
 
 @kernel
-def _ranks(key: Words, ids: Words, copies: npt.NDArray[np.int64]) -> Words:
-    """Compute the rank of every (id, copy) under one key."""
-    out = np.empty(copies.size, np.uint64)
+def _ranks(key: Words, ids: Words, copies: npt.NDArray[np.int64], out: Words) -> None:
+    """Write the rank of every (id, copy) under one key."""
     for i in range(copies.size):
         h = _mix(ids[i, 0] ^ key[0])
         h = _mix(h + ids[i, 1])
         out[i] = _mix(h ^ key[1] ^ (np.uint64(copies[i]) * np.uint64(0x9E3779B97F4A7C15)))
-    return out

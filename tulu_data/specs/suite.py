@@ -60,9 +60,7 @@ def _tag(made: object) -> str:
     return "(part)" if isinstance(made, dict | Part) else "(text)"
 
 
-One = Annotated[
-    Annotated[str, Tag("(text)")] | Annotated[Part, Tag("(part)")], Discriminator(_tag)
-]
+One = Annotated[Annotated[str, Tag("(text)")] | Annotated[Part, Tag("(part)")], Discriminator(_tag)]
 """Path, template, or part."""
 Made = Annotated[
     Annotated[One, Tag("(one)")] | Annotated[tuple[One, ...], Tag("(list)")],
