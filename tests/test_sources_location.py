@@ -84,13 +84,13 @@ def test_a_stored_version_is_read_straight_and_keeps_its_ids(base: Path) -> None
     assert found.revision == "ab" * 32
     assert found.files[0].origin == "web@abababab/data-00000-of-00001.arrow"
     records = opened("web@abab", base)
-    assert (records.name, records.kind, records.read) == ("web@abababab", "sft", 1)
-    ((origin, batch),) = records.batches()
-    assert origin == found.files[0].origin
-    assert batch.column("id").to_pylist() == table.column("id").to_pylist()
+    assert (records.name, records.kind, records.files) == ("web@abababab", "sft", found.files)
+    (rows,) = records.batches()
+    assert (rows.origin, rows.bad.num_rows) == (found.files[0].origin, 0)
+    assert record_ids(rows.records, "sft").to_pylist() == table.column("id").to_pylist()
     assert opened("web", base).name == "web@abababab"
     with pytest.raises(SourceError, match=r"holds sft records, asked for preference"):
-        opened("web", base, kind="preference")
+        list(opened("web", base, kind="preference").batches())
 
 
 def test_a_shard_that_changed_is_refused(base: Path) -> None:
@@ -125,12 +125,16 @@ def test_what_cannot_be_resolved_says_where_and_what_would_do(base: Path) -> Non
 
 def test_a_dataset_on_a_command_line_tells_its_kind_and_its_bad_rows(base: Path) -> None:
     records = opened("data/chat.jsonl", base)
-    assert (records.kind, records.read, records.rows) == ("sft", 2, 1)
-    assert records.bad.column("origin").to_pylist() == ["data/chat.jsonl:2"]
-    ((origin, batch),) = records.batches()
-    assert origin == "data/chat.jsonl"
-    assert batch.schema == normalised_schema("sft")
-    assert batch.column("id").equals(record_ids(batch, "sft"))
+    assert records.kind == "sft"
+    told: list[float] = []
+    (rows,) = records.batches(told=told.append)
+    assert rows.origin == "data/chat.jsonl"
+    assert rows.bad.column("row").to_pylist() == [2]
+    assert rows.records.schema == normalised_schema("sft")
+    assert rows.records.column("row").to_pylist() == [1]
+    assert sum(told) == records.size == (base / "data/chat.jsonl").stat().st_size
+    assert not (base / "cache").exists()
+    assert rows.records.column("id").null_count == 1
     with pytest.raises(
         SourceError, match=r"files of different kinds: preference in data/pairs.jsonl, sft in data/chat.jsonl"
     ):

@@ -74,7 +74,7 @@ def _parts(_context: click.Context, _option: click.Parameter, given: tuple[str, 
 @store_option
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path),
-    help=f"Folder for hits.parquet and report.json (default: {REPORTS.as_posix()} in the workspace).",
+    help=f"Folder for hits, quarantined rows and report (default: {REPORTS.as_posix()} in the workspace).",
 )  # fmt: skip
 @decisions_option
 @workers_option
@@ -94,8 +94,11 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     An instance without a single word is unmatchable: no rule can find it. One of fewer than four
     words is found only where it is a whole turn. Exits with 1 when not one record could be scanned.
     """
+    from tulu_data.cli.progress import ScanBar
     from tulu_data.decontaminate import build_index, load_suites, rule_named
-    from tulu_data.decontaminate.audit import Reading, audit, write_audit
+    from tulu_data.decontaminate.audit import Course, audit, write_audit
+    from tulu_data.decontaminate.datasets import Reading
+    from tulu_data.decontaminate.quarantine import Quarantine
     from tulu_data.decontaminate.scan import is_ready
 
     if not datasets and (kind or columns or adapter != "auto"):
@@ -112,9 +115,11 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     say(f"{len(index.suites)} suites, {sum(s.instances.num_rows for s in index.suites):,} eval instances")
     reading = Reading(kind=kind, adapter=adapter, columns=columns, skip=(folder, opened.root))
     base = here if datasets else root
-    found = audit(
-        datasets, index, base=base, store=opened, reading=reading, decisions=decided, workers=workers, say=say
-    )
+    with Quarantine(folder) as quarantine, ScanBar() as bar:
+        found = audit(
+            datasets, index, base=base, store=opened, reading=reading, decisions=decided,
+            course=Course(workers=workers, quarantine=quarantine, progress=bar),
+        )  # fmt: skip
     say(f"{found.speed:,.0f} MB/s")
     report = write_audit(found, folder, base=base, suites_base=here)
     _finish(found, index, report, folder, as_json=as_json)
@@ -154,7 +159,10 @@ def _print(found: "Audit", index: "Index", folder: Path) -> None:
     _print_hits(console, found)
     _print_examples(console, found, index)
     _print_accounts(console, found)
-    written = " and ".join(_shown(folder / name) for name in ("hits.parquet", "report.json"))
+    bad = any(account.quarantined for account in found.accounts)
+    names = ("hits.parquet", *(["quarantined.parquet"] if bad else []), "report.json")
+    *first, last = (_shown(folder / name) for name in names)
+    written = f"{', '.join(first)} and {last}"
     console.print(f"\nwrote {written}", markup=False, soft_wrap=True)
     console.print(_advice(found), markup=False, soft_wrap=True)
 

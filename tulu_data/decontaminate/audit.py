@@ -8,29 +8,26 @@ dropped and nothing is printed here.
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tulu_data.decontaminate.datasets import PLACE, Dataset, Reading, everything, open_dataset
 from tulu_data.decontaminate.decisions import NO_DECISIONS, Decided, decide
 from tulu_data.decontaminate.index import Index
+from tulu_data.decontaminate.quarantine import Quarantine
 from tulu_data.decontaminate.report import Report, make_report
 from tulu_data.decontaminate.scan import HITS, scan
 from tulu_data.errors import SourceError
 from tulu_data.schema import TEXT, Kind
-from tulu_data.sources.files import find_files
-from tulu_data.sources.records import open_records, outside
 from tulu_data.specs.decisions import Decisions
-from tulu_data.specs.source import Adapter
-from tulu_data.store import Store, Version
-
-DATA_FOLDER = "data"
-"""Folder of a workspace whose files are scanned when no dataset is named."""
+from tulu_data.store import Store
 
 FOUND = pa.schema([("dataset", TEXT), ("source", TEXT), ("origin", TEXT), *HITS])
 """Arrow schema of an audit's hits: HITS with where each record came from. `record` counts in its dataset.
@@ -38,35 +35,32 @@ FOUND = pa.schema([("dataset", TEXT), ("source", TEXT), ("origin", TEXT), *HITS]
 A column `decision` follows them: `keep`, `drop` or null.
 """
 
-Placed = tuple[pa.RecordBatch, pa.Array, pa.Array]
-"""A batch, and the source and the origin (`file:row`) of each of its records."""
+
+class Progress(Protocol):
+    """Who hears how far a scan is."""
+
+    def begin(self, dataset: str, size: int) -> None:
+        """Hear that a dataset of so many bytes comes next."""
+
+    def read(self, size: float) -> None:
+        """Hear that so many more of its bytes are read."""
+
+    def records(self, count: int) -> None:
+        """Hear that so many more of its records go to the scan."""
+
+    def end(self, text: str) -> None:
+        """Hear in words what came of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset:
-    """A dataset opened for scanning."""
+class Course:
+    """How a scan runs."""
 
-    name: str
-    kind: Kind
-    read: int
-    """Raw rows."""
-    quarantined: dict[str, int]
-    """Rows that are no records, by reason."""
-    batches: Callable[[], Iterator[Placed]]
-    files: Mapping[str, str] = field(default_factory=dict)
-    """Sha256 of each file that it was read from, by origin; a version is named by its content instead."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """How files are read, where their columns do not say it, and which are no data."""
-
-    kind: Kind | None = None
-    adapter: Adapter = "auto"
-    columns: Mapping[str, str] = field(default_factory=dict)
-    """Column that plays each part."""
-    skip: tuple[Path, ...] = ()
-    """Folders whose files are never found as data."""
+    workers: int | None
+    """Threads; one per core where it is None."""
+    quarantine: Quarantine
+    """Takes the rows that are no records."""
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +136,7 @@ def audit(
     store: Store,
     reading: Reading,
     decisions: Decisions = NO_DECISIONS,
-    workers: int | None,
-    say: Callable[[str], None],
+    course: Course,
 ) -> Audit:
     """Scan the named datasets, or all that the workspace `base` holds.
 
@@ -154,13 +147,15 @@ def audit(
     for name in names or everything(base, store, reading.skip):
         try:
             dataset = open_dataset(name, base, store, reading)
+            account, found, counts = _scan(dataset, index, course)
         except SourceError as error:
             if names:
                 raise
+            course.quarantine.forget()
             unreadable.append(str(error))
             continue
-        account, found, counts = _scan(dataset, index, workers)
-        say(f"{account.dataset}: {account.scanned:,} records, {found.num_rows:,} hits")
+        course.quarantine.keep()
+        course.progress.end(f"{account.dataset}: {account.scanned:,} records, {found.num_rows:,} hits")
         accounts.append(account)
         tables.append(found)
         records.update(counts)
@@ -180,81 +175,36 @@ def audit(
     )
 
 
-def everything(base: Path, store: Store, skip: Sequence[Path]) -> list[str]:
-    """Name the latest version of every name in the store, and every data file below `data/`."""
-    names = [store.resolve(name).ref for name in store.names()]
-    if (base / DATA_FOLDER).is_dir():
-        names += [file.origin for file in outside(find_files(DATA_FOLDER, base), skip)]
-    if names:
-        return names
-    raise SourceError(
-        f"{base}: no dataset to scan: the store {store.root} is empty and no file lies below {DATA_FOLDER}/; "
-        "name a file, a glob, hf://owner/name or name@version"
-    )
-
-
-def open_dataset(name: str, base: Path, store: Store, reading: Reading) -> Dataset:
-    """Open a path, glob, hub dataset or stored version, which needs no `reading`.
-
-    Raises SourceError or StoreError.
-    """
-    if not (base / name).exists() and name.partition("@")[0] in store.names():
-        version = store.resolve(name)
-        return Dataset(
-            name=version.ref, kind=version.kind, read=version.num_rows, quarantined={},
-            batches=lambda: _version_batches(version),
-        )  # fmt: skip
-    records = open_records(
-        name, base=base, store=store, cache=store.root / "cache" / "normalised", kind=reading.kind,
-        adapter=reading.adapter, columns=reading.columns, skip=reading.skip,
-    )  # fmt: skip
-    reasons = pc.value_counts(records.bad["reason"]).to_pylist() if records.bad.num_rows else []
-
-    def batches() -> Iterator[Placed]:
-        for origin, batch in records.batches():
-            rows = batch.column("row").cast(TEXT)
-            places = pc.binary_join_element_wise(pa.scalar(origin, TEXT), rows, pa.scalar(":", TEXT))
-            yield batch, pa.repeat(pa.scalar(records.name, TEXT), batch.num_rows), places
-
-    return Dataset(
-        name=records.name, kind=records.kind, read=records.read, batches=batches,
-        files={file.file.origin: file.file.sha256 for file in records.files},
-        quarantined={str(reason["values"]): int(reason["counts"]) for reason in reasons},
-    )  # fmt: skip
-
-
-def _version_batches(version: Version) -> Iterator[Placed]:
-    """Yield a version's batches; its sources are told apart as `name@id source`."""
-    prefix = pa.scalar(version.ref, TEXT)
-    for batch in version.batches():
-        source = pc.binary_join_element_wise(prefix, batch.column("source"), pa.scalar(" ", TEXT))
-        yield batch, source, batch.column("origin")
-
-
-def _scan(dataset: Dataset, index: Index, workers: int | None) -> tuple[Account, pa.Table, dict[str, int]]:
+def _scan(dataset: Dataset, index: Index, course: Course) -> tuple[Account, pa.Table, dict[str, int]]:
     """Scan one dataset; return its account, its hits with their places, and the records per source."""
-    sources: list[pa.Array] = []
-    origins: list[pa.Array] = []
+    progress = course.progress
+    records: Counter[str] = Counter()
+    quarantined: Counter[str] = Counter()
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for batch, source, origin in dataset.batches():
-            sources.append(source.dictionary_encode())
-            origins.append(origin)
-            yield batch
+        for rows in dataset.batches(progress.read, course.workers):
+            records.update(_counts(rows.records.column("source")))
+            quarantined.update(_counts(rows.bad.column("reason")))
+            course.quarantine.add(rows.bad)
+            progress.records(rows.records.num_rows)
+            yield rows.records
 
-    found = scan(batches(), dataset.kind, index, workers=workers)
-    source = pa.chunked_array(sources, pa.dictionary(pa.int32(), TEXT)).cast(TEXT)
-    origin = pa.chunked_array(origins, TEXT)
-    at = found.table["record"]
-    named = [pa.repeat(pa.scalar(dataset.name, TEXT), len(at)), source.take(at), origin.take(at)]
-    hits = pa.table([*named, *found.table.columns], schema=FOUND)
-    counts = {c["values"]: c["counts"] for c in pc.value_counts(source).to_pylist()} or {dataset.name: 0}
+    progress.begin(dataset.name, dataset.size)
+    found = scan(batches(), dataset.kind, index, workers=course.workers, keep=PLACE)
+    name = pa.repeat(pa.scalar(dataset.name, TEXT), found.table.num_rows)
+    hits = pa.table([name, *found.table.select([*PLACE, *HITS.names]).columns], schema=FOUND)
     account = Account(
-        dataset=dataset.name, kind=dataset.kind, read=dataset.read, quarantined=dataset.quarantined,
-        scanned=found.records, text_bytes=found.text_bytes, files=dict(dataset.files),
+        dataset=dataset.name, kind=dataset.kind, read=records.total() + quarantined.total(),
+        quarantined=dict(sorted(quarantined.items())), scanned=found.records, text_bytes=found.text_bytes,
+        files=dict(dataset.files),
     )  # fmt: skip
     assert account.read == account.scanned + sum(account.quarantined.values())
-    return account, hits, counts
+    return account, hits, dict(records) or {dataset.name: 0}
+
+
+def _counts(values: pa.Array | pa.ChunkedArray) -> dict[str, int]:
+    """Count each value."""
+    return {each["values"]: each["counts"] for each in pc.value_counts(values).to_pylist()}
 
 
 def write_audit(found: Audit, folder: Path, *, base: Path, suites_base: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ begin. Scanned are the user turns of a record (of the prompt, for preferences). 
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -21,6 +21,7 @@ from tulu_data.kernels.buffers import Messages, messages_of
 from tulu_data.kernels.coverage import Scratch, Turns, candidates, find_pairs, new_scratch
 from tulu_data.kernels.folding import folding
 from tulu_data.kernels.jit import is_compiled
+from tulu_data.kernels.record_ids import record_ids
 from tulu_data.kernels.words import Ints, hash_texts
 from tulu_data.schema import TEXT, Kind
 
@@ -73,18 +74,29 @@ class _Found:
     text_bytes: int
 
 
-def scan(batches: Iterable[pa.RecordBatch], kind: Kind, index: Index, *, workers: int | None = None) -> Hits:
-    """Find every hit in batches of normalised or version records; filter them first where not all count."""
+def scan(
+    batches: Iterable[pa.RecordBatch],
+    kind: Kind,
+    index: Index,
+    *,
+    workers: int | None = None,
+    keep: Sequence[str] = (),
+) -> Hits:
+    """Find every hit in batches of normalised or version records; filter them first where not all count.
+
+    Hits carry the columns of their records that `keep` names, after those of HITS. A record whose id is
+    null gets it when it is hit.
+    """
     local = threading.local()
 
     def judge(piece: tuple[int, pa.RecordBatch]) -> _Found:
         if not hasattr(local, "scratch"):
             local.scratch = new_scratch(index.grams)
-        return _judge(piece[0], piece[1], kind, index, local.scratch)
+        return _judge(piece[0], piece[1], kind, index, local.scratch, keep)
 
     found = list(ordered_map(judge, _pieces(batches), workers or default_workers()))
     return Hits(
-        table=pa.concat_tables([f.hits for f in found] or [HITS.empty_table()]),
+        table=pa.concat_tables([f.hits for f in found if f.hits.num_rows] or [_no_hits(keep)]),
         records=sum(f.records for f in found),
         text_bytes=sum(f.text_bytes for f in found),
     )
@@ -105,13 +117,15 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordB
             position += piece.num_rows
 
 
-def _judge(position: int, batch: pa.RecordBatch, kind: Kind, index: Index, scratch: Scratch) -> _Found:
+def _judge(
+    position: int, batch: pa.RecordBatch, kind: Kind, index: Index, scratch: Scratch, keep: Sequence[str]
+) -> _Found:
     """Find the hits of one piece."""
     turns = user_turns(messages_of(batch.column("prompt" if kind == "preference" else "messages")))
     pairs = candidates(turns, index.grams, index.measure, scratch, folding())
     if len(pairs):
         evidence = explain(turns, pairs, index.units, index.grams, index.measure)
-        table = _table(position, batch.column("id"), index, evidence)
+        table = _table(position, batch, kind, index, evidence, keep)
     else:
         table = HITS.empty_table()
     return _Found(table, batch.num_rows, int(np.sum(turns.end - turns.begin)))
@@ -145,7 +159,22 @@ def _is_user(messages: Messages, low: int, high: int) -> NDArray[np.bool_]:
     return user
 
 
-def _table(position: int, ids: pa.Array, index: Index, evidence: Evidence) -> pa.Table:
+def _no_hits(keep: Sequence[str]) -> pa.Table:
+    """Return a table of no hits that carry some text columns."""
+    return pa.schema([*HITS, *((name, TEXT) for name in keep)]).empty_table()
+
+
+def _ids(batch: pa.RecordBatch, kind: Kind, record: Ints) -> pa.Array:
+    """Return the ids of the records of hits, making those that the batch lacks."""
+    hit, at = np.unique(record, return_inverse=True)
+    records = batch.take(pa.array(hit))
+    ids = records.column("id")
+    return (record_ids(records, kind) if ids.null_count else ids).take(pa.array(at))
+
+
+def _table(
+    position: int, batch: pa.RecordBatch, kind: Kind, index: Index, evidence: Evidence, keep: Sequence[str]
+) -> pa.Table:
     """Name records and instances, and turn spans into lists."""
     hits, theirs, ours = evidence.hits, evidence.theirs, evidence.ours
     record, unit = hits[:, 0], hits[:, 1]
@@ -160,7 +189,7 @@ def _table(position: int, ids: pa.Array, index: Index, evidence: Evidence) -> pa
         [pa.array(ours[:, 0]), pa.array(ours[:, 1])], fields=list(INSTANCE_SPAN)
     )
     columns = [
-        pa.array(record + position), ids.take(pa.array(record)), names.take(pa.array(suite)),
+        pa.array(record + position), _ids(batch, kind, record), names.take(pa.array(suite)),
         instances["split"], instances["id"],
         pa.repeat(pa.scalar(index.rule.name, TEXT), len(hits)),
         pa.array(FIELDS, TEXT).take(pa.array(index.field[unit])),
@@ -168,7 +197,8 @@ def _table(position: int, ids: pa.Array, index: Index, evidence: Evidence) -> pa
         pa.repeat(0.0, len(hits)),
         _lists(hits[:, 4], record_spans), _lists(hits[:, 5], instance_spans),
     ]  # fmt: skip
-    return pa.table(columns, schema=HITS)
+    kept = [batch.column(name).take(pa.array(record)) for name in keep]
+    return pa.table([*columns, *kept], schema=_no_hits(keep).schema)
 
 
 def _instance_column(index: Index, name: str, suite: Ints, row: Ints) -> pa.Array:

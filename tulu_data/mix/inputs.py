@@ -254,7 +254,8 @@ def _normalise_all(
         for sql in texts:
             if sql not in compiled:
                 compiled[sql] = Where(sql)
-        return normalise(file, reading, [compiled[sql] for sql in dict.fromkeys(texts)], cache)
+        wheres = [compiled[sql] for sql in dict.fromkeys(texts)]
+        return normalise(file, reading, wheres, cache, workers=max(1, workers // len(work)))
 
     try:
         return list(ordered_map(read, work, workers))

@@ -7,7 +7,7 @@ is the tear reported. It knows nothing about rows.
 import bz2
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -16,8 +16,15 @@ import pyarrow as pa
 from tulu_data.errors import SourceError
 from tulu_data.sources.files import SourceFile
 
+Told = Callable[[float], None]
+"""Who is told how many more bytes of a file, as it lies on the disk, are read."""
+
 CHUNK = 1 << 20
 _ZST_CHUNK = 1 << 14
+
+
+def untold(_size: float) -> None:
+    """Tell nobody."""
 
 
 class TruncatedArchiveError(SourceError):
@@ -34,18 +41,19 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, /) -> bytes: ...
 
 
-def byte_chunks(file: SourceFile) -> Iterator[bytes]:
+def byte_chunks(file: SourceFile, told: Told = untold) -> Iterator[bytes]:
     """Yield the decompressed bytes; raise TruncatedArchiveError after the last good ones."""
     if file.compression is None:
-        return _plain(file.path)
+        return _plain(file.path, told)
     if file.compression == "zst":
-        return _zst(file.path)
-    return _incremental(file.path, file.compression)
+        return _zst(file.path, told)
+    return _incremental(file.path, file.compression, told)
 
 
-def _plain(path: Path) -> Iterator[bytes]:
+def _plain(path: Path, told: Told) -> Iterator[bytes]:
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK):
+            told(len(chunk))
             yield chunk
 
 
@@ -55,10 +63,10 @@ def _decompressor(compression: str) -> _Decompressor:
     return bz2.BZ2Decompressor() if compression == "bz2" else lzma.LZMADecompressor()
 
 
-def _incremental(path: Path, compression: str) -> Iterator[bytes]:
+def _incremental(path: Path, compression: str, told: Told) -> Iterator[bytes]:
     """Decompress member after member with a standard library decompressor."""
     member: _Decompressor | None = None
-    for chunk in _plain(path):
+    for chunk in _plain(path, told):
         data = chunk
         while data:
             if member is None:
@@ -78,16 +86,19 @@ def _incremental(path: Path, compression: str) -> Iterator[bytes]:
         raise TruncatedArchiveError(f"{compression} data ends before its last block")
 
 
-def _zst(path: Path) -> Iterator[bytes]:
+def _zst(path: Path, told: Told) -> Iterator[bytes]:
     """Decompress in small steps: a failed step loses what it had already decoded."""
     if path.stat().st_size == 0:
         return
     with pa.OSFile(str(path)) as raw, pa.CompressedInputStream(raw, "zstd") as stream:
+        before = 0
         while True:
             try:
                 chunk = stream.read(_ZST_CHUNK)
             except OSError as error:
                 raise TruncatedArchiveError(f"zst data is damaged or ends early ({error})") from None
+            told(raw.tell() - before)
+            before = raw.tell()
             if not chunk:
                 return
             yield chunk

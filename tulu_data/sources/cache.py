@@ -60,11 +60,24 @@ class NormalisedFile:
         return self.masks[where].bad
 
 
-def normalise(file: SourceFile, reading: Reading, wheres: Sequence[Where], cache: Path) -> NormalisedFile:
+def normalise(
+    file: SourceFile, reading: Reading, wheres: Sequence[Where], cache: Path, *, workers: int | None = None
+) -> NormalisedFile:
     """Return a file's records, reading it only when the cache lacks them or a condition's mask."""
     folder = cache / cache_key(file, reading)
     if not (folder / _META).is_file():
-        _write(file, reading, wheres, folder)
+        _write(file, reading, wheres, folder, workers)
+    return _open(file, folder, wheres)
+
+
+def normalised(file: SourceFile, reading: Reading, cache: Path) -> NormalisedFile | None:
+    """Return a file's records where the cache has them."""
+    folder = cache / cache_key(file, reading)
+    return _open(file, folder, ()) if (folder / _META).is_file() else None
+
+
+def _open(file: SourceFile, folder: Path, wheres: Sequence[Where]) -> NormalisedFile:
+    """Map a file's records from its folder of the cache."""
     read = json.loads((folder / _META).read_bytes())["read"]
     with pa.memory_map(str(folder / _RECORDS)) as source:
         table = pa.ipc.open_file(source).read_all()
@@ -82,13 +95,15 @@ def cache_key(file: SourceFile, reading: Reading) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
 
-def _write(file: SourceFile, reading: Reading, wheres: Sequence[Where], folder: Path) -> None:
+def _write(
+    file: SourceFile, reading: Reading, wheres: Sequence[Where], folder: Path, workers: int | None
+) -> None:
     """Normalise a file into a folder of the cache."""
     with _new_folder(folder) as new:
         schema = normalised_schema(reading.kind)
         scanned: list[Scanned] = []
         with pa.OSFile(str(new / _RECORDS), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-            for part in scan_file(file, reading, wheres):
+            for part in scan_file(file, reading, wheres, workers=workers):
                 writer.write_batch(part.records)
                 # Records are on disk now; only bad rows and masks stay in memory.
                 scanned.append(replace(part, records=part.records.slice(0, 0)))

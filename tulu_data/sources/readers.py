@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from tulu_data.errors import SourceError
-from tulu_data.sources.archives import byte_chunks
+from tulu_data.sources.archives import Told, byte_chunks, untold
 from tulu_data.sources.files import SourceFile
 from tulu_data.sources.json_documents import read_json_document
 from tulu_data.sources.json_lines import json_line_parts, read_json_lines
@@ -19,14 +19,16 @@ READER_VERSION = 2
 """Raised whenever the same bytes would give other rows, so that caches are written anew."""
 
 
-def read_parts(file: SourceFile, only: frozenset[str] | None = None) -> Iterator[Part]:
-    """Yield the parts of a file, to be read by any thread; `only` is that of `read_raw`.
+def read_parts(
+    file: SourceFile, only: frozenset[str] | None = None, *, told: Told = untold
+) -> Iterator[Part]:
+    """Yield the parts of a file, to be read by any thread; the arguments are those of `read_raw`.
 
     What has to be read in order is read here already. Raises SourceError as `read_raw` does.
     """
     if file.format == "jsonl":
-        return json_line_parts(_checked(byte_chunks(file), file.origin), only)
-    return (partial(_same, batch) for batch in read_raw(file, only))
+        return json_line_parts(_checked(byte_chunks(file, told), file.origin), only)
+    return (partial(_same, batch) for batch in read_raw(file, only, told=told))
 
 
 def _same(batch: RawBatch) -> RawBatch:
@@ -34,18 +36,23 @@ def _same(batch: RawBatch) -> RawBatch:
 
 
 def read_raw(
-    file: SourceFile, only: frozenset[str] | None = None, header: Sequence[str] | None = None
+    file: SourceFile,
+    only: frozenset[str] | None = None,
+    header: Sequence[str] | None = None,
+    *,
+    told: Told = untold,
 ) -> Iterator[RawBatch]:
     """Yield the raw rows of a file; `only` names, in lower case, the columns to read if not all.
 
-    `header` names the columns of a csv or tsv file that has no header line.
+    `header` names the columns of a csv or tsv file that has no header line. `told` hears of the bytes
+    of the file that are read.
     Raises SourceError when the file as a whole cannot be read; single bad rows are in the batches.
     """
     if file.format == "parquet":
-        return read_parquet(file.path, file.origin, only)
+        return read_parquet(file.path, file.origin, only, told)
     if file.format == "arrow":
-        return read_arrow(file.path, file.origin, only)
-    chunks = _checked(byte_chunks(file), file.origin)
+        return read_arrow(file.path, file.origin, only, told)
+    chunks = _checked(byte_chunks(file, told), file.origin)
     if file.format == "jsonl":
         return read_json_lines(chunks, only)
     if file.format == "json":

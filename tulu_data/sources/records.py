@@ -1,26 +1,27 @@
 """Any dataset named on a command line, as records.
 
 The one idea: a command does not care where its input lies; it gets batches of normalised records
-with the name of the file that each came from, and the rows that were none.
+with the name of the file that each came from, and the rows that were none. What an earlier build has
+normalised is used, but nothing is kept here: a file may be larger than memory and disk.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
 import pyarrow as pa
 
 from tulu_data.errors import SourceError, nearest
-from tulu_data.schema import TEXT, Kind
+from tulu_data.schema import Kind
 from tulu_data.sources.adapters import LAYOUTS, kind_looked_like
-from tulu_data.sources.cache import NormalisedFile, normalise
+from tulu_data.sources.archives import Told, untold
+from tulu_data.sources.cache import NormalisedFile, normalised
 from tulu_data.sources.files import SourceFile
 from tulu_data.sources.location import resolve_source
 from tulu_data.sources.readers import read_raw
 from tulu_data.sources.rows import BAD
-from tulu_data.sources.scan import Reading
+from tulu_data.sources.scan import Reading, scan_file
 from tulu_data.specs.source import Adapter, Source
 from tulu_data.store import Store
 
@@ -34,37 +35,55 @@ _LIKELY = {
 """Columns that an error proposes for a part."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Consecutive rows of a file: the records among them, and the bad rows."""
+
+    origin: str
+    """Of the file."""
+    records: pa.RecordBatch
+    """In `normalised_schema(kind)`, with null ids where they were read just now."""
+    bad: pa.Table
+    """In `rows.BAD`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
     """A dataset opened for reading."""
 
     name: str
     """The stored version's `name@id`, or the uri as given."""
     kind: Kind
-    files: tuple[NormalisedFile, ...]
+    files: tuple[SourceFile, ...]
+    reading: Reading
+    cache: Path
 
     @property
-    def read(self) -> int:
-        """Raw rows in all files."""
-        return sum(f.read for f in self.files)
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.path.stat().st_size for file in self.files)
 
-    @property
-    def rows(self) -> int:
-        """Records in all files."""
-        return sum(f.table.num_rows for f in self.files)
+    def batches(self, *, workers: int | None = None, told: Told = untold) -> Iterator[Rows]:
+        """Yield the rows of all files in their order, in bounded memory.
 
-    @cached_property
-    def bad(self) -> pa.Table:
-        """The rows that are no records: `rows.BAD` with the origin `file:row` before it."""
-        schema = pa.schema([("origin", TEXT), *BAD])
-        parts = [_with_origin(f) for f in self.files if f.bad.num_rows]
-        return pa.concat_tables([schema.empty_table(), *parts])
-
-    def batches(self) -> Iterator[tuple[str, pa.RecordBatch]]:
-        """Yield the origin of a file and a normalised batch of it, in file order."""
+        `told` hears of the bytes of the files that are read.
+        """
         for file in self.files:
-            for batch in file.table.to_batches(max_chunksize=_BATCH_ROWS):
-                yield file.file.origin, batch
+            kept = normalised(file, self.reading, self.cache)
+            if kept is not None:
+                yield from _kept_rows(kept, told)
+                continue
+            for part in scan_file(file, self.reading, ids=False, workers=workers, told=told):
+                yield Rows(origin=file.origin, records=part.records, bad=part.bad)
+
+
+def _kept_rows(kept: NormalisedFile, told: Told) -> Iterator[Rows]:
+    """Yield the rows of a file out of the cache; bad rows come first."""
+    origin, size = kept.file.origin, kept.file.path.stat().st_size
+    yield Rows(origin=origin, records=pa.RecordBatch.from_pylist([], kept.table.schema), bad=kept.bad)
+    for batch in kept.table.to_batches(max_chunksize=_BATCH_ROWS):
+        told(size * batch.num_rows / kept.table.num_rows)
+        yield Rows(origin=origin, records=batch, bad=BAD.empty_table())
 
 
 def open_records(
@@ -100,8 +119,7 @@ def open_records(
         columns=tuple(sorted(columns.items())),
         verifier="unnamed" if kind == "rlvr" else None,
     )
-    normalised = tuple(normalise(f, reading, (), cache) for f in files)
-    return Records(name=found.version_ref or uri, kind=kind, files=normalised)
+    return Records(name=found.version_ref or uri, kind=kind, files=files, reading=reading, cache=cache)
 
 
 def outside(files: Sequence[SourceFile], skip: Sequence[Path]) -> tuple[SourceFile, ...]:
@@ -179,9 +197,3 @@ def _columns_of(schema: pa.Schema) -> str:
     names = sorted(schema.names)
     more = f" and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
     return f"columns: {', '.join(names[:_SHOWN_COLUMNS])}{more}" if names else "no columns"
-
-
-def _with_origin(file: NormalisedFile) -> pa.Table:
-    rows = file.bad.column("row").cast(TEXT)
-    origin = pa.chunked_array([pa.array([f"{file.file.origin}:{r}" for r in rows.to_pylist()], TEXT)])
-    return file.bad.add_column(0, "origin", origin)

@@ -19,6 +19,7 @@ from tulu_data.errors import SourceError
 from tulu_data.schema import Kind
 from tulu_data.sources.adapters import LAYOUTS, Adapted, adapt, choose
 from tulu_data.sources.adapters.adapt import is_stored
+from tulu_data.sources.archives import Told, untold
 from tulu_data.sources.files import SourceFile
 from tulu_data.sources.readers import read_parts, read_raw
 from tulu_data.sources.rows import Part, RawBatch, bad_table
@@ -66,19 +67,29 @@ class Scanned:
 
 
 def scan_file(
-    file: SourceFile, reading: Reading, wheres: Sequence[Where] = (), *, ids: bool = True
+    file: SourceFile,
+    reading: Reading,
+    wheres: Sequence[Where] = (),
+    *,
+    ids: bool = True,
+    workers: int | None = None,
+    told: Told = untold,
 ) -> Iterator[Scanned]:
     """Yield the records, bad rows and masks of a file; raise SourceError when it cannot be read.
 
-    Threads read a bounded number of parts at a time. Without `ids`, those of the records are null.
+    As many threads as workers (default: one per core) each read a part of it at a time. Without `ids`,
+    those of the records are null. `told` hears of the bytes of the file that are read.
     """
     try:
-        yield from _scan(read_parts(file), reading, _Columns(wheres), ids=ids)
+        parts = read_parts(file, told=told)
+        yield from _scan(parts, reading, _Columns(wheres), ids=ids, workers=workers or default_workers())
     except SourceError as error:
         raise _at(file, error) from None
 
 
-def _scan(parts: Iterator[Part], reading: Reading, watch: "_Columns", *, ids: bool) -> Iterator[Scanned]:
+def _scan(
+    parts: Iterator[Part], reading: Reading, watch: "_Columns", *, ids: bool, workers: int
+) -> Iterator[Scanned]:
     """Yield what becomes of the parts of a file, in their order."""
     start, looked = _first_look(parts)
     settled = _settle(looked, reading) if reading.adapter == "auto" and looked is not None else reading
@@ -92,7 +103,7 @@ def _scan(parts: Iterator[Part], reading: Reading, watch: "_Columns", *, ids: bo
         )  # fmt: skip
         return raw, adapted
 
-    for raw, adapted in ordered_map(read, chain(start, parts), default_workers()):
+    for raw, adapted in ordered_map(read, chain(start, parts), workers):
         watch.see(raw)
         bad = bad_table(adapted.bad)
         held = [_by_row(raw.rows, mask) for mask in watch.masks(raw.table)]

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from tulu_data.errors import SourceError
 from tulu_data.schema import TEXT
-from tulu_data.sources.archives import TruncatedArchiveError
+from tulu_data.sources.archives import Told, TruncatedArchiveError, untold
 from tulu_data.sources.rows import RAW_LIMIT, BadRow, RawBatch
 
 BATCH_ROWS = 8192
@@ -134,7 +134,9 @@ def _text_lines(chunks: Iterable[bytes]) -> Iterator[str]:
         yield rest
 
 
-def read_parquet(path: Path, name: str, only: frozenset[str] | None = None) -> Iterator[RawBatch]:
+def read_parquet(
+    path: Path, name: str, only: frozenset[str] | None = None, told: Told = untold
+) -> Iterator[RawBatch]:
     """Yield the rows of a parquet file, reading only the columns that will be used."""
     try:
         with pq.ParquetFile(path, memory_map=True) as file:
@@ -145,21 +147,25 @@ def read_parquet(path: Path, name: str, only: frozenset[str] | None = None) -> I
                 if columns is None or columns
                 else _empty_batches(file.metadata.num_rows)
             )
+            bytes_per_row = path.stat().st_size / max(file.metadata.num_rows, 1)
             for batch in batches:
+                told(batch.num_rows * bytes_per_row)
                 yield _numbered(batch, number)
                 number += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{name}: not readable as parquet ({_first_line(error)})") from None
 
 
-def read_arrow(path: Path, name: str, only: frozenset[str] | None = None) -> Iterator[RawBatch]:
+def read_arrow(
+    path: Path, name: str, only: frozenset[str] | None = None, told: Told = untold
+) -> Iterator[RawBatch]:
     """Yield the rows of an Arrow IPC file or stream; a stream torn off in the middle keeps its rows."""
     if path.stat().st_size == 0:
         return
     number = 0
     try:
         with pa.memory_map(str(path)) as source:
-            for batch in _ipc_batches(source):
+            for batch in _ipc_batches(source, told):
                 for start in range(0, batch.num_rows, BATCH_ROWS):
                     part = batch.slice(start, BATCH_ROWS)
                     if only is not None:
@@ -173,13 +179,17 @@ def read_arrow(path: Path, name: str, only: frozenset[str] | None = None) -> Ite
         yield RawBatch(table=pa.table({}), rows=pa.array([], pa.int64()), bad=(torn,))
 
 
-def _ipc_batches(source: pa.MemoryMappedFile) -> Iterator[pa.RecordBatch]:
+def _ipc_batches(source: pa.MemoryMappedFile, told: Told) -> Iterator[pa.RecordBatch]:
     """Yield the batches of an IPC file, or of an IPC stream where it is no file."""
     magic = source.read(6)
     source.seek(0)
     if magic != b"ARROW1":
         with pa.ipc.open_stream(source) as reader:
-            yield from reader
+            before = 0
+            for batch in reader:
+                told(source.tell() - before)
+                before = source.tell()
+                yield batch
         # A stream torn off between two batches reads well; only its end mark is missing.
         source.seek(max(source.size() - len(_END), 0))
         if source.read(len(_END)) != _END:
@@ -187,6 +197,7 @@ def _ipc_batches(source: pa.MemoryMappedFile) -> Iterator[pa.RecordBatch]:
         return
     with pa.ipc.open_file(source) as file:
         for i in range(file.num_record_batches):
+            told(source.size() / file.num_record_batches)
             yield file.get_batch(i)
 
 

@@ -1,0 +1,132 @@
+"""What a scan reads: files, hub datasets and stored versions, as streams of records with their places.
+
+The one idea: a dataset is opened by name and read once, in order, in bounded memory; every record says
+its source and its origin, and every row that is none is delivered beside the records. It scans nothing.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tulu_data.errors import SourceError
+from tulu_data.schema import TEXT, Kind
+from tulu_data.sources.archives import Told
+from tulu_data.sources.files import find_files
+from tulu_data.sources.records import Records, open_records, outside
+from tulu_data.specs.source import Adapter
+from tulu_data.store import Store, Version
+
+DATA_FOLDER = "data"
+"""Folder of a workspace whose files are scanned when no dataset is named."""
+
+PLACE = ("source", "origin")
+"""Columns that say of each record its source and where it stands, as `file:row`."""
+
+QUARANTINED = pa.schema([(name, TEXT) for name in ("dataset", "origin", "reason", "detail", "raw")])
+"""Arrow schema of the rows that are no records."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Consecutive rows of a dataset."""
+
+    records: pa.RecordBatch
+    """Records, with the columns of PLACE."""
+    bad: pa.Table
+    """Rows that are none, of schema QUARANTINED."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """A dataset opened for scanning."""
+
+    name: str
+    kind: Kind
+    size: int
+    """Bytes of its files."""
+    batches: Callable[[Told, int | None], Iterator[Placed]]
+    """Reads its rows with a number of workers, telling of the bytes that are read."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Sha256 of each file that it is read from, by origin; a version is named by its content instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How files are read, where their columns do not say it, and which are no data."""
+
+    kind: Kind | None = None
+    adapter: Adapter = "auto"
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Column that plays each part."""
+    skip: tuple[Path, ...] = ()
+    """Folders whose files are never found as data."""
+
+
+def everything(base: Path, store: Store, skip: Sequence[Path]) -> list[str]:
+    """Name the latest version of every name in the store, and every data file below `data/`."""
+    names = [store.resolve(name).ref for name in store.names()]
+    if (base / DATA_FOLDER).is_dir():
+        names += [file.origin for file in outside(find_files(DATA_FOLDER, base), skip)]
+    if names:
+        return names
+    raise SourceError(
+        f"{base}: no dataset to scan: the store {store.root} is empty and no file lies below {DATA_FOLDER}/; "
+        "name a file, a glob, hf://owner/name or name@version"
+    )
+
+
+def open_dataset(name: str, base: Path, store: Store, reading: Reading) -> Dataset:
+    """Open a path, glob, hub dataset or stored version, which needs no `reading`.
+
+    Raises SourceError or StoreError; so does reading it.
+    """
+    if not (base / name).exists() and name.partition("@")[0] in store.names():
+        version = store.resolve(name)
+        return Dataset(
+            name=version.ref, kind=version.kind, size=sum(shard.bytes for shard in version.manifest.shards),
+            batches=lambda told, _workers: _of_version(version, told),
+        )  # fmt: skip
+    records = open_records(
+        name, base=base, store=store, cache=store.root / "cache" / "normalised", kind=reading.kind,
+        adapter=reading.adapter, columns=reading.columns, skip=reading.skip,
+    )  # fmt: skip
+    return Dataset(
+        name=records.name, kind=records.kind, size=records.size,
+        batches=lambda told, workers: _of_files(records, told, workers),
+        files={file.origin: file.sha256 for file in records.files},
+    )  # fmt: skip
+
+
+def _of_files(records: Records, told: Told, workers: int | None) -> Iterator[Placed]:
+    """Yield the rows of files."""
+    for rows in records.batches(workers=workers, told=told):
+        batch, bad = rows.records, rows.bad
+        source = pa.repeat(pa.scalar(records.name, TEXT), batch.num_rows)
+        named = pa.repeat(pa.scalar(records.name, TEXT), bad.num_rows)
+        columns = [named, _origins(rows.origin, bad), *(bad.column(n) for n in ("reason", "detail", "raw"))]
+        yield Placed(
+            records=batch.append_column("source", source).append_column(
+                "origin", _origins(rows.origin, batch)
+            ),
+            bad=pa.table(columns, schema=QUARANTINED),
+        )
+
+
+def _origins(file: str, rows: pa.RecordBatch | pa.Table) -> pa.Array | pa.ChunkedArray:
+    """Return `file:row` for each row."""
+    numbers = rows.column("row").cast(TEXT)
+    return pc.binary_join_element_wise(pa.scalar(file, TEXT), numbers, pa.scalar(":", TEXT))
+
+
+def _of_version(version: Version, told: Told) -> Iterator[Placed]:
+    """Yield a version's records; its sources are told apart as `name@id source`."""
+    prefix = pa.scalar(version.ref, TEXT)
+    size = sum(shard.bytes for shard in version.manifest.shards)
+    for batch in version.batches():
+        told(size * batch.num_rows / version.num_rows)
+        source = pc.binary_join_element_wise(prefix, batch.column("source"), pa.scalar(" ", TEXT))
+        at = batch.schema.get_field_index("source")
+        yield Placed(records=batch.set_column(at, "source", source), bad=QUARANTINED.empty_table())
