@@ -127,7 +127,7 @@ def test_a_sub_folder_scans_and_reports_to_the_workspace(workspace, monkeypatch)
     done = CliRunner().invoke(command, ["--against", "../../evals"])
     assert done.exit_code == 0, done.output
     assert "data/b/part-0.jsonl:2 = tiny/test/1 question" in done.stdout
-    assert "wrote ../../reports/decontamination/hits.parquet and ../../reports/" in done.stdout
+    assert "wrote ../../reports/decontamination/hits.parquet, ../../reports/" in done.stdout
     assert (workspace / "reports/decontamination/report.json").is_file()
     assert [p.name for p in (workspace / "data/b").iterdir()] == ["part-0.jsonl"]
 
