@@ -16,6 +16,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "init": ("init", "Write a workspace with small data, eval suites, specs and a tiny model."),
     "check": ("check", "Check spec files offline and report every mistake with its place."),
     "decontaminate": ("decontaminate", "Find eval instances inside training data, with evidence."),
+    "review": ("review", "Walk through hits and decide which are contamination."),
     "lock": ("lock", "Pin the hub sources of a spec, or move pins with --update."),
     "mix": ("mix", "Build a dataset version from a mixture spec."),
     "list": ("list_", "List the dataset versions in the store."),
