@@ -90,14 +90,15 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     decided = decide(found.hits, book.decisions, found.suites)
     wide = {"suite": suites, "source": sources, "rule": rules, "match": () if "any" in matches else matches}
     chosen = _chosen(decided.hits, wide, min_overlap)
-    walk = Walk([c for c in cases(chosen) if not (undecided and c.decision)], found, book)
+    listed = [case for case in cases(chosen) if not (undecided and case.decision)]
+    walk = Walk(listed, found.narrowed(chosen), book)
     if decided.unmet:
         warn(f"decisions that met no hit: {summed(decided.unmet)}")
     if as_json:
-        print_json([_as_json(case, found) for case in walk.cases])
+        print_json([_as_json(case, walk.findings) for case in walk.cases])
     elif listing:
         for number, case in enumerate(walk.cases):
-            _show(results(), case, found, f"{number + 1:,}/{len(walk.cases):,}")
+            _show(results(), case, walk.findings, f"{number + 1:,}/{len(walk.cases):,}")
     else:
         with _terminal(lines=False):
             _ask(results(), walk)

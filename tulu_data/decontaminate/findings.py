@@ -6,10 +6,8 @@ files. What cannot be read back is said, and is no reason to stop. Nothing is sc
 """
 
 import json
-from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +17,10 @@ import pyarrow.parquet as pq
 
 from tulu_data.decontaminate.suites import Suite, load_suites
 from tulu_data.errors import SourceError, StoreError, SuiteError
-from tulu_data.sources.cache import normalise
+from tulu_data.kernels.record_ids import record_ids
+from tulu_data.schema import Kind
 from tulu_data.sources.location import resolve_source
-from tulu_data.sources.records import open_records
+from tulu_data.sources.records import Records, open_records
 from tulu_data.sources.scan import Reading
 from tulu_data.specs.base import read_spec
 from tulu_data.specs.mixture import Mixture
@@ -41,26 +40,19 @@ class Missing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """The records of one dataset or source, to be found again."""
+    """The records behind some hits of one dataset or source, read back."""
 
-    tables: Mapping[str, pa.Table]
-    """Normalised records by the name of their file; of a version, all under its own name."""
+    turns: Mapping[str, pa.ListScalar]
+    """Messages (of the prompt, for preferences) by record id."""
     changed: tuple[str, ...] = ()
     """Files whose bytes are others than when they were scanned."""
 
     def find(self, hit: Hit) -> list[dict[str, Any]] | Missing:
-        """Return the messages of a hit's record (of its prompt, for preferences)."""
-        name, _, row = hit["origin"].rpartition(":")
-        number = int(row) if row.isdecimal() else 0
-        for key, table in sorted(self.tables.items(), key=lambda item: item[0] != name):
-            at = _row(table, number) if key == name else None
-            if at is None or table["id"][at].as_py() != hit["id"]:
-                at = pc.index(table["id"], hit["id"]).as_py()
-            if at != -1:
-                turns = table["prompt" if "prompt" in table.column_names else "messages"]
-                found: list[dict[str, Any]] = turns[at].as_py()
-                return found
-        files = ", ".join(self.changed) or name
+        """Return the messages of a hit's record."""
+        if hit["id"] in self.turns:
+            found: list[dict[str, Any]] = self.turns[hit["id"]].as_py()
+            return found
+        files = ", ".join(self.changed) or hit["origin"].rpartition(":")[0]
         return Missing(why=f"{files} changed since the scan, and this record is gone; scan again")
 
 
@@ -75,17 +67,28 @@ class Findings:
     suites: tuple[Suite, ...]
     outdated: Mapping[str, str]
     """Suites with other files than were scanned, and which."""
-    shelf: Callable[[str], Shelf]
-    """Opens the records of a dataset, or of a version's source, by its name."""
+    open_shelf: Callable[[str, pa.Table], Shelf]
+    """Reads back the records behind some hits of a dataset, or of a version's source, by its name."""
     shelf_key: str
     """Column of hits that names it."""
+    shelves: dict[str, Shelf | Missing] = field(default_factory=dict)
+    """What was read back already."""
+
+    def narrowed(self, hits: pa.Table) -> "Findings":
+        """Return these findings with some of their hits, so that no other record is read back."""
+        return replace(self, hits=hits, shelves={})
 
     def record(self, hit: Hit) -> list[dict[str, Any]] | Missing:
         """Return the messages of a hit's record, or why they cannot be read back."""
-        try:
-            return self.shelf(hit[self.shelf_key]).find(hit)
-        except (SourceError, StoreError) as error:
-            return Missing(why=f"cannot be read back: {error}")
+        name = hit[self.shelf_key]
+        if name not in self.shelves:
+            mine = self.hits.filter(pc.equal(self.hits[self.shelf_key], name))
+            try:
+                self.shelves[name] = self.open_shelf(name, mine)
+            except (SourceError, StoreError) as error:
+                self.shelves[name] = Missing(why=f"cannot be read back: {error}")
+        shelf = self.shelves[name]
+        return shelf if isinstance(shelf, Missing) else shelf.find(hit)
 
     def instance(self, hit: Hit) -> dict[str, Any] | Missing:
         """Return the eval instance of a hit, or why it cannot be shown."""
@@ -96,14 +99,6 @@ class Findings:
         rows = suite.instances.filter(pc.equal(suite.instances["id"], hit["instance"])).to_pylist()
         found: dict[str, Any] = next(row for row in rows if row["split"] == hit["split"])
         return found
-
-
-def _row(table: pa.Table, number: int) -> int | None:
-    """Return where a row of a file lies in its table, if it does."""
-    if "row" not in table.column_names:
-        return None
-    at = bisect_left(range(table.num_rows), number, key=lambda place: table["row"][place].as_py())
-    return at if at < table.num_rows else None
 
 
 def open_findings(what: str, base: Path, store: Store) -> Findings:
@@ -132,20 +127,15 @@ def _of_report(folder: Path, name: str, store: Store) -> Findings:
     except (KeyError, TypeError):
         raise SourceError(f"{folder / REPORT_FILE}: written by an older tulu-data; scan again") from None
 
-    @cache
-    def shelf(dataset: str) -> Shelf:
+    def shelf(dataset: str, hits: pa.Table) -> Shelf:
         if not (base / dataset).exists() and dataset.partition("@")[0] in store.names():
-            version = store.resolve(dataset)
-            return Shelf(tables={version.ref: version.table()})
+            return _shelf_of_version(store.resolve(dataset), hits)
         account = accounts[dataset]
         records = open_records(
             dataset, base=base.resolve(), store=store, cache=store.root / "cache" / "normalised",
             kind=account["kind"], adapter=adapter, columns=columns,
         )  # fmt: skip
-        changed = [
-            f.file.origin for f in records.files if f.file.sha256 != account["files"].get(f.file.origin)
-        ]
-        return Shelf(tables={f.file.origin: f.table for f in records.files}, changed=tuple(changed))
+        return _shelf(records, account["files"], hits)
 
     return _findings(name, folder, report["suites"], suites_base, shelf, "dataset")
 
@@ -157,21 +147,60 @@ def _of_version(version: Version, base: Path, store: Store) -> Findings:
     sources = read_spec(Mixture, version.path / "spec.yaml").sources
     scanned = {s.name: {f.origin: f.sha256 for f in s.files} for s in version.manifest.sources}
 
-    @cache
-    def shelf(name: str) -> Shelf:
+    def shelf(name: str, hits: pa.Table) -> Shelf:
         files = resolve_source(name, sources[name], base=base, store=store).files
-        reading = Reading.of(version.kind, sources[name])
-        read = [normalise(f, reading, (), store.root / "cache" / "normalised") for f in files]
-        changed = [f.origin for f in files if f.sha256 != scanned[name].get(f.origin)]
-        return Shelf(tables={f.file.origin: f.table for f in read}, changed=tuple(changed))
+        records = Records(
+            name=name, kind=version.kind, files=files, reading=Reading.of(version.kind, sources[name]),
+            cache=store.root / "cache" / "normalised",
+        )  # fmt: skip
+        return _shelf(records, scanned[name], hits)
 
     suites = version.manifest.decontamination["suites"]
     return _findings(version.ref, version.path, suites, base, shelf, "source")
 
 
+def _shelf(records: Records, scanned: Mapping[str, str], hits: pa.Table) -> Shelf:
+    """Read back the records behind hits: by their rows, or by their ids where a file has changed."""
+    rows: dict[str, list[int]] = {}
+    for origin in hits["origin"].unique().to_pylist():
+        file, _, row = origin.rpartition(":")
+        rows.setdefault(file, []).append(int(row))
+    turns: dict[str, pa.ListScalar] = {}
+    ids = hits["id"].unique()
+    changed = tuple(f.origin for f in records.files if f.sha256 != scanned.get(f.origin))
+    for file in records.files:
+        if file.origin not in rows and file.origin not in changed:
+            continue
+        wanted = pa.array(rows.get(file.origin, []), pa.int64())
+        for part in replace(records, files=(file,)).batches():
+            near = part.records
+            if file.origin not in changed:
+                near = near.filter(pc.is_in(near.column("row"), wanted))
+            known = record_ids(near, records.kind)
+            here = pc.is_in(known, ids)
+            turns |= _turns(near.filter(here), known.filter(here), records.kind)
+    return Shelf(turns=turns, changed=changed)
+
+
+def _shelf_of_version(version: Version, hits: pa.Table) -> Shelf:
+    """Read back the records behind hits in a stored version."""
+    turns: dict[str, pa.ListScalar] = {}
+    wanted = hits["id"].unique()
+    for batch in version.batches():
+        found = batch.filter(pc.is_in(batch.column("id"), wanted))
+        turns |= _turns(found, found.column("id"), version.kind)
+    return Shelf(turns=turns)
+
+
+def _turns(records: pa.RecordBatch, ids: pa.Array, kind: Kind) -> dict[str, pa.ListScalar]:
+    """Return the messages of records by id."""
+    column = records.column("prompt" if kind == "preference" else "messages")
+    return dict(zip(ids.to_pylist(), column, strict=True))
+
+
 def _findings(
-    name: str, folder: Path, suites: Sequence[Mapping[str, Any]], base: Path, shelf: Callable[[str], Shelf],
-    shelf_key: str,
+    name: str, folder: Path, suites: Sequence[Mapping[str, Any]], base: Path,
+    shelf: Callable[[str, pa.Table], Shelf], shelf_key: str,
 ) -> Findings:  # fmt: skip
     """Read the hits and the suites of a scan."""
     hits = pq.read_table(folder / HITS_FILE)
@@ -190,7 +219,7 @@ def _findings(
     return Findings(
         name=name, hits=hits.drop_columns(["decision"]) if "decision" in hits.column_names else hits,
         suites=read, outdated={name: files for name, files in outdated.items() if files},
-        shelf=shelf, shelf_key=shelf_key,
+        open_shelf=shelf, shelf_key=shelf_key,
     )  # fmt: skip
 
 
