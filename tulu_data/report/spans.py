@@ -79,7 +79,7 @@ def marked_text(text: str, spans: Iterable[tuple[int, int]], *, colour: bool, co
     shown = Text()
     for piece in pieces(text, spans, context):
         if piece.kind == "gap":
-            shown.append(f" … {len(piece.text):,} characters … ", style="dim italic")
+            shown.append(f" \u2026 {len(piece.text):,} characters \u2026 ", style="dim italic")
         elif piece.kind == "marked":
             safe = piece.text.translate(_UNSAFE)
             shown.append(safe if colour else f"[[{safe}]]", style="bold black on yellow" if colour else "")
