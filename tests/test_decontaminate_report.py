@@ -93,5 +93,6 @@ def test_an_unknown_rule_is_refused_with_the_nearest_name():
     with pytest.raises(SuiteError) as caught:
         rule_named("tulu2")
     assert str(caught.value) == (
-        "rule 'tulu2': no such rule; did you mean 'tulu3'? (known: any-10, any-13, any-8, coverage, tulu3)"
+        "rule 'tulu2': no such rule; did you mean 'tulu3'? "
+        "(known: any-10, any-13, any-8, coverage, longest, tulu3)"
     )

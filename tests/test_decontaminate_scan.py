@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from decontaminate_fixtures import batch, hit_set, index_of, record, scan_texts
@@ -15,7 +16,16 @@ from tulu_data.decontaminate.scan import user_turns
 from tulu_data.kernels.buffers import messages_of
 from tulu_data.kernels.coverage import BLOCK, candidates, find_pairs, new_scratch
 from tulu_data.kernels.folding import folding
-from tulu_data.kernels.ngrams import WHOLE, assign_slots, fill_filter, fill_parts, post_units, sift
+from tulu_data.kernels.ngrams import (
+    WHOLE,
+    assign_slots,
+    fill_filter,
+    fill_parts,
+    find_equal,
+    post_units,
+    sift,
+    tell,
+)
 from tulu_data.kernels.words import hash_texts, next_word, spell_texts
 
 QUESTION = "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May."
@@ -55,15 +65,16 @@ noise = st.one_of(*(st.text(alphabet=letters, max_size=30) for letters in (*ALPH
 @settings(max_examples=300)
 @given(
     st.one_of(pairs(), st.tuples(noise, st.lists(noise, max_size=2))),
-    st.sampled_from(["tulu3", "coverage", "any-8"]),
+    st.sampled_from(["tulu3", "coverage", "any-8", "longest"]),
 )
 def test_a_hit_is_what_brute_force_says(pair, rule):
     instance, turns = pair
-    of_words, of_grams = overlap(instance, turns)
+    shares = overlap(instance, turns)
     expected = {
-        "tulu3": of_words if of_words > 0.5 else None,
-        "coverage": of_grams if of_grams >= 0.7 else None,
-        "any-8": of_grams if of_grams > 0 else None,
+        "tulu3": shares["words"] if shares["words"] > 0.5 else None,
+        "coverage": shares["grams"] if shares["grams"] >= 0.7 else None,
+        "any-8": shares["grams"] if shares["grams"] > 0 else None,
+        "longest": shares["run"] if shares["run"] > 0.5 else None,
     }[rule]
     found = scan_texts([instance], [turns], rule).table
     assert found["overlap"].to_pylist() == ([] if expected is None else [pytest.approx(expected)])
@@ -73,9 +84,27 @@ def test_a_hit_is_what_brute_force_says(pair, rule):
 @given(pairs(), st.integers(1, 13))
 def test_grams_of_any_size_are_found_wherever_they_stand(pair, n):
     instance, turns = pair
-    expected = overlap(instance, turns, n)[1]
+    expected = overlap(instance, turns, n)["grams"]
     found = scan_texts([instance], [turns], Rule(name="any", n=n, measure="grams", threshold=0.0)).table
     assert found["overlap"].to_pylist() == ([pytest.approx(expected)] if expected else [])
+
+
+@settings(max_examples=200)
+@given(pairs(), st.sampled_from(["words", "grams", "run"]))
+def test_turns_that_are_one_text_match_over_their_borders(pair, measure):
+    instance, turns = pair
+    expected = overlap(instance, turns, joined=True)[measure]
+    index = index_of([instance], Rule(name="some", n=8, measure=measure, threshold=0.0))
+    read = user_turns(messages_of(batch([turns]).column("messages")))._replace(joined=True)
+    pairs = candidates(read, index.grams, index.measure, new_scratch(index.grams), folding())
+    found = evidence.explain(read, pairs, index.units, index.grams, index.measure)
+    assert [covered / whole for _, _, covered, whole, *_ in found.hits.tolist()] == (
+        [pytest.approx(expected)] if expected else []
+    )
+    spans = [turns[turn - 1][start:end] for turn, start, end in found.theirs.tolist()]
+    assert all(words(span) for span in spans)
+    covered = overlap(instance, turns, joined=True)["words"]
+    assert overlap(instance, spans, joined=True)["words"] >= covered
 
 
 @settings(max_examples=200)
@@ -223,21 +252,40 @@ def test_every_rule_finds_a_whole_question():
         assert scan_texts([QUESTION], [[QUESTION]], rule).table["rule"].to_pylist() == [rule]
 
 
-def test_many_records_against_many_instances_agree_with_brute_force():
+@pytest.mark.parametrize("measure", ["words", "grams", "run"])
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 0.9])
+def test_many_records_against_many_instances_agree_with_brute_force(measure, threshold):
     draw = random.Random(7)  # noqa: S311
     vocabulary = [f"w{k}" for k in range(30)]
     make = lambda low, high: " ".join(draw.choices(vocabulary, k=draw.randint(low, high)))  # noqa: E731
     instances = [make(1, 14) for _ in range(60)]
-    hot = make(8, 8)
+    hot, warm = make(8, 8), make(20, 20)
     instances += [f"{hot} {make(0, 20)}" for _ in range(60)]
+    instances += [f"{make(0, 4)} {warm} {make(0, 9)} {hot}" for _ in range(20)] + [warm] * 12
     records = [[make(0, 30), draw.choice(instances), hot if draw.random() < 0.3 else "x"] for _ in range(150)]
-    expected = {
-        (r, str(k + 1))
+    shares = {
+        (r, str(k + 1)): overlap(instance, turns)[measure]
         for r, turns in enumerate(records)
         for k, instance in enumerate(instances)
-        if overlap(instance, turns)[0] > 0.5
     }
-    assert hit_set(scan_texts(instances, records, batch_size=40)) == expected
+    rule = Rule(name="some", n=8, measure=measure, threshold=threshold)
+    found = scan_texts(instances, records, rule, batch_size=40)
+    assert hit_set(found) == {pair for pair, share in shares.items() if share > threshold}
+    assert found.table["overlap"].to_pylist() == [
+        pytest.approx(shares[pair])
+        for pair in zip(found.table["record"].to_pylist(), found.table["instance"].to_pylist(), strict=True)
+    ]
+
+
+def test_a_scan_counts_the_records_that_hold_each_gram():
+    index = index_of([QUESTION, "what is the capital of France"])
+    rows = batch(
+        [[QUESTION, QUESTION], ["what is the capital of France"], [QUESTION.partition(",")[0]], ["hello"]]
+    )
+    turns = user_turns(messages_of(rows.column("messages")))
+    scratch = new_scratch(index.grams)._replace(pairs=np.empty((2, 2), np.int64))
+    candidates(turns, index.grams, index.measure, scratch, folding())
+    assert scratch.held[index.grams.slots].tolist() == [2] * 3 + [1] * 10 + [1]
 
 
 def test_records_of_any_length_are_found_in_one_batch():
@@ -284,7 +332,7 @@ def test_candidates_that_do_not_fit_their_room_are_found_in_several_rounds():
 def test_every_kernel_is_compiled_once():
     scan_texts([QUESTION, "caf\u00e9"], [[QUESTION, "na\u00efve"], ["caf\u00e9"]], workers=2)
     kernels = (
-        hash_texts, spell_texts, next_word, assign_slots, post_units, fill_filter, fill_parts, sift,
-        find_pairs,
+        hash_texts, spell_texts, next_word, assign_slots, post_units, fill_filter, fill_parts, sift, tell,
+        find_equal, find_pairs,
     )  # fmt: skip
     assert {k.__name__: len(k.signatures) for k in kernels if len(k.signatures) > 1} == {}

@@ -95,15 +95,25 @@ def sorted_marks(word: list[str]) -> Word:
     return tuple(done)
 
 
-def overlap(instance: str, turns: list[str], n: int = 8) -> tuple[float, float]:
-    """Return the shares of an instance's words and of its grams that are in one record's turns."""
+def overlap(instance: str, turns: list[str], n: int = 8, *, joined: bool = False) -> dict[str, float]:
+    """Return the shares of an instance that are in one record's turns, by what is counted.
+
+    `joined` reads the turns as one text.
+    """
     item, spoken = words(instance), [words(turn) for turn in turns]
+    if joined:
+        spoken = [[word for turn in spoken for word in turn]]
     width = min(n, len(item))
     if not width:
-        return 0.0, 0.0
+        return {"words": 0.0, "grams": 0.0, "run": 0.0}
     if width < min(4, n):
-        return (1.0, 1.0) if item in spoken else (0.0, 0.0)
+        return dict.fromkeys(("words", "grams", "run"), float(item in spoken))
     theirs = {tuple(turn[k : k + width]) for turn in spoken for k in range(len(turn) - width + 1)}
     shared = [tuple(item[q : q + width]) in theirs for q in range(len(item) - width + 1)]
     covered = {q + k for q, hit in enumerate(shared) if hit for k in range(width)}
-    return len(covered) / len(item), sum(shared) / len(shared)
+    runs = "".join(" *"[q in covered] for q in range(len(item))).split()
+    return {
+        "words": len(covered) / len(item),
+        "grams": sum(shared) / len(shared),
+        "run": max(map(len, runs), default=0) / len(item),
+    }

@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tulu_data.kernels.coverage import Measure, Turns
+from tulu_data.kernels.coverage import Turns
 from tulu_data.kernels.folding import folding
+from tulu_data.kernels.measure import GRAMS, RUN, WORDS, Measure
 from tulu_data.kernels.ngrams import Grams
 from tulu_data.kernels.words import Bytes, Ints, Spelled, spell_all
 
@@ -57,6 +58,9 @@ class _Words:
     """First and end character of each word in its text."""
     owner: Ints
     """Record of each turn, from 0."""
+    starts: Ints
+    ends: Ints
+    """Words between which the grams of each text stand: its own, or those of all turns of its record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,14 +110,15 @@ def _explain(turns: Turns, pairs: Ints, units: Units, grams: Grams, measure: Mea
         spell_all(turns.text, turns.begin[chosen], turns.end[chosen], folding()),
         spell_all(units.text, units.begin[named], units.end[named], folding()),
         np.repeat(np.arange(len(records)), count),
+        turns.joined,
     )
     shapes = grams.shape[pairs[:, 1]]
     shared = _joined(
         [_match(words, shapes, shape, record, unit + len(chosen)) for shape in np.unique(shapes)]
     )
     width = shapes >> 1
-    whole = grams.words[pairs[:, 1]] if measure.words else np.diff(grams.first)[pairs[:, 1]]
-    covered = _covered(shared, width, len(pairs), measure)
+    wholes = np.diff(grams.first) if measure.counted == GRAMS else grams.words
+    whole, covered = wholes[pairs[:, 1]], _covered(shared, width, len(pairs), measure)
     limit = measure.threshold * whole
     hit = (covered > limit) | (measure.inclusive & (covered >= limit - 1e-9))
     ours = _spans(words, *_kept(hit, shared.pair, shared.at), width)
@@ -133,7 +138,7 @@ def _ranges(starts: Ints, counts: Ints) -> Ints:
     return ranges
 
 
-def _words(theirs: Spelled, ours: Spelled, owner: Ints) -> _Words:
+def _words(theirs: Spelled, ours: Spelled, owner: Ints, joined: bool) -> _Words:
     """Give numbers to the words of both sides by their code points."""
     points = np.concatenate([theirs.points, ours.points])
     ends = np.concatenate([[0], theirs.ends, len(theirs.points) + ours.ends]) * points.itemsize
@@ -141,8 +146,13 @@ def _words(theirs: Spelled, ours: Spelled, owner: Ints) -> _Words:
         pa.large_binary(), len(ends) - 1, [None, pa.py_buffer(ends), pa.py_buffer(points)]
     )
     at = np.concatenate([theirs.at, theirs.at[-1] + ours.at[1:]])
+    starts, ends_of = at[:-1].copy(), at[1:].copy()
+    if joined:
+        starts[: len(owner)] = at[np.searchsorted(owner, owner)]
+        ends_of[: len(owner)] = at[np.searchsorted(owner, owner, "right")]
     return _Words(
         ids=_numbers(spelled), at=at, text=np.repeat(np.arange(len(at) - 1), np.diff(at)), owner=owner,
+        starts=starts, ends=ends_of,
         characters=np.concatenate([theirs.characters, ours.characters]),
     )  # fmt: skip
 
@@ -166,13 +176,13 @@ def _gram_numbers(ids: Ints, width: int) -> Ints:
 def _match(words: _Words, shapes: Ints, shape: int, record: Ints, text: Ints) -> _Shared:
     """Find the grams of the pairs of one shape in their records; `text` is the text of each pair's unit."""
     width, pair = int(shape) >> 1, np.flatnonzero(shapes == shape)
-    numbers, ends = _gram_numbers(words.ids, width), words.at[1:]
-    count = ends[text[pair]] - words.at[text[pair]] - width + 1
+    numbers = _gram_numbers(words.ids, width)
+    count = words.ends[text[pair]] - words.at[text[pair]] - width + 1
     at, owner = _ranges(words.at[text[pair]], count), np.repeat(pair, count)
     places = np.arange(words.at[len(words.owner)])
-    room = ends[words.text[places]] - places
+    room = words.ends[words.text[places]] - places
     if shape & 1:
-        places = places[(room == width) & (words.at[words.text[places]] == places)]
+        places = places[(room == width) & (words.starts[words.text[places]] == places)]
     else:
         places = places[room >= width]
     wanted = np.zeros(len(words.ids), np.bool_)
@@ -199,13 +209,26 @@ def _joined(parts: list[_Shared]) -> _Shared:
 
 
 def _covered(shared: _Shared, width: Ints, pairs: int, measure: Measure) -> Ints:
-    """Return how many words of each pair's unit lie in shared grams, or how many grams are shared."""
+    """Return what a measure counts of each pair's unit, of whose grams some are shared."""
+    if measure.counted == RUN:
+        start, last = _runs(shared.pair, shared.pair, shared.at, width)
+        longest, pair = np.zeros(pairs, np.int64), shared.pair[start]
+        np.maximum.at(longest, pair, shared.at[last] + width[pair] - shared.at[start])
+        return longest
     added = np.ones(len(shared.pair), np.int64)
-    if measure.words:
+    if measure.counted == WORDS:
         added = width[shared.pair]
         same = shared.pair[1:] == shared.pair[:-1]
         added[1:][same] = np.minimum(added[1:], np.diff(shared.at))[same]
     return np.bincount(shared.pair, weights=added, minlength=pairs).astype(np.int64)
+
+
+def _runs(pair: Ints, inside: Ints, at: Ints, width: Ints) -> tuple[Ints, Ints]:
+    """Return first and last of each run of grams of a pair, inside one text, that overlap or touch."""
+    first = np.ones(len(pair), np.bool_)
+    apart = at[1:] > (at + width[pair])[:-1]
+    first[1:] = (pair[1:] != pair[:-1]) | (inside[1:] != inside[:-1]) | apart
+    return np.flatnonzero(first), np.flatnonzero(np.append(first[1:], len(pair) > 0))
 
 
 def _in_records(shared: _Shared) -> tuple[Ints, Ints]:
@@ -224,11 +247,12 @@ def _kept(hit: NDArray[np.bool_], pair: Ints, at: Ints) -> tuple[Ints, Ints]:
 
 def _spans(words: _Words, pair: Ints, at: Ints, width: Ints) -> Ints:
     """Join grams that overlap or touch: (pair, text, first character, end character) rows."""
-    first = np.ones(len(pair), np.bool_)
-    text, reach = words.text[at], at + width[pair]
-    first[1:] = (pair[1:] != pair[:-1]) | (text[1:] != text[:-1]) | (at[1:] > reach[:-1])
-    start, last = np.flatnonzero(first), np.flatnonzero(np.append(first[1:], len(pair) > 0))
-    return np.stack(
-        [pair[start], text[start], words.characters[at[start], 0], words.characters[reach[last] - 1, 1]],
-        axis=1,
-    )
+    start, last = _runs(pair, words.starts[words.text[at]], at, width)
+    pair, begin, end = pair[start], at[start], at[last] + width[pair[last]]
+    # A run that reaches over turns becomes a span in each of them that has a word of it.
+    count = words.text[end - 1] - words.text[begin] + 1
+    text, run = _ranges(words.text[begin], count), np.repeat(np.arange(len(pair)), count)
+    begin, end = np.maximum(begin[run], words.at[text]), np.minimum(end[run], words.at[text + 1])
+    some = begin < end
+    begin, end = words.characters[begin[some], 0], words.characters[end[some] - 1, 1]
+    return np.stack([pair[run[some]], text[some], begin, end], axis=1)

@@ -16,15 +16,15 @@ from tulu_data.decontaminate.evidence import Units
 from tulu_data.decontaminate.rules import Rule, rule_named
 from tulu_data.decontaminate.suites import Suite
 from tulu_data.kernels.buffers import text_of
-from tulu_data.kernels.coverage import Measure
 from tulu_data.kernels.folding import folding
+from tulu_data.kernels.measure import COUNTED, Measure
 from tulu_data.kernels.ngrams import Grams, index_units
 from tulu_data.kernels.words import Ints, hash_all
 
 FIELDS = ("question", "passage")
 """Texts of an instance that are compared, each on its own."""
 
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 """Raised whenever the same suites and rule would give another index or other hits."""
 
 
@@ -54,13 +54,18 @@ class Index:
     @property
     def measure(self) -> Measure:
         """The rule as the kernels take it."""
-        return Measure(self.rule.measure == "words", self.rule.threshold, self.rule.inclusive)
+        return measure_of(self.rule)
 
     def unmatchable(self, suite: int) -> int:
         """Count the instances of a suite that have no word to match."""
         mine = self.suite == suite
         wordy = np.unique(self.row[mine & (self.grams.words > 0)])
         return int(self.suites[suite].instances.num_rows) - len(wordy)
+
+
+def measure_of(rule: Rule) -> Measure:
+    """Return a rule as the kernels take it."""
+    return Measure(COUNTED.index(rule.measure), rule.threshold, rule.inclusive)
 
 
 def build_index(suites: Sequence[Suite], rule: Rule | str = "tulu3", *, key_bits: int = 64) -> Index:
@@ -80,7 +85,7 @@ def build_index(suites: Sequence[Suite], rule: Rule | str = "tulu3", *, key_bits
     view = text_of(text)
     units = Units(text=view.bytes, begin=view.offsets[:-1], end=view.offsets[1:])
     hashes, at = hash_all(units.text, units.begin, units.end, folding())
-    grams = index_units(hashes, at, rule.n, np.uint64((1 << key_bits) - 1))
+    grams = index_units(hashes, at, rule.n, np.uint64((1 << key_bits) - 1), measure_of(rule))
     return Index(
         suites=tuple(suites), rule=rule, grams=grams, units=units, suite=ids[0], field=ids[1], row=ids[2]
     )

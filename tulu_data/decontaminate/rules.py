@@ -20,8 +20,9 @@ class Rule:
     name: str
     n: int
     """Words per n-gram."""
-    measure: Literal["words", "grams"]
-    """What is counted: words of the instance inside shared n-grams, or shared n-grams themselves."""
+    measure: Literal["words", "grams", "run"]
+    """What is counted: words of the instance inside shared n-grams, shared n-grams themselves, or words of
+    the longest run of words inside shared n-grams."""
     threshold: float
     """Share of the instance above which it is a hit."""
     inclusive: bool = False
@@ -37,9 +38,11 @@ class Rule:
 RULES: dict[str, Rule] = {
     "tulu3": Rule(name="tulu3", n=8, measure="words", threshold=0.5),
     "coverage": Rule(name="coverage", n=8, measure="grams", threshold=0.7, inclusive=True),
+    "longest": Rule(name="longest", n=8, measure="run", threshold=0.5),
     **{f"any-{n}": Rule(name=f"any-{n}", n=n, measure="grams", threshold=0.0) for n in (8, 10, 13)},
 }
-"""`tulu3`: the Tulu 3 paper. `coverage`: PaLM, at least 70% of 8-grams. `any-13`: GPT-3, any 13-gram."""
+"""`tulu3`: the Tulu 3 paper. `coverage`: PaLM, at least 70% of 8-grams. `longest`: one run of shared words
+that is more than half of the instance. `any-13`: GPT-3, any 13-gram."""
 
 
 def rule_named(name: str) -> Rule:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tulu_data.kernels.folding import Folding
 from tulu_data.kernels.jit import inner, kernel
+from tulu_data.kernels.measure import GRAMS, Measure, is_hit, overlap
 from tulu_data.kernels.ngrams import (
     WHOLE,
     Grams,
@@ -39,16 +40,8 @@ class Turns(NamedTuple):
     """Position of each turn among the messages of its record."""
     first: Ints
     """Where the turns of each record start, and their total at the end."""
-
-
-class Measure(NamedTuple):
-    """What a rule counts and when that is a hit."""
-
-    words: bool
-    """Count covered words (else matched grams) against all of the unit's."""
-    threshold: float
-    inclusive: bool
-    """Whether meeting the threshold is enough."""
+    joined: bool = False
+    """Whether the turns of a record are one text, so that grams may reach over their borders."""
 
 
 class Scratch(NamedTuple):
@@ -64,6 +57,8 @@ class Scratch(NamedTuple):
     """Units that share a gram with the record."""
     clock: Ints
     """One number: the last stamp given."""
+    held: Ints
+    """Per slot: how many records hold it, of all that were looked at."""
     pairs: Ints
     """Room for pairs, at least one for each unit."""
 
@@ -84,9 +79,10 @@ class Room(NamedTuple):
 def new_scratch(grams: Grams) -> Scratch:
     """Make the stamps of one worker."""
     units = len(grams.words)
-    stamps, room = np.zeros(len(grams.starts), np.int64), np.empty((units + (1 << 14), 2), np.int64)
+    seen, held = (np.zeros(len(grams.starts) - 1, np.int64) for _ in range(2))
     met, shared, touched = (np.zeros(units, np.int64) for _ in range(3))
-    return Scratch(stamps, met, shared, touched, clock=np.zeros(1, np.int64), pairs=room)
+    room = np.empty((units + (1 << 14), 2), np.int64)
+    return Scratch(seen, met, shared, touched, np.zeros(1, np.int64), held, room)
 
 
 @inner
@@ -99,6 +95,7 @@ def _count(grams: Grams, h: np.uint64, shape: int, scratch: Scratch, stamp: int,
     if slot < 0 or scratch.seen[slot] == stamp:
         return met
     scratch.seen[slot] = stamp
+    scratch.held[slot] += 1
     for p in range(grams.starts[slot], grams.starts[slot + 1]):
         unit = grams.postings[p]
         if scratch.met[unit] != stamp:
@@ -106,24 +103,6 @@ def _count(grams: Grams, h: np.uint64, shape: int, scratch: Scratch, stamp: int,
             met += 1
         scratch.shared[unit] += 1
     return met
-
-
-@inner
-def _overlap(grams: Grams, unit: int, measure: Measure, scratch: Scratch, stamp: int) -> int:
-    """Return how much of a unit is covered by the slots with a stamp."""
-    width, covered, reach = grams.shape[unit] >> 1, 0, 0
-    for q in range(grams.first[unit + 1] - grams.first[unit]):
-        if scratch.seen[grams.slots[grams.first[unit] + q]] == stamp:
-            covered += q + width - max(reach, q) if measure.words else 1
-            reach = q + width
-    return covered
-
-
-@inner
-def _is_hit(covered: int, whole: int, measure: Measure) -> bool:
-    """Tell whether an overlap is a hit."""
-    limit = measure.threshold * whole
-    return covered > limit or (measure.inclusive and covered >= limit - 1e-9)
 
 
 @inner
@@ -153,16 +132,18 @@ def _keep(
     grams: Grams, record: int, measure: Measure, scratch: Scratch, stamp: int, met: int, made: int
 ) -> int:
     """Write the pairs of a record that may be hits; return how many pairs there are now."""
+    counted = measure.counted
     for k in range(met):
         unit = scratch.touched[k]
+        begin, end, width = grams.first[unit], grams.first[unit + 1], grams.shape[unit] >> 1
+        whole = end - begin if counted == GRAMS else grams.words[unit]
         # An upper bound that needs no walk along the unit.
-        width = grams.shape[unit] >> 1 if measure.words else 1
-        whole = grams.words[unit] if measure.words else grams.first[unit + 1] - grams.first[unit]
-        if _is_hit(min(scratch.shared[unit] * width, whole), whole, measure) and _is_hit(
-            _overlap(grams, unit, measure, scratch, stamp), whole, measure
-        ):
-            scratch.pairs[made, 0], scratch.pairs[made, 1] = record, unit
-            made += 1
+        most = (scratch.shared[unit] + grams.passed[unit]) * (1 if counted == GRAMS else width)
+        if is_hit(min(most, whole), whole, measure):
+            covered = overlap(grams.slots, begin, end, width, counted, scratch.seen, stamp)
+            if is_hit(covered, whole, measure):
+                scratch.pairs[made, 0], scratch.pairs[made, 1] = record, unit
+                made += 1
     return made
 
 
@@ -204,8 +185,10 @@ def find_pairs(
             scratch.clock[0] += 1
             stamp = scratch.clock[0]
             met = 0 * stamp
-            for t in range(first[record] - low, first[record + 1] - low):
-                begin, end = at[t], at[t + 1]
+            t, last = first[record] - low, first[record + 1] - low
+            while t < last:
+                following = last if turns.joined else t + 1
+                begin, end, t = at[t], at[following], following
                 while g < gates and room.gates[g] < end:
                     met = _count_grams(grams, hashes, room.gates[g], begin, end, scratch, stamp, met)
                     g += 1
@@ -223,15 +206,25 @@ def find_pairs(
 
 def candidates(turns: Turns, grams: Grams, measure: Measure, scratch: Scratch, tables: Folding) -> Ints:
     """Return (record, unit) rows of the pairs that may be hits, ordered by record, then unit."""
-    turns = Turns(*(fixed(array) for array in turns))
+    text, begin, end, number, first = (fixed(array) for array in turns[:5])
+    turns = Turns(text, begin, end, number, first, turns.joined)
     room = _room(turns)
     found, start = [], 0
     while start < len(turns.first) - 1:
         made, start = find_pairs(turns, start, grams, measure, scratch, tables, room)
         found.append(scratch.pairs[:made].copy())
     pairs = np.concatenate(found) if found else np.empty((0, 2), np.int64)
-    ordered: Ints = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-    return ordered
+    records, units = _with_equals(pairs, grams)
+    order = np.lexsort((units, records))
+    return np.stack([records[order], units[order]], axis=1)
+
+
+def _with_equals(pairs: Ints, grams: Grams) -> tuple[Ints, Ints]:
+    """Return records and units of pairs, and of those with the equals of their units."""
+    starts = grams.equal[pairs[:, 1]]
+    counts = grams.equal[pairs[:, 1] + 1] - starts
+    places = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+    return np.repeat(pairs[:, 0], counts), grams.equals[places]
 
 
 def _room(turns: Turns) -> Room:

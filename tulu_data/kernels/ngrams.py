@@ -4,7 +4,8 @@ The one idea: a text of at least n words is its n-grams; a shorter one is a sing
 phrase (below `WHOLE` words it must even be the whole of a turn). Grams get slots by their keys, which
 are hashes: two different grams may share one, so a search names too many slots, never too few, and the
 words themselves settle it (`decontaminate.evidence`). A search looks only at every few words for a part
-that each gram there must hold (`sift`). Everything is a flat array, the same texts give the same arrays.
+that each gram there must hold (`sift`), and a gram that thousands of units share names only those that can
+be hit by such grams alone (`tell`). Everything is a flat array, the same texts give the same arrays.
 """
 
 from typing import NamedTuple
@@ -13,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tulu_data.kernels.jit import inner, kernel
+from tulu_data.kernels.measure import GRAMS, Measure, Slots, is_hit, overlap
 from tulu_data.kernels.words import Hashes, Ints, fixed
 
-Slots = NDArray[np.int32]
+Marks = NDArray[np.bool_]
 
 WHOLE = 4
 """Texts with fewer words than this match only a turn that has no other words."""
+FEW = 8
+"""A gram of so many units names them all."""
 
 _BASE = np.uint64(0xD6E8FEB86659FD93)
 _SALT = np.uint64(0xA24BAED4963EE407)
@@ -40,7 +44,13 @@ class Grams(NamedTuple):
     starts: Ints
     """Where the postings of each slot start, and their total at the end."""
     postings: Slots
-    """Units that hold each slot, once per occurrence."""
+    """Units that each slot names, once per occurrence; of equal units, the first stands for all."""
+    passed: Ints
+    """Per unit: how many of its grams do not name it. Those alone are no hit."""
+    equals: Ints
+    """Units, equal ones together, the first of them first."""
+    equal: Ints
+    """Where in `equals` the equals of each unit start, and their total at the end; none but of first ones."""
     table: Hashes
     """Open addressing by key: upper half of a key, then its slot + 1; 0 where empty; a power of two long."""
     filter: Hashes
@@ -144,12 +154,67 @@ def assign_slots(keys: Hashes, table: Hashes, slots: Slots) -> int:
 
 
 @kernel
-def post_units(slots: Slots, first: Ints, free: Ints, postings: Slots) -> None:
+def find_equal(slots: Slots, first: Ints, shape: Ints, table: Slots, leads: Ints) -> None:
+    """Write the first unit with the same grams as each unit, by way of an empty table (unit + 1)."""
+    last = np.uint64(len(table) - 1)
+    for u in range(len(leads)):
+        size, h = first[u + 1] - first[u], _ZERO
+        for g in range(first[u], first[u + 1]):
+            h = (h ^ np.uint64(slots[g])) * _BASE
+            h ^= h >> _S32
+        place, leads[u] = h & last, u
+        while table[place] != 0:
+            other = table[place] - 1
+            same = shape[other] == shape[u] and first[other + 1] - first[other] == size
+            for k in range(size if same else 0):
+                if slots[first[other] + k] != slots[first[u] + k]:
+                    same = False
+                    break
+            if same:
+                leads[u] = other
+                break
+            place = (place + _ONE) & last
+        if leads[u] == u:
+            table[place] = u + 1
+
+
+@kernel
+def tell(
+    slots: Slots, first: Ints, words: Ints, shape: Ints, leads: Ints, common: Ints, measure: Measure,
+    telling: Marks, passed: Ints,
+) -> None:  # fmt: skip
+    """Mark the grams that name their units, and count the others of each unit.
+
+    `common` is how many units share each slot. Left out are the most common grams of a unit, as many as
+    together are no hit: a hit shares some other gram as well.
+    """
+    for u in range(len(leads)):
+        if leads[u] != u:
+            continue
+        begin, end, width = first[u], first[u + 1], shape[u] >> 1
+        low, high = 0 * u + FEW, 0 * u + FEW
+        for g in range(begin, end):
+            high = max(high, common[slots[g]])
+        while low < high:
+            bar = (low + high) // 2
+            covered = overlap(slots, begin, end, width, measure.counted, common, bar + 1)
+            if is_hit(covered, end - begin if measure.counted == GRAMS else words[u], measure):
+                low = bar + 1
+            else:
+                high = bar
+        for g in range(begin, end):
+            telling[g] = common[slots[g]] <= low
+            passed[u] += not telling[g]
+
+
+@kernel
+def post_units(slots: Slots, first: Ints, telling: Marks, free: Ints, postings: Slots) -> None:
     """Write the units of each slot from `free` on, which moves, in the order of the units."""
     for u in range(len(first) - 1):
         for g in range(first[u], first[u + 1]):
-            postings[free[slots[g]]] = u
-            free[slots[g]] += 1
+            if telling[g]:
+                postings[free[slots[g]]] = u
+                free[slots[g]] += 1
 
 
 @kernel
@@ -175,24 +240,39 @@ def fill_parts(hashes: Hashes, at: Ints, n: int, mask: np.uint64, gate: Hashes, 
                 hints[_place(hints, key)] |= _bits(key)
 
 
-def index_units(hashes: Hashes, at: Ints, n: int, mask: np.uint64) -> Grams:
-    """Index units by the hashes of their words, which start at `at` (and the total)."""
+def index_units(hashes: Hashes, at: Ints, n: int, mask: np.uint64, measure: Measure) -> Grams:
+    """Index units by the hashes of their words, which start at `at` (and the total), for a measure."""
     words = np.diff(at)
     shape = np.where(words >= n, n << 1, np.where(words > 0, words << 1 | (words < WHOLE), 0))
     first = np.concatenate([[0], np.cumsum(np.where(words > 0, words - (shape >> 1) + 1, 0))])
     keys = _keys(hashes, at, n, mask, shape, first)
     table, slots = np.zeros(_power(len(keys) * 3 // 2), np.uint64), np.empty(len(keys), np.int32)
     count = assign_slots(fixed(keys), table, slots)
-    starts = np.concatenate([[0], np.cumsum(np.bincount(slots, minlength=count))])
-    postings = np.empty(len(slots), np.int32)
-    post_units(fixed(slots), fixed(first), starts[:-1].copy(), postings)
+    posted = _post(fixed(slots), count, fixed(first), fixed(words), fixed(shape), measure)
     phrases = int(np.count_nonzero((words >= WHOLE) & (words < n)))
     bitmap, gate = np.zeros(_power(count // 8), np.uint64), np.zeros(_power(count // 8), np.uint64)
     hints = np.zeros(_power(phrases // 4) if phrases else 0, np.uint64)
     fill_filter(bitmap, fixed(keys))
     fill_parts(fixed(hashes), fixed(at), n, mask, gate, hints)
-    arrays = (fixed(a) for a in (words, first, slots, shape, starts, postings, table, bitmap, gate, hints))
+    arrays = (fixed(a) for a in (words, first, slots, shape, *posted, table, bitmap, gate, hints))
     return Grams(*arrays, n, mask)  # type: ignore[call-arg, arg-type]
+
+
+def _post(
+    slots: Slots, count: int, first: Ints, words: Ints, shape: Ints, measure: Measure
+) -> tuple[Ints, Slots, Ints, Ints, Ints]:
+    """Return what is posted: starts, postings, passed, equals, equal."""
+    units = len(words)
+    leads, passed = np.empty(units, np.int64), np.zeros(units, np.int64)
+    telling = np.zeros(len(slots), np.bool_)
+    find_equal(slots, first, shape, np.zeros(_power(2 * units), np.int32), leads)
+    common = np.bincount(slots[np.repeat(leads == np.arange(units), np.diff(first))], minlength=count)
+    tell(slots, first, words, shape, fixed(leads), fixed(common), measure, telling, passed)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(slots[telling], minlength=count))])
+    postings = np.empty(starts[-1], np.int32)
+    post_units(slots, first, telling, starts[:-1].copy(), postings)
+    equals = np.argsort(leads, kind="stable")
+    return starts, postings, passed, equals, np.searchsorted(leads[equals], np.arange(units + 1))
 
 
 def _keys(hashes: Hashes, at: Ints, n: int, mask: np.uint64, shape: Ints, first: Ints) -> Hashes:
