@@ -3,6 +3,7 @@
 The page is never edited by hand; a test compares it with the commands, and `make docs` renews it.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -24,19 +25,23 @@ Results go to stdout, progress and warnings to stderr.
 
 def page() -> str:
     """Return the page for the commands as they are now."""
-    return "\n".join([_OPENING, *(_section(verb) for verb in VERBS)])
-
-
-def _section(verb: str) -> str:
-    """Return one verb's heading and help."""
     top = click.Context(group, info_name="tulu-data")
-    command = group.get_command(top, verb)
+    return "\n".join([_OPENING, *(section for verb in VERBS for section in _sections(top, group, verb))])
+
+
+def _sections(above: click.Context, verbs: click.Group, verb: str) -> Iterator[str]:
+    """Yield a verb's heading and help, and those of the verbs below it."""
+    command = verbs.get_command(above, verb)
     assert command is not None
     context = click.Context(
-        command, info_name=verb, parent=top, terminal_width=WIDTH, max_content_width=WIDTH,
+        command, info_name=verb, parent=above, terminal_width=WIDTH, max_content_width=WIDTH,
         help_option_names=["-h", "--help"],
     )  # fmt: skip
-    return f"## {verb}\n\n```text\n{command.get_help(context)}\n```\n"
+    name = context.command_path.removeprefix("tulu-data ")
+    yield f"## {name}\n\n```text\n{command.get_help(context)}\n```\n"
+    if isinstance(command, click.Group):
+        for below in command.list_commands(context):
+            yield from _sections(context, command, below)
 
 
 if __name__ == "__main__":

@@ -40,8 +40,10 @@ def _no_cached_help() -> None:
     """Drop the help option that click caches; a test that ran a verb by itself cached another one."""
     for verb in VERBS:
         command = group.get_command(click.Context(group), verb)
-        if command is not None:
-            command._help_option = None
+        below = command.commands.values() if isinstance(command, click.Group) else ()
+        for one in (command, *below):
+            if one is not None:
+                one._help_option = None
 
 
 def blocks(path: Path, language: str) -> Iterator[tuple[int, str]]:
@@ -79,7 +81,9 @@ def test_every_verb_and_every_option_is_documented(verb: str) -> None:
     command = group.get_command(click.Context(group), verb)
     assert command is not None
     assert f"tulu-data {verb}" in text
-    options = [o for p in command.params if isinstance(p, click.Option) for o in p.opts if o.startswith("--")]
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    params = [param for one in (command, *below) for param in one.params if isinstance(param, click.Option)]
+    options = [option for param in params for option in param.opts if option.startswith("--")]
     assert [option for option in options if option not in text] == []
 
 

@@ -7,11 +7,12 @@ import pytest
 
 from tulu_data.specs.lock import read_lock
 from tulu_data.specs.mixture import read_mixture
+from tulu_data.specs.suite import ROLES, read_suites
 from tulu_data.specs.workspace import WORKSPACE_FILE, Workspace, read_workspace
 
 ROOT = Path(__file__).parents[1]
 FILES = ROOT / "tulu_data" / "workspace" / "files"
-PLACES = (ROOT / "mixtures", ROOT / "pipelines", ROOT / "trainers" / "recipes", FILES)
+PLACES = (ROOT / "mixtures", ROOT / "evals", ROOT / "pipelines", ROOT / "trainers" / "recipes", FILES)
 SHIPPED = sorted(p for place in PLACES for p in place.rglob("*.y*ml"))
 
 
@@ -25,6 +26,7 @@ def lock(path: Path) -> object:
 
 
 READERS: dict[str, Callable[[Path], object]] = {
+    "evals": read_suites,
     "mixtures": read_mixture,
     "recipes": recipe,
 }
@@ -56,3 +58,20 @@ def test_shipped_mixtures_pin_no_commit_that_was_typed_by_hand() -> None:
     for path in (p for p in SHIPPED if "mixtures" in p.parts and not p.name.endswith(".lock.yaml")):
         for source in read_mixture(path).mixture.sources.values():
             assert source.revision is None or len(source.revision) != 40, f"{path}: {source.uri}"
+
+
+def test_the_suites_of_tulu_3_ship_in_two_roles_and_pin_no_commit_that_was_typed_by_hand() -> None:
+    suites = read_suites(ROOT / "evals" / "tulu3.yaml").spec.suites
+    roles = {role: {name for name, suite in suites.items() if suite.role == role} for role in ROLES}
+    assert roles["development"] == {
+        "mmlu", "popqa", "truthfulqa", "bbh", "drop", "math", "gsm8k", "humaneval", "humaneval_plus",
+        "ifeval", "alpaca_eval_2", "xstest", "harmbench", "do_anything_now", "jailbreak_trigger",
+        "wildjailbreak_test", "wildguard_test",
+    }  # fmt: skip
+    assert roles["unseen"] == {
+        "mmlu_pro", "gpqa", "agieval_english", "deepmind_mathematics", "bigcodebench_hard",
+        "ifeval_ood", "href",
+    }  # fmt: skip
+    assert [
+        name for name, suite in suites.items() if not suite.is_hub or len(suite.revision or "") == 40
+    ] == []

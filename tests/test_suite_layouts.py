@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from tulu_data.decontaminate import load_suites
 from tulu_data.errors import SuiteError
 from tulu_data.specs.layouts import LAYOUTS, fitting_layouts
+from tulu_data.specs.suite import read_suites
 
 Case = tuple[str, list[dict[str, object]], dict[str, object]]
 
@@ -113,6 +115,23 @@ CASES: dict[str, tuple[list[dict[str, object]], dict[str, object]]] = {
     "xstest": ([{"id": "v-1", "prompt": "Q?", "type": "homonyms", "focus": "f", "note": "n"}], {"id": "v-1"}),
 }  # fmt: skip
 """Rows of each layout that has names in its files, and the first instance that they give."""
+
+
+README = (Path(__file__).parents[1] / "evals" / "README.md").read_text("utf-8")
+
+
+def test_the_page_on_suites_lists_every_layout_as_it_is() -> None:
+    table = [
+        f"| `{name}` | {one.about} | {'name it: no header line' if one.columns else ', '.join(sorted(one.needs))} |"
+        for name, one in LAYOUTS.items()
+    ]
+    assert re.findall(r"^\| `\w+` \| .* \| .* \|$", README.partition("| told by |")[2], re.MULTILINE) == table
+
+
+def test_the_spec_on_the_page_on_suites_is_one(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    (tmp_path / "s.yaml").write_text(block, "utf-8")
+    assert {*read_suites(tmp_path / "s.yaml").spec.suites} == {"law", "quiz"}
 
 
 def load(folder: Path, name: str, data: bytes, **keys: object) -> list[dict[str, object]]:

@@ -15,7 +15,7 @@ from tulu_data.errors import SpecError
 def command(specs: tuple[Path, ...], as_json: bool) -> None:
     """Check spec files offline and report every mistake with its place.
 
-    SPECS are mixture files or folders of them; default: mixtures/ in the current folder.
+    SPECS are mixture specs, suite specs, or folders of them; default: mixtures/ in the current folder.
     """
     files = [file for path in specs or (Path("mixtures"),) for file in _files(path)]
     problems: dict[str, list[str]] = {str(file): _problems(file) for file in files}
@@ -39,12 +39,17 @@ def _files(path: Path) -> list[Path]:
 
 
 def _problems(file: Path) -> list[str]:
-    """Return every mistake of one mixture spec, its SQL included."""
+    """Return every mistake of one spec, its SQL included."""
+    from tulu_data.decontaminate.suites import compile_suite_wheres
     from tulu_data.mix.inputs import compile_wheres
     from tulu_data.specs.mixture import read_mixture
+    from tulu_data.specs.suite import is_suite_spec, read_suites
 
     try:
-        compile_wheres(read_mixture(file))
+        if is_suite_spec(file):
+            compile_suite_wheres(read_suites(file))
+        else:
+            compile_wheres(read_mixture(file))
     except SpecError as error:
         return list(error.problems)
     return []

@@ -13,16 +13,19 @@ from tulu_data.errors import LockError, nearest
 @click.option("--update", multiple=True, metavar="SOURCE", help="Resolve this source anew; can be repeated.")
 @store_option
 def command(spec: Path, update: tuple[str, ...], store: Path | None) -> None:
-    """Pin the hub sources of a spec to the commits that their branches stand for now.
+    """Pin the hub sources of a mixture or suite spec to the commits that their branches stand for now.
 
     The pins go to the lock file beside SPEC and are obeyed from then on; only --update moves one.
     Sources over the same dataset, revision and split share a pin and move together.
     """
+    from tulu_data.decontaminate.suites import pin_suites
     from tulu_data.mix.inputs import resolve_all
     from tulu_data.specs.lock import lock_path, read_lock
     from tulu_data.specs.mixture import read_mixture
+    from tulu_data.specs.suite import is_suite_spec, read_suites
 
-    file = read_mixture(spec)
+    suites = read_suites(spec) if is_suite_spec(spec) else None
+    file = read_mixture(spec) if suites is None else None
     before = read_lock(spec)
     for name in update:
         if name not in before.sources:
@@ -31,7 +34,10 @@ def command(spec: Path, update: tuple[str, ...], store: Path | None) -> None:
                 f"{lock_path(spec)}: no pin of {name!r}{nearest(name, before.sources)} (pins: {known})"
             )
     root = workspace_root(spec.parent)
-    resolve_all(file, root, open_store(store, root), moving=update, only_hub=True)
+    if suites is not None:
+        pin_suites(suites, moving=update)
+    if file is not None:
+        resolve_all(file, root, open_store(store, root), moving=update, only_hub=True)
     after = read_lock(spec)
     for name, pin in after.sources.items():
         old = before.sources.get(name)

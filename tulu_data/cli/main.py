@@ -15,6 +15,7 @@ from tulu_data.errors import TuluDataError, nearest
 VERBS: dict[str, tuple[str, str]] = {
     "init": ("init", "Write a workspace with small data, eval suites, specs and a tiny model."),
     "check": ("check", "Check spec files offline and report every mistake with its place."),
+    "evals": ("evals", "Name eval suites in a spec, list them, look at them, fetch them."),
     "decontaminate": ("decontaminate", "Find eval instances inside training data, with evidence."),
     "review": ("review", "Walk through hits and decide which are contamination."),
     "lock": ("lock", "Pin the hub sources of a spec, or move pins with --update."),

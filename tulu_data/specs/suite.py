@@ -22,8 +22,8 @@ from tulu_data.specs.uris import HUB, uri_mistakes
 Role = Literal["development", "unseen"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
-PSEUDO = ("file", "folder", "row")
-"""Names that paths have besides columns: the file's name without suffixes, its folder, the row's number."""
+PSEUDO = ("file", "row")
+"""Names that paths have besides columns: what tells the file from the suite's others, the row's number."""
 
 _NAME = re.compile(r"\w[\w.+-]{0,99}")
 _NAMES = "letters, digits, `_`, `.`, `+` and `-`"
@@ -233,6 +233,12 @@ class SuiteFile:
     spec: SuiteSpec
     document: Document
     path: Path
+
+
+def is_suite_spec(path: Path) -> bool:
+    """Tell whether a YAML file is meant as a suite spec; raise SpecError where it is no YAML."""
+    data = read_document(path).data
+    return isinstance(data, dict) and "suites" in data
 
 
 def read_suites(path: Path, name: str | None = None) -> SuiteFile:

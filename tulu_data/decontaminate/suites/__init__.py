@@ -7,9 +7,25 @@ question is required) and the common {eval_key, eval_instance_index, split, ques
 A spec maps all others. A row that cannot be read is counted, never a crash.
 """
 
+from tulu_data.decontaminate.suites.adding import add_suite
 from tulu_data.decontaminate.suites.fields import INSTANCES
-from tulu_data.decontaminate.suites.loading import load_suites, read_named
-from tulu_data.decontaminate.suites.places import find_suites
+from tulu_data.decontaminate.suites.loading import load_suites
+from tulu_data.decontaminate.suites.places import MissingSuite, find_suites
+from tulu_data.decontaminate.suites.reading import compile_suite_wheres
 from tulu_data.decontaminate.suites.suite import BadRows, Suite, bad_counts
+from tulu_data.decontaminate.suites.survey import fetch_spec, pin_suites, survey_suites
 
-__all__ = ["INSTANCES", "BadRows", "Suite", "bad_counts", "find_suites", "load_suites", "read_named"]
+__all__ = [
+    "INSTANCES",
+    "BadRows",
+    "MissingSuite",
+    "Suite",
+    "add_suite",
+    "bad_counts",
+    "compile_suite_wheres",
+    "fetch_spec",
+    "find_suites",
+    "load_suites",
+    "pin_suites",
+    "survey_suites",
+]

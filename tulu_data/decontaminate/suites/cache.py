@@ -8,7 +8,6 @@ takes the place of the one that the same suite had before.
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -82,12 +81,11 @@ def _write(folder: Path, name: str, table: pa.Table) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         # What can be made anew belongs into no repository.
         (folder / ".gitignore").write_text("*\n", "utf-8")
-    handle, temporary = tempfile.mkstemp(prefix=".new-", dir=folder)
-    os.close(handle)
+    temporary = folder / f".new-{os.getpid()}-{name}"
     try:
         whole = table.combine_chunks()
-        with pa.OSFile(temporary, "wb") as sink, pa.ipc.new_file(sink, whole.schema) as writer:
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, whole.schema) as writer:
             writer.write_table(whole)
-        Path(temporary).replace(folder / name)
+        temporary.replace(folder / name)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

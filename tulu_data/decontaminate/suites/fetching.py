@@ -22,6 +22,7 @@ class Fetched:
     files: dict[str, tuple[SourceFile, ...]]
     """Files of each suite that could be had."""
     pins: dict[str, SourcePin]
+    """Every pin that the lock should hold, those too of suites that were not asked for."""
     failed: dict[str, str]
     """Reason for each suite that could not."""
 
@@ -35,7 +36,7 @@ def fetch_suites(
     offline: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> Fetched:
-    """Bring the hub suites of a spec into the hub's cache, and pin those that are new.
+    """Bring the hub suites of a spec into the hub's cache, by their pins where they have one.
 
     `only` names suites, default all; the pins of those in `moving` are not obeyed but replaced;
     `frozen` refuses what is not pinned. `say` is told of each suite before it is asked for. After
@@ -60,9 +61,13 @@ def fetch_suites(
         except (SourceError, LockError) as error:
             failed[name] = str(error)
             offline = offline or NO_CONNECTION in str(error)
-    if known or lock.sources:
-        write_lock(file.path, Lock(version=1, sources=known))
-    return Fetched(files=files, pins={name: known[name] for name in files}, failed=failed)
+    return Fetched(files=files, pins=known, failed=failed)
+
+
+def keep_pins(file: SuiteFile, fetched: Fetched) -> None:
+    """Write down what was fetched; raise LockError when that cannot be done."""
+    if fetched.pins or read_lock(file.path).sources:
+        write_lock(file.path, Lock(version=1, sources=fetched.pins))
 
 
 def _fitting(lock: Lock, name: str, suite: SuiteSource) -> SourcePin | None:

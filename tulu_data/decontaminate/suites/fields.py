@@ -8,6 +8,8 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import takewhile
+from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -38,13 +40,13 @@ _LETTER = re.compile(r"\(?([A-Z])\)?[.:]?")
 
 def read_fields(
     table: pa.Table, numbers: pa.Int64Array, fields: Fields, *, suite: str | None, split: str,
-    names: Mapping[str, str],
+    name: str,
 ) -> Found:  # fmt: skip
-    """Turn raw rows into instances; `suite` is the column that names theirs, `names` what PSEUDO names are.
+    """Turn raw rows into instances; `suite` is the column that names theirs, `name` the name of the file.
 
     `numbers` are the rows that the table's lines come from; a row may give several.
     """
-    rows = Rows(table, numbers, names)
+    rows = Rows(table, numbers, name)
     choices = [_choices(value) for value in rows.list_of(rows.choices(fields.choices))]
     columns = {name: rows.field(getattr(fields, name), choices) for name in ("question", "passage", "answer")}
     wrong = _wrong(columns, table.num_rows)
@@ -80,11 +82,11 @@ def written(value: object) -> str | None:
 class Rows:
     """Raw rows of which fields are made."""
 
-    def __init__(self, table: pa.Table, numbers: pa.Int64Array, names: Mapping[str, str]) -> None:
-        """Hold a table, the row that each line is from, and what pseudo columns say."""
+    def __init__(self, table: pa.Table, numbers: pa.Int64Array, name: str) -> None:
+        """Hold a table, the row that each line is from, and the name of the file."""
         self.table = table
         self.numbers = numbers
-        self.names = names
+        self.name = name
         self._columns: dict[str, list[Any]] = {}
 
     def field(self, made: Made | None, choices: Sequence[list[str] | None]) -> Values:
@@ -156,13 +158,32 @@ class Rows:
     def _pseudo(self, name: str) -> list[Any]:
         if name == "row":
             return [str(number) for number in self.numbers.to_pylist()]
-        return [self.names.get(name)] * self.table.num_rows
+        return [self.name if name == "file" else None] * self.table.num_rows
 
 
-def names_of(file: SourceFile) -> dict[str, str]:
-    """Return what the names `file` and `folder` of a path stand for."""
-    parts = file.origin.split("/")
-    return {"file": parts[-1].split(".", 1)[0], "folder": parts[-2] if len(parts) > 1 else ""}
+def names_of(files: Sequence[SourceFile]) -> list[str]:
+    """Return what the name `file` of a path stands for: what tells each file of a suite from the others.
+
+    Folders and file names that all of them share are left out, and so are suffixes.
+    """
+    parts = [[*PurePosixPath(file.origin).parts[:-1], _stem(file)] for file in files]
+    if len(parts) == 1:
+        return [parts[0][-1]]
+    first = _shared(parts)
+    last = _shared([part[:first:-1] for part in parts])
+    return ["/".join(part[first : len(part) - last]) for part in parts]
+
+
+def _shared(parts: Sequence[Sequence[str]]) -> int:
+    """Count the first entries that all lists share."""
+    same = (len(set(entries)) == 1 for entries in zip(*parts, strict=False))
+    return sum(takewhile(bool, same))
+
+
+def _stem(file: SourceFile) -> str:
+    """Return a file's name without the suffixes of its compression and format."""
+    path = PurePosixPath(file.origin)
+    return PurePosixPath(path.stem).stem if file.compression else path.stem
 
 
 def plain(column: pa.ChunkedArray) -> Values:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from tulu_data.decontaminate.suites.cache import SuiteCache
 from tulu_data.decontaminate.suites.joining import joined
 from tulu_data.decontaminate.suites.places import NamedSuite, Places, find_suites
-from tulu_data.decontaminate.suites.reading import OWN, FileRows, read_file
+from tulu_data.decontaminate.suites.reading import OWN, FileRows, read_files
 from tulu_data.decontaminate.suites.suite import Suite
 from tulu_data.errors import SuiteError
 from tulu_data.sources.files import SourceFile
@@ -42,7 +42,11 @@ def load_suites(
     Paths are relative to `base`. What is parsed is kept beside the suites, or in the folder `cache`
     where that cannot be written. Raises SuiteError when a path holds no suite or a file is none.
     """
-    places = find_suites(paths, base, frozen=frozen)
+    return load_found(find_suites(paths, base, frozen=frozen), cache)
+
+
+def load_found(places: Places, cache: Path | None) -> tuple[Suite, ...]:
+    """Load the suites that were found, sorted by name."""
     suites = [read_named(suite, cache) for suite in places.named]
     own = _own(places, cache)
     named = {suite.name: suite for suite in places.named}
@@ -66,7 +70,8 @@ def read_named(suite: NamedSuite, cache: Path | None) -> Suite:
     owner = f"{suite.spec} {suite.name}"
     found = kept.table(owner, empty.key)
     if found is None:
-        parts = [(file.origin, read_file(file, suite.reading)) for file in suite.files]
+        read = read_files(suite.files, suite.reading)
+        parts = [(file.origin, rows) for file, rows in zip(suite.files, read, strict=True)]
         found = _joined(parts)
         kept.keep(owner, empty.key, *found)
     return _filled(empty, *found)
@@ -104,7 +109,7 @@ def _own_file(file: SourceFile, folder: Path, cache: Path | None) -> _OwnFile:
     key = sha256(f"{file.sha256} {file.format} {file.compression} {OWN.key}".encode()).hexdigest()
     facts, read = kept.facts(file.origin, key), None
     if facts is None:
-        read = read_file(file, OWN)
+        (read,) = read_files([file], OWN)
         facts = {"suites": sorted(read.rows["suite"].unique().to_pylist(), key=lambda name: name or "")}
         kept.keep_facts(file.origin, key, facts)
     return _OwnFile(file=file, folder=folder, suites=tuple(facts["suites"]), read=read)
@@ -128,7 +133,7 @@ def _read_own(name: str, files: Sequence[_OwnFile], cache: Path | None) -> Suite
 
 def _rows_of(one: _OwnFile, name: str) -> FileRows:
     """Return a file's rows of one suite."""
-    read = one.read or read_file(one.file, OWN)
+    read = one.read or read_files([one.file], OWN)[0]
     mine = pc.equal(read.rows["suite"], name) if name in one.suites else read.rows["suite"].is_null()
     return FileRows(rows=read.rows.filter(mine), bad=read.bad, layout=None)
 

@@ -7,12 +7,12 @@ spec names and that cannot be had is an error, with the command that gets it.
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from tulu_data.decontaminate.suites.fetching import Fetched, fetch_suites
+from tulu_data.decontaminate.suites.fetching import Fetched, fetch_suites, keep_pins
 from tulu_data.decontaminate.suites.reading import OWN, Reading
 from tulu_data.errors import SourceError, SpecError, SuiteError
 from tulu_data.sources.files import SourceFile, find_files
@@ -35,12 +35,24 @@ class NamedSuite:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MissingSuite:
+    """A suite that a spec names, and that is not here."""
+
+    name: str
+    suite: SuiteSource
+    spec: SuiteFile
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
     """What some paths stand for."""
 
     named: tuple[NamedSuite, ...]
     files: tuple[tuple[SourceFile, Path], ...]
     """Files that no spec names, each with the folder beside which it is kept."""
+    missing: tuple[MissingSuite, ...] = ()
+    """Suites of specs that are not fetched; only where they were allowed to be missing."""
 
     def inputs(self) -> list[tuple[str, str]]:
         """Return what the suites depend on: origins, and one hash of bytes and reading for each."""
@@ -53,11 +65,14 @@ class Places:
         return [(origin, sha256(f"{a} {b}".encode()).hexdigest()) for origin, a, b in read]
 
 
-def find_suites(paths: Iterable[Path | str], base: Path, *, frozen: bool = False) -> Places:
+def find_suites(
+    paths: Iterable[Path | str], base: Path, *, frozen: bool = False, offline: bool = False
+) -> Places:
     """Find every suite of some files, folders (all below them), globs and specs.
 
     Paths are relative to `base`. Hub suites are fetched on first use; `frozen` refuses those that are
-    not pinned. Raises SuiteError, SpecError or LockError.
+    not pinned, `offline` asks nobody and returns those that are not here as missing. Raises
+    SuiteError, SpecError or LockError.
     """
     specs: dict[Path, None] = {}
     files: dict[str, tuple[SourceFile, Path]] = {}
@@ -67,9 +82,21 @@ def find_suites(paths: Iterable[Path | str], base: Path, *, frozen: bool = False
         folder = _beside(str(path), base)
         for file in _files_at(str(path), base, specs=found):
             files.setdefault(file.origin, (file, folder or file.path.parent))
-    named = [suite for path in sorted(specs) for suite in _named(read_spec(path, base), base, frozen=frozen)]
+    named: list[NamedSuite] = []
+    missing: list[MissingSuite] = []
+    for path in sorted(specs):
+        spec = read_spec(path, base)
+        fetched = fetch_suites(spec, frozen=frozen, offline=offline)
+        keep_pins(spec, fetched)
+        if fetched.failed and not offline:
+            raise _not_fetched(spec, fetched)
+        named += spec_suites(spec, fetched, base)
+        missing += [
+            MissingSuite(name=name, suite=spec.spec.suites[name], spec=spec, reason=reason)
+            for name, reason in fetched.failed.items()
+        ]
     _refuse_twice(named)
-    return Places(named=tuple(named), files=tuple(_unnamed(files, named)))
+    return Places(named=tuple(named), files=tuple(_unnamed(files, named)), missing=tuple(missing))
 
 
 def _unnamed(
@@ -84,38 +111,38 @@ def _unnamed(
 
 def read_spec(path: Path, base: Path) -> SuiteFile:
     """Read a suite spec, which mistakes name as a person would from `base`."""
-    return read_suites(path, _shown(path, base))
+    return read_suites(path, shown_from(path, base))
 
 
-def spec_suites(file: SuiteFile, fetched: Fetched, base: Path) -> list[NamedSuite]:
-    """Return the suites of a spec whose files are there; raise SpecError where a local one is not."""
+def spec_suites(
+    file: SuiteFile, fetched: Fetched, base: Path, *, only: Collection[str] | None = None
+) -> list[NamedSuite]:
+    """Return the suites of a spec, or some, whose files are here.
+
+    Raises SpecError where a local one is missing.
+    """
     problems: list[str] = []
     found = []
     for name, suite in file.spec.suites.items():
-        if suite.is_hub and name not in fetched.files:
+        if (only is not None and name not in only) or (suite.is_hub and name not in fetched.files):
             continue
         try:
-            files = fetched.files[name] if suite.is_hub else _local_files(suite, file.path.parent, base)
+            found.append(named_suite(file, name, fetched, base))
         except SourceError as error:
             problems.append(file.document.problem(("suites", name, "uri"), str(error)))
-            continue
-        reading = Reading.of(suite, several=len(files) > 1)
-        found.append(
-            NamedSuite(
-                name=name, uri=suite.uri, role=suite.role, files=files, reading=reading, spec=file.path
-            )
-        )
     if problems:
         raise SpecError(problems)
     return found
 
 
-def _named(file: SuiteFile, base: Path, *, frozen: bool) -> list[NamedSuite]:
-    """Return all suites of a spec; raise SuiteError where one cannot be had."""
-    fetched = fetch_suites(file, frozen=frozen)
-    if fetched.failed:
-        raise _not_fetched(file, fetched)
-    return spec_suites(file, fetched, base)
+def named_suite(file: SuiteFile, name: str, fetched: Fetched, base: Path) -> NamedSuite:
+    """Return one suite of a spec; raise SourceError where its files are missing."""
+    suite = file.spec.suites[name]
+    files = fetched.files[name] if suite.is_hub else _local_files(suite, file.path.parent, base)
+    reading = Reading.of(suite, several=len(files) > 1)
+    return NamedSuite(
+        name=name, uri=suite.uri, role=suite.role, files=files, reading=reading, spec=file.path
+    )  # fmt: skip
 
 
 def _not_fetched(file: SuiteFile, fetched: Fetched) -> SuiteError:
@@ -169,11 +196,15 @@ def _beside(path: str, base: Path) -> Path | None:
 
 def _local_files(suite: SuiteSource, folder: Path, base: Path) -> tuple[SourceFile, ...]:
     """Return the files of a suite, which its spec names relative to its own folder."""
-    found = find_files(suite.uri, folder)
-    return tuple(replace(file, origin=_shown(file.path, base)) for file in found)
+    uri = suite.uri
+    while uri.startswith("../"):
+        # The spec's own folder need not be there yet.
+        folder, uri = folder.parent, uri.removeprefix("../")
+    found = find_files(uri, folder)
+    return tuple(replace(file, origin=shown_from(file.path, base)) for file in found)
 
 
-def _shown(path: Path, base: Path) -> str:
+def shown_from(path: Path, base: Path) -> str:
     """Name a path as seen from the base, or in full where it lies elsewhere."""
     straight = Path(os.path.normpath(path))
     return straight.relative_to(base).as_posix() if straight.is_relative_to(base) else straight.as_posix()

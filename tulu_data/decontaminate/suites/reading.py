@@ -17,14 +17,14 @@ import pyarrow.compute as pc
 
 from tulu_data.decontaminate.suites import refusals
 from tulu_data.decontaminate.suites.fields import ROWS, exists, names_of, read_fields
-from tulu_data.errors import SourceError, SuiteError
+from tulu_data.errors import SourceError, SpecError, SuiteError
 from tulu_data.sources.files import SourceFile
 from tulu_data.sources.readers import READER_VERSION, read_raw
 from tulu_data.sources.rows import RawBatch
 from tulu_data.sources.where import Where
 from tulu_data.specs.layouts import EVAL_KEY, LAYOUTS, OURS, Layout, fitting_layouts
 from tulu_data.specs.paths import paths_of
-from tulu_data.specs.suite import PSEUDO, Fields, SuiteSource
+from tulu_data.specs.suite import PSEUDO, Fields, SuiteFile, SuiteSource
 
 SUITES_VERSION = 1
 """Raised whenever the same files and maps would give other instances."""
@@ -98,6 +98,7 @@ class _Progress:
     """What is known of a file while it is read."""
 
     reading: Reading
+    name: str
     map: Layout | None = None
     """The map as it is now settled."""
     layout: str | None = None
@@ -105,22 +106,27 @@ class _Progress:
     seen: int = 0
 
 
-def read_file(file: SourceFile, reading: Reading) -> FileRows:
-    """Read one file; raise SuiteError when it is no suite of this reading."""
+def read_files(files: Sequence[SourceFile], reading: Reading) -> list[FileRows]:
+    """Read the files of a suite; raise SuiteError when one is none of this reading."""
+    return [_read_file(file, name, reading) for file, name in zip(files, names_of(files), strict=True)]
+
+
+def _read_file(file: SourceFile, name: str, reading: Reading) -> FileRows:
+    """Read one file of a suite, in which it goes by a name."""
     try:
-        return _read_file(file, reading)
+        return _read_rows(file, name, reading)
     except SourceError as error:
         text = str(error)
         raise SuiteError(text if text.startswith(file.origin) else f"{file.origin}: {text}") from None
 
 
-def _read_file(file: SourceFile, reading: Reading) -> FileRows:
+def _read_rows(file: SourceFile, name: str, reading: Reading) -> FileRows:
     if reading.header is not None and file.format not in ("csv", "tsv"):
         raise SuiteError(
             f"{file.origin}: only csv and tsv files can lack names; remove columns or the layout"
         )
     where = Where(reading.where) if reading.where is not None else None
-    progress = _Progress(reading=reading)
+    progress = _Progress(reading=reading, name=name)
     tables: list[pa.Table] = [ROWS.empty_table()]
     bad: list[tuple[int, str]] = []
     for batch in _batches(file, reading, where):
@@ -170,11 +176,10 @@ def _read_batch(
     bad: list[tuple[int, str]] = []
     each = reading.each or progress.map.each
     fields = _with_id(progress.map.fields, reading)
-    names = names_of(file)
     if each is not None:
         table, numbers, bad = _unnested(table, numbers, each)
     rows, reasons = read_fields(
-        table, numbers, fields, suite=progress.map.suite, split=reading.split, names=names
+        table, numbers, fields, suite=progress.map.suite, split=reading.split, name=progress.name
     )
     if each is not None:
         rows = _numbered(rows)
@@ -245,6 +250,33 @@ def _numbered(rows: pa.Table) -> pa.Table:
         times = counts[f"{number} {key}"]
         ids.append(key if times == 1 else f"{key}/{times}")
     return rows.set_column(ROWS.get_field_index("id"), "id", pa.array(ids, ROWS.field("id").type))
+
+
+def told_layout(files: Sequence[SourceFile], reading: Reading) -> str | None:
+    """Return the layout that the columns of a suite's files tell, None where a spec says it.
+
+    Raises SuiteError when they tell none, or more than one.
+    """
+    if reading.fields is not None:
+        return None
+    columns = _all_columns(files[0], reading)
+    fitting = fitting_layouts(columns)
+    if len(fitting) != 1:
+        raise refusals.untold(files[0], columns, fitting)
+    return fitting[0]
+
+
+def compile_suite_wheres(file: SuiteFile) -> None:
+    """Compile the conditions of a spec; raise SpecError with every one that cannot work."""
+    problems = []
+    for name, suite in file.spec.suites.items():
+        try:
+            Where(suite.where or "true")
+        except SourceError as error:
+            text = str(error).removeprefix("where ")
+            problems.append(file.document.problem(("suites", name, "where"), text))
+    if problems:
+        raise SpecError(problems)
 
 
 def _check_columns(file: SourceFile, progress: _Progress, where: Where | None) -> None:

@@ -30,7 +30,7 @@ def not_ours(file: SourceFile, columns: Sequence[str]) -> SuiteError:
     found = f"columns {_columns_shown(columns)}" if columns else "no readable row"
     fitting = fitting_layouts(columns)
     option = "" if len(fitting) == 1 else f" --question {_likely(columns) or 'COLUMN'}"
-    name = names_of(file)["file"]
+    (name,) = names_of([file])
     return SuiteError(
         f"{file.origin}: not an eval suite: no column 'question', found {found}; "
         f"say how it is read: tulu-data evals add {name} {file.origin}{option}"
