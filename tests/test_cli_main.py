@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -149,3 +150,20 @@ def test_a_key_pressed_inside_a_kernel_aborts_without_a_traceback(
     assert (caught.value.code, capsys.readouterr().err) == (1, "Aborted!\n")
     with pytest.raises(SystemError):
         run_main(monkeypatch, SystemError("something else"))
+
+
+def test_a_scan_starts_without_libraries_that_it_does_not_need(tmp_path: Path) -> None:
+    (tmp_path / "evals.jsonl").write_text(
+        '{"question": "What is the capital of the moon in winter?"}\n', "utf-8"
+    )
+    (tmp_path / "data.jsonl").write_text('{"prompt": "a", "completion": "b"}\n', "utf-8")
+    code = (
+        "import json, sys; from tulu_data.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit as end: print(end.code, *[n for n in ('pandas', 'scipy', 'torch') if n in sys.modules])"
+    )
+    words = ["decontaminate", "data.jsonl", "--against", "evals.jsonl", "--out", "report"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "0"
