@@ -158,9 +158,9 @@ def test_a_scan_starts_without_libraries_that_it_does_not_need(tmp_path: Path) -
     )
     (tmp_path / "data.jsonl").write_text('{"prompt": "a", "completion": "b"}\n', "utf-8")
     code = (
-        "import json, sys; from tulu_data.cli.main import main\n"
+        "import sys; from tulu_data.cli.main import main\n"
         "try: main()\n"
-        "except SystemExit as end: print(end.code, *[n for n in ('pandas', 'scipy', 'torch') if n in sys.modules])"
+        "except SystemExit as end: print(end.code, *({'pandas', 'scipy', 'torch'} & sys.modules.keys()))"
     )
     words = ["decontaminate", "data.jsonl", "--against", "evals.jsonl", "--out", "report"]
     done = subprocess.run(

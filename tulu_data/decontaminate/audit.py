@@ -10,6 +10,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -208,7 +209,7 @@ def _counts(values: pa.Array | pa.ChunkedArray) -> dict[str, int]:
 
 
 def write_audit(found: Audit, folder: Path, *, base: Path, suites_base: Path) -> dict[str, Any]:
-    """Write hits.parquet and report.json; return the report as JSON values.
+    """Write hits.parquet and then report.json, each at once; return the report as JSON values.
 
     It tells, from its folder, the folders that the origins of records and the paths of suites start at.
     """
@@ -216,9 +217,22 @@ def write_audit(found: Audit, folder: Path, *, base: Path, suites_base: Path) ->
     bases = {"datasets": base, "suites": suites_base}
     report = found.to_dict()
     report["bases"] = {name: os.path.relpath(path, folder) for name, path in bases.items()}
-    pq.write_table(found.hits, folder / "hits.parquet", compression="zstd")
-    (folder / "report.json").write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    with _renamed(folder / "hits.parquet") as path:
+        pq.write_table(found.hits, path, compression="zstd")
+    with _renamed(folder / "report.json") as path:
+        path.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", "utf-8")
     return report
+
+
+@contextmanager
+def _renamed(path: Path) -> Iterator[Path]:
+    """Yield another name for a file, which takes its own when it is written."""
+    new = path.with_name(f".{path.name}.new")
+    try:
+        yield new
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def matched_text(index: Index, hit: Mapping[str, Any]) -> str:

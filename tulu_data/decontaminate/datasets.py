@@ -103,7 +103,7 @@ def open_dataset(name: str, base: Path, store: Store, reading: Reading) -> Datas
 def _of_files(records: Records, told: Told, workers: int | None) -> Iterator[Placed]:
     """Yield the rows of files."""
     for rows in records.batches(workers=workers, told=told):
-        batch, bad = rows.records, rows.bad
+        batch, bad = rows.records, rows.bad.sort_by("row")
         source = pa.repeat(pa.scalar(records.name, TEXT), batch.num_rows)
         named = pa.repeat(pa.scalar(records.name, TEXT), bad.num_rows)
         columns = [named, _origins(rows.origin, bad), *(bad.column(n) for n in ("reason", "detail", "raw"))]

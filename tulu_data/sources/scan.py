@@ -103,7 +103,9 @@ def _scan(
         )  # fmt: skip
         return raw, adapted
 
-    for raw, adapted in ordered_map(read, chain(start, parts), workers):
+    every = chain(start, parts)
+    del start
+    for raw, adapted in ordered_map(read, every, workers):
         watch.see(raw)
         bad = bad_table(adapted.bad)
         held = [_by_row(raw.rows, mask) for mask in watch.masks(raw.table)]
