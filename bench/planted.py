@@ -7,8 +7,8 @@ decon with two threads, a plain Python set of 8-grams, and datatrove's filter on
 document and every 20th of the others; it is too slow for the rest). Peers are environments of their own,
 made by `python3.12 -m venv V && V/bin/pip install decontaminate`, and `datatrove spacy 'xxhash<3.6'`.
 
-States of ours. cold: nothing is on disk. warm: machine code and the index are on disk, no row is. again:
-the normalised rows are there as well. Scores go to RESULTS.md, flags on unplanted texts to planted_flags.md.
+Ours is cold when nothing is on disk, and warm, as everywhere else, when its machine code and what it keeps
+of the suites are. Scores go to RESULTS.md, flags on unplanted texts to planted_flags.md.
 """
 
 import argparse

@@ -5,6 +5,7 @@ decon's own defaults, two threads. `findings` reads the report afterwards, in th
 """
 
 import gzip
+import hashlib
 import json
 import shutil
 import sys
@@ -30,16 +31,17 @@ def write_suites(evals: Path, out: Path) -> Names:
         with path.open(encoding="utf-8") as lines, gzip.open(out / f"{path.stem}-1.jsonl.gz", "wt") as file:
             for k, row in enumerate(map(json.loads, lines)):
                 names[row["suite"] + "/" + row["split"], k] = row["suite"], row["split"], row["id"]
-                file.write(json.dumps(_theirs(row, k)) + "\n")
+                file.write(json.dumps(_theirs(row, k, len(names))) + "\n")
     return names
 
 
-def _theirs(row: dict, k: int) -> dict:
+def _theirs(row: dict, k: int, number: int) -> dict:
+    """Lay a row out; decon tells instances apart by `doc_id` alone, so its number is its own in all files."""
     passage = {"passage": row["passage"]} if row.get("passage") else {}
     return {
         "eval_key": row["suite"], "eval_instance_index": k, "split": row["split"], "is_correct": True,
-        "question": row["question"], "answer": row.get("answer") or "", "config": "default", "doc_id": k,
-        "fingerprint": f"{row['suite']}-{k}", **passage,
+        "question": row["question"], "answer": row.get("answer") or "", "config": "default", "doc_id": number,
+        "fingerprint": hashlib.sha256(f"{row['suite']}-{k}".encode()).hexdigest()[:16], **passage,
     }  # fmt: skip
 
 

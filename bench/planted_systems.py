@@ -1,6 +1,6 @@
 """The systems of the planted benchmark: how each is run as a fresh process, and what it found.
 
-The one idea: a system is a command and a reader of what the command writes; ours is one system in three
+The one idea: a system is a command and a reader of what the command writes; ours is one system in two
 states. Nothing is scored here.
 """
 
@@ -51,7 +51,7 @@ def command_of(rule: str) -> list[str]:
 
 
 def ours(corpus: Corpus, rule: str, work: Path) -> list[System]:
-    """Run `tulu-data decontaminate` by a rule, in its three states."""
+    """Run `tulu-data decontaminate` by a rule, cold and warm."""
     base, size = folder_of(rule, work), corpus.about["megabytes"]
     command, env = command_of(rule), {"NUMBA_CACHE_DIR": str(base / "code")}
 
@@ -62,10 +62,6 @@ def ours(corpus: Corpus, rule: str, work: Path) -> list[System]:
         return measured(command, base, env)
 
     def warm() -> Cost:
-        shutil.rmtree(base / "store/cache/normalised")
-        return measured(command, base, env)
-
-    def again() -> Cost:
         return measured(command, base, env)
 
     def read() -> list[Found]:
@@ -74,7 +70,6 @@ def ours(corpus: Corpus, rule: str, work: Path) -> list[System]:
     return [
         System(name=f"{rule}, cold", run=cold, megabytes=size, once=True),
         System(name=rule, run=warm, megabytes=size, read=read),
-        System(name=f"{rule}, again", run=again, megabytes=size),
     ]
 
 
