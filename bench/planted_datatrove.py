@@ -29,7 +29,7 @@ def rows(path: Path) -> Iterator[dict]:
 def instances(evals: Path) -> Iterator[tuple[_INSTANCE, str, str]]:
     """Yield name, question with its passage, and answer; an instance of several rows has its first answer."""
     seen = set()
-    for path in sorted(evals.iterdir()):
+    for path in sorted(evals.glob("*.jsonl*")):
         for row in rows(path):
             suite = row.get("suite") or row["eval_key"]
             name = suite, row["split"], str(row.get("id", row.get("eval_instance_index")))

@@ -29,7 +29,7 @@ def rows(path: Path) -> Iterator[dict]:
 def main() -> None:
     corpus, out = Path(sys.argv[1]), Path(sys.argv[2])
     texts = {
-        row.get(name) for path in sorted((corpus / "evals").iterdir()) for row in rows(path)
+        row.get(name) for path in sorted((corpus / "evals").glob("*.jsonl*")) for row in rows(path)
         for name in ("question", "passage")
     }  # fmt: skip
     known = {gram for text in texts if text for gram in grams(text)}

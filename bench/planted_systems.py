@@ -17,6 +17,8 @@ from planted_measure import Cost, measured
 from planted_score import Corpus, Found, own_findings, placed, rows
 
 HERE = Path(__file__).parent
+HIDDEN = shutil.ignore_patterns(".*")
+"""What is kept of the suites beside them is not part of the corpus."""
 PLAIN = "plain 8-gram set"
 SLICE = 20
 """Of the unplanted documents, every so many are in datatrove's slice."""
@@ -58,7 +60,7 @@ def ours(corpus: Corpus, rule: str, work: Path) -> list[System]:
     def cold() -> Cost:
         shutil.rmtree(base, ignore_errors=True)
         for name in ("train", "evals"):
-            shutil.copytree(corpus.folder / name, base / name, copy_function=os.link)
+            shutil.copytree(corpus.folder / name, base / name, copy_function=os.link, ignore=HIDDEN)
         return measured(command, base, env)
 
     def warm() -> Cost:
