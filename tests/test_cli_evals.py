@@ -282,9 +282,9 @@ def test_a_folder_is_never_narrowed_to_what_is_here(
     with pytest.raises(SuiteError) as caught:
         load_suites(["evals/"], place)
     assert str(caught.value) == (
-        "evals/hub.yaml: 2 of 2 suites are not here: g, m; hf://org/math/*/test-*.jsonl: not pinned yet, and the hub "
-        "may not be asked (offline); resolve it once with a network (and 1 more like it); fetch them with a network: "
-        "tulu-data evals fetch evals/hub.yaml; or name single suite files or another spec instead"
+        "evals/hub.yaml: 2 of 2 suites are not here: g, m (hf://org/math/*/test-*.jsonl: not pinned yet, and the hub "
+        "may not be asked (offline), and 1 more); fetch them: tulu-data evals fetch evals/hub.yaml; "
+        "or name other suites instead of all"
     )
     assert [suite.name for suite in load_suites(["evals/own.jsonl"], place)] == ["own"]
     out = typed("list")

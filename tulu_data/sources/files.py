@@ -27,6 +27,8 @@ _SUFFIXES: dict[str, Format] = {
 _COMPRESSIONS: dict[str, Compression] = {".gz": "gz", ".zst": "zst", ".bz2": "bz2", ".xz": "xz"}
 _NOT_DATA = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "manifest.json"}
 _MAGIC = set("*?[")
+MANY_BYTES = 1 << 24
+"""Bytes from which threads that hash files pay for their start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,8 @@ def find_files(pattern: str, base: Path) -> tuple[SourceFile, ...]:
             f"{pattern}: no data file in {base} fits; data files end in {', '.join(sorted(_SUFFIXES))}"
         )
     named = sorted({_origin(p, base): p for p in found}.items())
+    if len(named) == 1 or sum(path.stat().st_size for _, path in named) < MANY_BYTES:
+        return tuple(source_file(path, origin) for origin, path in named)
     with ThreadPoolExecutor() as pool:
         return tuple(pool.map(lambda item: source_file(item[1], item[0]), named))
 

@@ -50,6 +50,7 @@ def fetch_suites(
     known = {name: pin for name, pin in pins.items() if pin is not None}
     files: dict[str, tuple[SourceFile, ...]] = {}
     failed: dict[str, str] = {}
+    silent: str | None = None
     for name, suite in hub.items():
         if only is not None and name not in only:
             continue
@@ -59,8 +60,9 @@ def fetch_suites(
             pin, files[name] = _resolved(suite, None if name in moving else known.get(name), offline=offline)
             known[name] = pin
         except (SourceError, LockError) as error:
-            failed[name] = str(error)
-            offline = offline or NO_CONNECTION in str(error)
+            failed[name] = str(error) if silent is None else f"{suite.uri}: not asked for after {silent}"
+            if NO_CONNECTION in str(error):
+                silent, offline = name, True
     return Fetched(files=files, pins=known, failed=failed)
 
 

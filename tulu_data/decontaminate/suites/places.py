@@ -147,13 +147,12 @@ def named_suite(file: SuiteFile, name: str, fetched: Fetched, base: Path) -> Nam
 
 def _not_fetched(file: SuiteFile, fetched: Fetched) -> SuiteError:
     """Say which suites of a spec cannot be had, why, and what to do."""
-    shown = file.document.name
-    first = next(iter(fetched.failed.values()))
-    others = f" (and {len(fetched.failed) - 1} more like it)" if len(fetched.failed) > 1 else ""
+    shown, failed = file.document.name, fetched.failed
+    reason, _, remedy = next(iter(failed.values())).partition("; ")
+    others = f", and {len(failed) - 1} more" if len(failed) > 1 else f"; {remedy}" if remedy else ""
     return SuiteError(
-        f"{shown}: {len(fetched.failed)} of {len(file.spec.suites)} suites are not here: "
-        f"{', '.join(sorted(fetched.failed))}; {first}{others}; fetch them with a network: "
-        f"tulu-data evals fetch {shown}; or name single suite files or another spec instead"
+        f"{shown}: {len(failed)} of {len(file.spec.suites)} suites are not here: {', '.join(sorted(failed))} "
+        f"({reason}{others}); fetch them: tulu-data evals fetch {shown}; or name other suites instead of all"
     )
 
 
