@@ -46,9 +46,8 @@ class Index:
 
     @property
     def key(self) -> str:
-        """Content of the index, 64 hexadecimal digits: rule, suites' names and files."""
-        suites = [[suite.name, *suite.files] for suite in self.suites]
-        content = [INDEX_VERSION, self.rule.to_dict(), suites]
+        """Content of the index, 64 hexadecimal digits: the rule, and the keys of the suites."""
+        content = [INDEX_VERSION, self.rule.to_dict(), [suite.key for suite in self.suites]]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
