@@ -8,6 +8,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -45,8 +46,7 @@ def read_json_document(
         stream = iter(())
     except TruncatedArchiveError as error:
         torn, stream = error, iter(())
-    start = bytes(head).removeprefix(BOM).lstrip()
-    if start[:1] == b"{" and torn is None and b"\n" in start and _is_row(start.partition(b"\n")[0]):
+    if torn is None and _first_line_is_row(bytes(head)):
         # The first line is a whole object: lines, or a file of one row.
         yield from read_json_lines(itertools.chain([bytes(head)], stream), only)
         return
@@ -66,6 +66,23 @@ def _rest(
     except MemoryError:
         raise SourceError("too large for one JSON array; write it as JSON lines (.jsonl)") from None
     return b"".join(pieces), torn
+
+
+def has_line_rows(body: bytes) -> bool:
+    """Tell whether the rows of a whole document are its lines."""
+    if _first_line_is_row(body):
+        return True
+    text = body.removeprefix(BOM)
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text.lstrip()[:1] != b"[" and any(_is_row(line) for line in split_lines(text))
+    return False
+
+
+def _first_line_is_row(body: bytes) -> bool:
+    start = body.removeprefix(BOM).lstrip()
+    return start[:1] == b"{" and b"\n" in start and _is_row(start.partition(b"\n")[0])
 
 
 def _is_row(line: bytes) -> bool:
@@ -100,17 +117,28 @@ def _elements(document: object, name: str) -> list[Any]:
         return document
     if not isinstance(document, dict):
         raise SourceError(f"{name}: expected an array or an object, found {json_word(document)}")
-    lists = [
-        k for k, v in document.items() if isinstance(v, list) and v and all(isinstance(e, dict) for e in v)
-    ]
-    if not lists or not _ROW_COLUMNS.isdisjoint(document):
-        return [document]
+    lists = _row_lists(document)
     if len(lists) > 1:
         raise SourceError(
             f"{name}: an object with several lists of rows ({', '.join(sorted(lists))}); "
             "keep one of them in the file"
         )
-    return list(document[lists[0]])
+    return list(document[lists[0]]) if lists else [document]
+
+
+def rows_key(document: object) -> str | None:
+    """Return the key under which a parsed document holds its rows; None where it is a row itself."""
+    lists = _row_lists(document) if isinstance(document, dict) else []
+    return lists[0] if lists else None
+
+
+def _row_lists(document: dict[str, Any]) -> list[str]:
+    """Return the keys of an object that hold lists of rows."""
+    if not _ROW_COLUMNS.isdisjoint(document):
+        return []
+    return [
+        k for k, v in document.items() if isinstance(v, list) and v and all(isinstance(e, dict) for e in v)
+    ]
 
 
 def _broken_object(
@@ -136,36 +164,61 @@ def _then_raise(chunks: Iterable[bytes], torn: TruncatedArchiveError | None) -> 
         raise torn
 
 
+@dataclass(frozen=True, slots=True)
+class Element:
+    """A stretch of text that is an element of an array, whole or broken."""
+
+    start: int
+    end: int
+    value: Any
+    problem: tuple[Any, str] | None
+    """Reason and detail, of a broken one."""
+
+
+def walk_array(text: str, bracket: int) -> Iterator[Element]:
+    """Yield the elements of the array that opens at `bracket`, however broken they are."""
+    good: list[Any] = []
+    position = skip_space(text, bracket + 1)
+    while position < len(text) and text[position] != "]":
+        value, problem = None, None
+        try:
+            value, end = _decoder.raw_decode(text, position)
+            good.append(check_text(value))
+        except BadJsonError as error:
+            problem = (error.reason, error.detail)
+        except (json.JSONDecodeError, RecursionError) as error:
+            end = _resume(text, position, good)
+            at = f"{error.msg} at character {error.pos + 1}" if isinstance(error, ValueError) else "too deep"
+            problem = ("broken json", at)
+        yield Element(position, end, value, problem)
+        position = _after(text, end)
+
+
+def _after(text: str, end: int) -> int:
+    """Return where the element after one that ends at `end` begins."""
+    position = skip_space(text, end)
+    return skip_space(text, position + 1) if text[position : position + 1] == "," else position
+
+
 def _recover(body: bytes, torn: TruncatedArchiveError | None) -> tuple[list[Any], list[int], list[BadRow]]:
     """Walk a broken array element by element, keeping the good ones."""
     text = body.decode("utf-8", "backslashreplace")
     elements: list[Any] = []
     numbers: list[int] = []
     bad: list[BadRow] = []
-    position, number = _skip(text, text.index("[") + 1), 0
-    while position < len(text) and text[position] != "]":
-        number += 1
-        try:
-            value, end = _decoder.raw_decode(text, position)
-            elements.append(check_text(value))
+    bracket, number = text.index("["), 0
+    position = skip_space(text, bracket + 1)
+    for number, found in enumerate(walk_array(text, bracket), start=1):
+        position = _after(text, found.end)
+        if found.problem is None:
+            elements.append(found.value)
             numbers.append(number)
-        except BadJsonError as error:
-            bad.append(_bad_element(number, error.reason, error.detail, text[position:end]))
-        except (json.JSONDecodeError, RecursionError) as error:
-            end = _resume(text, position, elements)
-            detail = (
-                f"{error.msg} at character {error.pos + 1}"
-                if isinstance(error, json.JSONDecodeError)
-                else "too deep"
-            )
-            bad.append(_bad_element(number, "broken json", detail, text[position:end]))
-        position = _skip(text, end)
-        if text[position : position + 1] == ",":
-            position = _skip(text, position + 1)
+        else:
+            bad.append(_bad_element(number, *found.problem, text[found.start : found.end]))
     if torn is not None:
-        if bad and bad[-1].row == number:
-            number = bad.pop().row
-        bad.append(BadRow(row=max(number, 1), reason="truncated archive", detail=str(torn), raw=""))
+        # What was broken by the tear is the row that it tore; after a whole one it tore the next.
+        number = bad.pop().row if bad and bad[-1].row == number else number + 1
+        bad.append(BadRow(row=number, reason="truncated archive", detail=str(torn), raw=""))
     elif position >= len(text) and not bad:
         bad.append(_bad_element(number + 1, "broken json", "the array has no closing bracket", ""))
     return elements, numbers, bad
@@ -175,7 +228,8 @@ def _bad_element(number: int, reason: Any, detail: str, raw: str) -> BadRow:
     return BadRow(row=number, reason=reason, detail=detail, raw=raw[:RAW_LIMIT])
 
 
-def _skip(text: str, position: int) -> int:
+def skip_space(text: str, position: int) -> int:
+    """Return where the next character that is no space stands."""
     found = _SPACE.match(text, position)
     return found.end() if found else position
 
@@ -197,7 +251,7 @@ def _closing(text: str, start: int) -> int:
         word = token.group()
         depth += 1 if word in "{[" else -1 if word in "}]" else 0
         if depth == 0 and word in "}]":
-            after = _skip(text, token.end())
+            after = skip_space(text, token.end())
             return token.end() if text[after : after + 1] in (",", "]", "") else len(text)
     return len(text)
 

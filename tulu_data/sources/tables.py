@@ -21,6 +21,8 @@ from tulu_data.sources.archives import Told, TruncatedArchiveError, untold
 from tulu_data.sources.rows import RAW_LIMIT, BadRow, RawBatch
 
 BATCH_ROWS = 8192
+IPC_MAGIC = b"ARROW1"
+"""How an Arrow file begins, and a stream does not."""
 _END = b"\xff\xff\xff\xff\0\0\0\0"
 
 
@@ -165,7 +167,7 @@ def read_arrow(
     number = 0
     try:
         with pa.memory_map(str(path)) as source:
-            for batch in _ipc_batches(source, told):
+            for batch in ipc_batches(source, told):
                 for start in range(0, batch.num_rows, BATCH_ROWS):
                     part = batch.slice(start, BATCH_ROWS)
                     if only is not None:
@@ -179,11 +181,11 @@ def read_arrow(
         yield RawBatch(table=pa.table({}), rows=pa.array([], pa.int64()), bad=(torn,))
 
 
-def _ipc_batches(source: pa.MemoryMappedFile, told: Told) -> Iterator[pa.RecordBatch]:
+def ipc_batches(source: pa.MemoryMappedFile, told: Told) -> Iterator[pa.RecordBatch]:
     """Yield the batches of an IPC file, or of an IPC stream where it is no file."""
-    magic = source.read(6)
+    magic = source.read(len(IPC_MAGIC))
     source.seek(0)
-    if magic != b"ARROW1":
+    if magic != IPC_MAGIC:
         with pa.ipc.open_stream(source) as reader:
             before = 0
             for batch in reader:
