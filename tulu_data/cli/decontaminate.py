@@ -19,6 +19,7 @@ from tulu_data.cli.options import (
 )
 from tulu_data.report.tables import percent, table
 from tulu_data.schema import KINDS, Kind
+from tulu_data.specs.mixture import ACTIONS, Action
 from tulu_data.specs.source import ADAPTERS, Adapter
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from tulu_data.decontaminate import Index
     from tulu_data.decontaminate.audit import Audit
+    from tulu_data.decontaminate.clean import Copied, Target
     from tulu_data.decontaminate.report import SuiteSummary
 
 OTHERS = {"template": "templates", "partial": "partials", "common": "common", "keep": "kept"}
@@ -77,13 +79,22 @@ def _parts(_context: click.Context, _option: click.Parameter, given: tuple[str, 
     help=f"Folder for hits, quarantined rows and report (default: {REPORTS.as_posix()} in the workspace).",
 )  # fmt: skip
 @decisions_option
+@click.option(
+    "--write", type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for copies of all scanned files without what --action drops.",
+)  # fmt: skip
+@click.option(
+    "--action", type=click.Choice(ACTIONS),
+    help="What --write leaves out: records with a hit (drop, the default), contaminated sources whole "
+    "and the hits of the others (drop_source), or only what was decided so (flag).",
+)  # fmt: skip
 @workers_option
 @json_option
 @click.option("--fail-on-hit", is_flag=True, help="Exit with 1 when a hit is left after decisions (for CI).")
 def command(  # noqa: PLR0913, PLR0917 - one for each option
     datasets: tuple[str, ...], against: tuple[str, ...], rule: str, kind: Kind | None, adapter: Adapter,
     columns: dict[str, str], store: Path | None, out: Path | None, decisions: Path | None,
-    workers: int | None, as_json: bool, fail_on_hit: bool,
+    write: Path | None, action: Action | None, workers: int | None, as_json: bool, fail_on_hit: bool,
 ) -> None:  # fmt: skip
     """Find eval instances inside training data, with evidence.
 
@@ -93,27 +104,37 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
 
     An instance without a single word is unmatchable: no rule can find it. One of fewer than four
     words is found only where it is a whole turn. Exits with 1 when not one record could be scanned.
+
+    --write copies every scanned file, in its format and under its path, below a folder; rows that stay
+    are the same to the byte. Rows that are dropped or no records lie beside the report, and add up.
     """
     from tulu_data.cli.progress import ScanBar
     from tulu_data.decontaminate import build_index, load_suites, rule_named
     from tulu_data.decontaminate.audit import Course, audit, write_audit
+    from tulu_data.decontaminate.clean import Target, check_target, forget_clean
     from tulu_data.decontaminate.datasets import Reading
     from tulu_data.decontaminate.quarantine import Quarantine
     from tulu_data.decontaminate.scan import is_ready
 
     if not datasets and (kind or columns or adapter != "auto"):
         raise click.UsageError("--kind, --adapter and --columns say how DATASET is read; name one")
+    if action and not write:
+        raise click.UsageError("--action says what --write leaves out; give --write FOLDER too")
     here = Path.cwd()
     root = workspace_root(here)
     opened, folder = open_store(store, root), out or root / REPORTS
     decided = open_decisions(decisions, root)
+    if write:
+        check_target(write)
     say = stage if sys.stderr.isatty() else _silent
     chosen = rule_named(rule)
     if not is_ready():
         stage("compiling kernels (first run on this machine, some seconds)")
     index = build_index(load_suites(against, here, cache=opened.root / "cache" / "suites"), chosen)
     say(f"{len(index.suites)} suites, {sum(s.instances.num_rows for s in index.suites):,} eval instances")
-    reading = Reading(kind=kind, adapter=adapter, columns=columns, skip=(folder, opened.root))
+    reading = Reading(
+        kind=kind, adapter=adapter, columns=columns, skip=(folder, opened.root, *([write] if write else []))
+    )
     base = here if datasets else root
     with Quarantine(folder) as quarantine, ScanBar() as bar:
         found = audit(
@@ -121,8 +142,17 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
             course=Course(workers=workers, quarantine=quarantine, progress=bar),
         )  # fmt: skip
     say(f"{found.speed:,.0f} MB/s")
+    forget_clean(folder)
     report = write_audit(found, folder, base=base, suites_base=here)
+    target = (
+        Target(action=action or "drop", folder=write, report=folder, base=base, store=opened)
+        if write
+        else None
+    )
+    copied = _copy(found, target, report) if target else []
     _finish(found, index, report, folder, as_json=as_json)
+    if target:
+        _finish_copies(copied, found, target.folder, as_json=as_json)
     if not found.scanned or (fail_on_hit and found.report.hits):
         sys.exit(1)
 
@@ -268,6 +298,40 @@ def _print_accounts(console: "Console", found: "Audit") -> None:
     _print_table(console, made)
     for text in found.unreadable:
         console.print(f"not scanned: {text.split(';')[0]}", markup=False, soft_wrap=True)
+
+
+def _copy(found: "Audit", target: "Target", report: dict[str, object]) -> "list[Copied]":
+    """Write cleaned copies, and into the report what became of the rows."""
+    from tulu_data.decontaminate.audit import write_report
+    from tulu_data.decontaminate.clean import write_clean
+
+    copied = write_clean(found, target) if found.scanned else []
+    report["written"] = {
+        "folder": str(target.folder), "action": target.action, "datasets": [one.to_dict() for one in copied]
+    }  # fmt: skip
+    write_report(report, target.report)
+    return copied
+
+
+def _finish_copies(copied: "Sequence[Copied]", found: "Audit", folder: Path, *, as_json: bool) -> None:
+    """Print where every row went, and warn of what was not copied."""
+    if copied and not as_json:
+        reasons = list(dict.fromkeys(reason for one in copied for reason in one.dropped))
+        made = table("dataset", *(f">{name}" for name in ("read", "quarantined", *reasons, "kept")))
+        for one in copied:
+            counts = [
+                one.read,
+                one.quarantined,
+                *(one.dropped.get(reason, 0) for reason in reasons),
+                one.kept,
+            ]
+            made.add_row(one.dataset, *(f"{count:,}" for count in counts))
+        click.echo()
+        _print_table(results(), made)
+        click.echo(f"wrote {_shown(folder)}")
+    names = {one.dataset for one in copied}
+    for name in [a.dataset for a in found.accounts if a.dataset not in names] + list(found.unreadable):
+        warn(f"{name.split(';')[0]}: not copied")
 
 
 def _advice(found: "Audit") -> str:

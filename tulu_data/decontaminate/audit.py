@@ -219,9 +219,14 @@ def write_audit(found: Audit, folder: Path, *, base: Path, suites_base: Path) ->
     report["bases"] = {name: os.path.relpath(path, folder) for name, path in bases.items()}
     with _renamed(folder / "hits.parquet") as path:
         pq.write_table(found.hits, path, compression="zstd")
+    write_report(report, folder)
+    return report
+
+
+def write_report(report: Mapping[str, Any], folder: Path) -> None:
+    """Write report.json."""
     with _renamed(folder / "report.json") as path:
         path.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    return report
 
 
 @contextmanager

@@ -6,9 +6,10 @@ judges a source; other matches are counted beside it, and so are hits that a per
 while a decision to drop makes an item of any match. It scans nothing and prints nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from json import dumps
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,8 @@ from tulu_data.schema import TEXT
 from tulu_data.specs.mixture import Action
 
 _KEYS = ("source", "suite", "split")
+_EVIDENCE = ["suite", "split", "instance", "field", "rule", "overlap", "match", "decision"]
+K = TypeVar("K")
 Counts = Mapping[tuple[Any, ...], tuple[int, int]]
 """Instances and records by source, suite, split and what hits count as."""
 
@@ -73,9 +76,10 @@ class ReportRow:
     """The same in words, for tables: `contaminated`, or `at most 2%`."""
 
     @property
-    def evidence(self) -> dict[str, Any]:
-        """What tells why a whole source is dropped."""
-        return {key: getattr(self, key) for key in ("suite", "split", "instances", "instances_hit", "share")}
+    def evidence(self) -> str:
+        """What tells why a whole source is dropped, as JSON."""
+        keys = ("suite", "split", "instances", "instances_hit", "share")
+        return dumps({key: getattr(self, key) for key in keys}, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +158,16 @@ def to_drop(hits: pa.Table, action: Action) -> pa.ChunkedArray:
     """Tell which hits drop their records: those that count, or by `flag` only those decided so."""
     gone = pc.equal(hits["decision"], "drop") if action == "flag" else pc.equal(counted_as(hits), "item")
     return pc.fill_null(gone, False)  # noqa: FBT003 - undecided
+
+
+def strongest(hits: pa.Table, keys: Sequence[K]) -> dict[K, str]:
+    """Return by key, of which each hit has one, the strongest hit as JSON: why a record is dropped."""
+    rows = hits.select(_EVIDENCE).to_pylist()
+    ordered = sorted(zip(keys, rows, strict=True), key=lambda pair: pair[1]["overlap"])
+    return {
+        key: dumps({name: value for name, value in row.items() if value is not None}, ensure_ascii=False)
+        for key, row in ordered
+    }
 
 
 def _counts(hits: pa.Table) -> Counts:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from tulu_data.decontaminate import Report, build_index, load_suites, make_report, scan
 from tulu_data.decontaminate.decisions import NO_DECISIONS, Decided, decide, summed
-from tulu_data.decontaminate.report import to_drop
+from tulu_data.decontaminate.report import strongest, to_drop
 from tulu_data.dedup.exact import first_of_each, prompt_keys
 from tulu_data.engine.local import ordered_map
 from tulu_data.filters import FILTERS, PATTERNS, excerpts
@@ -27,9 +27,6 @@ from tulu_data.mix.tokens import TokenCounter
 from tulu_data.schema import Kind
 from tulu_data.specs.decisions import read_decisions
 from tulu_data.specs.mixture import Action, DecontaminateStep, DedupStep, FilterStep, Mixture
-
-EVIDENCE = ["suite", "split", "instance", "field", "rule", "overlap", "match", "decision"]
-"""Columns of a hit that are the evidence for dropping a record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,9 +182,7 @@ def _drop_hits(pool: Pool, entries: Index, hits: pa.Table, action: Action) -> No
     gone = to_drop(hits, action)
     entries, hits = entries[gone.to_numpy()], hits.filter(gone)
     pool.drop(entries, "decontaminate", "contaminated")
-    rows = hits.select(EVIDENCE).to_pylist()
-    for entry, row in sorted(zip(entries.tolist(), rows, strict=True), key=lambda p: p[1]["overlap"]):
-        pool.evidence[entry] = json.dumps({k: v for k, v in row.items() if v is not None}, ensure_ascii=False)
+    pool.evidence |= strongest(hits, entries.tolist())
 
 
 def _drop_sources(pool: Pool, report: Report) -> None:
@@ -196,7 +191,7 @@ def _drop_sources(pool: Pool, report: Report) -> None:
     for row in sorted(report.contaminated, key=lambda row: row.share):
         entries = alive[row.source]
         pool.drop(entries, "decontaminate", "source_contaminated")
-        pool.evidence.update(dict.fromkeys(entries.tolist(), json.dumps(row.evidence, ensure_ascii=False)))
+        pool.evidence |= dict.fromkeys(entries.tolist(), row.evidence)
 
 
 def count_tokens(pool: Pool, entries: Index, counter: TokenCounter, kind: Kind) -> None:
