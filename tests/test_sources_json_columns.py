@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tulu_data.sources import json_lines
+from tulu_data.sources import json_columns, json_lines
 from tulu_data.sources.rows import BadRow
 
 Seen = tuple[list[str], list[int], list[BadRow]]
@@ -145,3 +145,16 @@ def test_a_block_that_shows_a_new_column_teaches_the_next_ones(monkeypatch: pyte
     monkeypatch.setattr(json_lines, "_in_rows", lambda *given: read_rows.append(given[1]) or in_rows(*given))
     assert read(b"\n".join(lines))[1] == [1, 2, 3, 4]
     assert read_rows == [1, 2]
+
+
+@given(st.lists(st.binary(max_size=40), max_size=8), st.sampled_from([1, 4, 1 << 16]))
+def test_lines_end_where_python_splits_them(lines: list[bytes], sample: int) -> None:
+    data = b"\n".join(lines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_columns, "_SAMPLE", sample)
+        patch.setattr(json_columns, "_LONG_LINE", 20)
+        ends = json_columns.line_ends(data).tolist()
+    starts = [0, *(end + 1 for end in ends)]
+    found = [data[start:end] for start, end in zip(starts, ends, strict=False)]
+    expected = data.split(b"\n")
+    assert found == (expected if expected[-1] else expected[:-1])

@@ -8,16 +8,14 @@ by a block, or by one line where a line is longer.
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
-from functools import cached_property, partial
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from functools import partial
 
-import numpy as np
 import pyarrow as pa
 
 from tulu_data.errors import SourceError
 from tulu_data.sources.archives import TruncatedArchiveError
-from tulu_data.sources.json_columns import Shape, read_columns
+from tulu_data.sources.json_columns import Ends, Shape, line_ends, read_columns
 from tulu_data.sources.json_values import BadJsonError, Row, batch_of_rows, parse_row
 from tulu_data.sources.rows import RAW_LIMIT, BadRow, Part, RawBatch
 
@@ -38,16 +36,32 @@ def read_json_lines(chunks: Iterable[bytes], only: frozenset[str] | None = None)
             yield batch
 
 
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Some whole lines of a file."""
+
+    first: int
+    """Number of the first of them."""
+    data: bytes
+    ends: Ends
+
+    def line(self, number: int) -> str:
+        """Return the text of a line."""
+        at = number - self.first
+        start = int(self.ends[at - 1]) + 1 if at else 0
+        return _shown(self.data[start : int(self.ends[at])].rstrip(b"\r"))
+
+
 def json_line_parts(chunks: Iterable[bytes], only: frozenset[str] | None = None) -> Iterator[Part]:
     """Yield the blocks of JSON lines, unread; a torn archive adds one bad row to its whole lines."""
     shape: Shape | None = None
     first = 1
     try:
-        for data, lines in _blocks(chunks):
-            if shape is None:
-                shape = _first_look(data)
-            yield partial(_read_block, data, first, shape, only)
-            first += lines
+        for data in _runs(chunks):
+            for part, ends in _of_bounded_rows(data):
+                shape = shape or _first_look(part)
+                yield partial(_read_block, _Block(first, part, ends), shape, only)
+                first += len(ends)
     except TruncatedArchiveError as error:
         torn = BadRow(row=first, reason="truncated archive", detail=str(error), raw="")
         yield partial(batch_of_rows, [], [], [torn])
@@ -69,8 +83,8 @@ def _shown(line: bytes) -> str:
     return line[: 4 * RAW_LIMIT].decode("utf-8", "backslashreplace")
 
 
-def _blocks(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
-    """Yield runs of whole lines and their number; the unfinished line before a tear is dropped."""
+def _runs(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield runs of whole lines; the unfinished line before a tear is dropped."""
     pieces: list[bytes] = []
     size, first = 0, True
     try:
@@ -83,26 +97,23 @@ def _blocks(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
                 pieces.append(data)
                 size += len(data)
                 continue
-            yield from _of_bounded_rows(b"".join([*pieces, data[:cut]]))
+            yield b"".join([*pieces, data[:cut]])
             pieces, size = [data[cut:]], len(data) - cut
     except TruncatedArchiveError:
         rest = b"".join(pieces)
-        yield from _of_bounded_rows(rest[: rest.rfind(b"\n") + 1])
+        yield rest[: rest.rfind(b"\n") + 1]
         raise
-    yield from _of_bounded_rows(b"".join(pieces))
+    yield b"".join(pieces)
 
 
-def _of_bounded_rows(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """Cut a block of very many short lines into several."""
-    lines = data.count(b"\n") + (data[-1:] not in (b"", b"\n"))
-    if lines <= BLOCK_ROWS:
-        if lines:
-            yield data, lines
-        return
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))[BLOCK_ROWS - 1 :: BLOCK_ROWS] + 1
-    cuts = [0, *ends.tolist(), *([len(data)] if ends[-1] < len(data) else [])]
-    for k, (low, high) in enumerate(pairwise(cuts)):
-        yield data[low:high], min(BLOCK_ROWS, lines - k * BLOCK_ROWS)
+def _of_bounded_rows(data: bytes) -> Iterator[tuple[bytes, Ends]]:
+    """Cut a run of very many short lines; yield the lines and where each ends."""
+    ends, low = line_ends(data), 0
+    for k in range(0, len(ends), BLOCK_ROWS):
+        some = ends[k : k + BLOCK_ROWS]
+        high = int(some[-1]) + 1
+        yield (data if len(some) == len(ends) else data[low:high]), some - low
+        low = high
 
 
 def _first_look(data: bytes) -> Shape:
@@ -115,19 +126,19 @@ def _first_look(data: bytes) -> Shape:
     return shape
 
 
-def _read_block(data: bytes, first: int, shape: Shape, only: frozenset[str] | None) -> RawBatch:
-    """Read a block whose first line is number `first`: as columns where that gives the same, else by row."""
-    found = read_columns(data, shape, only)
-    if found is None:
-        batch = _in_rows(data, first, only)
-        if only is None:
-            shape.learn(batch)
-        return batch
-    return RawBatch(table=found.table, rows=pa.array(found.lines + first), line=_Lines(data, first))
+def _read_block(block: _Block, shape: Shape, only: frozenset[str] | None) -> RawBatch:
+    """Read a block: as columns where that gives the same, else row by row."""
+    found = read_columns(block.data, block.ends, shape, only)
+    if found is not None:
+        return RawBatch(table=found.table, rows=pa.array(found.lines + block.first), line=block.line)
+    batch = _in_rows(block.data, block.first, only)
+    if only is None:
+        shape.learn(batch)
+    return replace(batch, line=block.line)
 
 
 def _in_rows(data: bytes, first: int, only: frozenset[str] | None = None) -> RawBatch:
-    """Read a block line by line."""
+    """Read whole lines one by one; `first` is the number of the first."""
     rows: list[Row] = []
     numbers: list[int] = []
     bad: list[BadRow] = []
@@ -139,20 +150,4 @@ def _in_rows(data: bytes, first: int, only: frozenset[str] | None = None) -> Raw
             numbers.append(number)
         except BadJsonError as error:
             bad.append(bad_line(number, error, line))
-    return replace(batch_of_rows(rows, numbers, bad, only), line=_Lines(data, first))
-
-
-class _Lines:
-    """The lines of a block as text, by number."""
-
-    def __init__(self, data: bytes, first: int) -> None:
-        self.data = data
-        self.first = first
-
-    @cached_property
-    def lines(self) -> list[bytes]:
-        return self.data.split(b"\n")
-
-    def __call__(self, number: int) -> str:
-        """Return the text of a line."""
-        return _shown(self.lines[number - self.first].rstrip(b"\r"))
+    return batch_of_rows(rows, numbers, bad, only)
