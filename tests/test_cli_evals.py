@@ -8,7 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from hub_server import HubServer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tulu_data.cli.main import group
@@ -132,6 +132,7 @@ names = st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,8}", fullmatch=True)
 suites = st.dictionaries(names, st.fixed_dictionaries({"uri": words}), min_size=1, max_size=4)
 
 
+@settings(max_examples=50)
 @given(
     suites,
     names,
@@ -192,7 +193,7 @@ def test_list_and_show_say_what_there_is(place: Path) -> None:
         ("math", "development", 4, {})
     ]
     assert typed("show", "own") == (
-        "own: 1 instances in test, 1 bad rows\n\ntest/1\n  passage   line\n            line\n  question  own?\n"
+        "own: 1 instance in test, 1 bad rows\n\ntest/1\n  passage   line\n            line\n  question  own?\n"
     )
     assert typed("show", "math", "--id", "3").endswith(
         "test/3\n  question  What is 3 plus 3?\n  answer    6\n"

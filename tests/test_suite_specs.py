@@ -108,6 +108,13 @@ def test_an_answer_is_the_choice_that_is_marked(tmp_path: Path, mark: object, an
     assert suite.instances["answer"].to_pylist() == [answer]
 
 
+def test_a_missing_choice_keeps_its_place(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"q": "Q?", "a": "x", "b": None, "c": "z", "m": 2}, {"q": "R?", "m": 0}]
+    fields = {"question": "q", "choices": ["a", "b", "c"], "answer": {"choices": "m"}}
+    found = read_one(tmp_path, rows, fields=fields).instances.to_pylist()
+    assert [(row["choices"], row["answer"]) for row in found] == [(["x", "", "z"], "z"), (None, None)]
+
+
 def test_where_and_rows_say_which_rows_are_instances(tmp_path: Path) -> None:
     rows: list[dict[str, object]] = [{"q": f"Q{k}?", "k": k} for k in range(10)]
     suite = read_one(tmp_path, rows, fields={"question": "q"}, where="k % 2 = 1", rows=6)

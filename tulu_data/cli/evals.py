@@ -92,7 +92,8 @@ def add(name: str, uri: str, to: Path | None, store: Path | None, as_json: bool,
 def _entry(uri: str, spec: Path, here: Path, given: dict[str, Any]) -> dict[str, object]:
     """Return a suite's keys as YAML has them, its path as seen from the spec."""
     local = not uri.startswith("hf://") and "://" not in uri
-    place = os.path.relpath(here / Path(uri).expanduser(), spec.parent) if local else uri
+    path = Path(uri).expanduser()
+    place = os.path.relpath(here / path, spec.parent) if local and not path.is_absolute() else str(path)
     marked = {"choices": given["answer_index"]} if given["answer_index"] else None
     choices = list(given["choices"])
     fields = {
@@ -101,7 +102,7 @@ def _entry(uri: str, spec: Path, here: Path, given: dict[str, Any]) -> dict[str,
     }  # fmt: skip
     columns = given["columns"].split(",") if given["columns"] else None
     keys = {
-        "uri": Path(place).as_posix() if local else place, "revision": given["revision"],
+        "uri": Path(place).as_posix() if local else uri, "revision": given["revision"],
         "config": given["config"], "split": given["split"], "role": given["role"], "layout": given["layout"],
         "fields": {key: value.replace("\\n", "\n") if isinstance(value, str) else value
                    for key, value in fields.items() if value},
@@ -243,7 +244,8 @@ def _print_instances(
         print_json(chosen)
         return
     bad = f", {len(suite.bad):,} bad rows" if suite.bad else ""
-    click.echo(f"{suite.name}: {suite.instances.num_rows:,} instances in {', '.join(suite.splits)}{bad}")
+    count = suite.instances.num_rows
+    click.echo(f"{suite.name}: {count:,} instance{'s' * (count != 1)} in {', '.join(suite.splits)}{bad}")
     for row in chosen:
         click.echo(f"\n{row['split']}/{row['id']}")
         for field in ("passage", "question", "choices", "answer"):

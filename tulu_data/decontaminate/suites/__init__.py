@@ -10,8 +10,8 @@ A spec maps all others. A row that cannot be read is counted, never a crash.
 from tulu_data.decontaminate.suites.adding import add_suite
 from tulu_data.decontaminate.suites.fields import INSTANCES
 from tulu_data.decontaminate.suites.loading import load_suites
+from tulu_data.decontaminate.suites.maps import compile_suite_wheres
 from tulu_data.decontaminate.suites.places import MissingSuite, find_suites
-from tulu_data.decontaminate.suites.reading import compile_suite_wheres
 from tulu_data.decontaminate.suites.suite import BadRows, Suite, bad_counts
 from tulu_data.decontaminate.suites.survey import fetch_spec, pin_suites, survey_suites
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from tulu_data.decontaminate.suites.fetching import fetch_suites, keep_pins
 from tulu_data.decontaminate.suites.loading import read_named
+from tulu_data.decontaminate.suites.maps import told_layout
 from tulu_data.decontaminate.suites.places import NamedSuite, named_suite, shown_from
-from tulu_data.decontaminate.suites.reading import told_layout
+from tulu_data.decontaminate.suites.reading import columns_of
 from tulu_data.decontaminate.suites.suite import Suite
 from tulu_data.errors import SuiteError
 from tulu_data.specs.suite import Fields, SuiteSource
@@ -35,8 +36,8 @@ def add_suite(path: Path, name: str, entry: Entry, base: Path, cache: Path | Non
     if fetched.failed:
         raise SuiteError(f"{name}: {fetched.failed[name]}")
     found = named_suite(file, name, fetched, base)
-    layout = told_layout(found.files, found.reading)
-    if layout is not None:
+    if found.reading.fields is None:
+        layout = told_layout(found.files[0], columns_of(found.files[0], found.reading.header))
         file, text = with_suite(path, shown, name, _ordered({**entry, "layout": layout}))
         found = named_suite(file, name, fetched, base)
     suite = read_named(found, cache)

@@ -4,10 +4,8 @@ The one idea: a field is a list of values, one a row, or a column of text that i
 cannot be made into the field is a bad row with a reason, never a guess. Nothing here opens a file.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
@@ -15,9 +13,10 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tulu_data.decontaminate.suites.values import choices_in, marked, matched, walked, written
 from tulu_data.schema import TEXT
 from tulu_data.sources.files import SourceFile
-from tulu_data.specs.paths import EVERY, Path, parse_path, parse_text
+from tulu_data.specs.paths import Path, parse_path, parse_text
 from tulu_data.specs.suite import Fields, Made, One
 
 INSTANCES = pa.schema(
@@ -35,8 +34,6 @@ Values: TypeAlias = "list[Any] | pa.ChunkedArray"
 Found = tuple[pa.Table, list[tuple[int, str]]]
 """Rows of schema ROWS, and the numbers and reasons of those that are none."""
 
-_LETTER = re.compile(r"\(?([A-Z])\)?[.:]?")
-
 
 def read_fields(
     table: pa.Table, numbers: pa.Int64Array, fields: Fields, *, suite: str | None, split: str,
@@ -47,7 +44,7 @@ def read_fields(
     `numbers` are the rows that the table's lines come from; a row may give several.
     """
     rows = Rows(table, numbers, name)
-    choices = [_choices(value) for value in rows.list_of(rows.choices(fields.choices))]
+    choices = [choices_in(value) for value in rows.list_of(rows.choices(fields.choices))]
     columns = {name: rows.field(getattr(fields, name), choices) for name in ("question", "passage", "answer")}
     wrong = _wrong(columns, table.num_rows)
     named = rows.field(suite, choices) if suite is not None else [None] * table.num_rows
@@ -70,13 +67,6 @@ def read_fields(
     kept = pa.array([reason is None for reason in wrong])
     bad = [(n, reason) for n, reason in zip(numbers.to_pylist(), wrong, strict=True) if reason is not None]
     return found.filter(kept), bad
-
-
-def written(value: object) -> str | None:
-    """Write any value as text; structures as JSON."""
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 class Rows:
@@ -108,7 +98,8 @@ class Rows:
         if isinstance(made, str):
             return self._path(parse_path(made))
         columns = [self.list_of(self._path(parse_path(path))) for path in made]
-        return [_present(values) for values in zip(*columns, strict=True)]
+        # A choice that is missing keeps its place, so that marks still point at the right one.
+        return [list(v) if any(o is not None for o in v) else None for v in zip(*columns, strict=True)]
 
     def list_of(self, values: Values) -> list[Any]:
         """Return values as Python objects."""
@@ -119,9 +110,9 @@ class Rows:
             return self._text(made)
         if made.choices is not None:
             marks = self.list_of(self._path(parse_path(made.choices)))
-            return [_marked(mark, options) for mark, options in zip(marks, choices, strict=True)]
+            return [marked(mark, options) for mark, options in zip(marks, choices, strict=True)]
         pattern = re.compile(made.match or "")
-        return [_matched(pattern, value) for value in self.list_of(self._text(made.text or ""))]
+        return [matched(pattern, value) for value in self.list_of(self._text(made.text or ""))]
 
     def _text(self, text: str) -> Values:
         """Return the values of a path, or the texts of a template."""
@@ -148,12 +139,13 @@ class Rows:
         name = path.text if path.text in names else path.column
         if name not in names:
             return self._pseudo(name)
-        column = self.table.column(name)
+        # A table may hold a name twice; the first is meant.
+        column = self.table.column(names.index(name))
         if not steps and column.type in (pa.string(), TEXT):
             return plain(column)
         if name not in self._columns:
             self._columns[name] = column.to_pylist()
-        return [_walked(value, steps) for value in self._columns[name]] if steps else self._columns[name]
+        return [walked(value, steps) for value in self._columns[name]] if steps else self._columns[name]
 
     def _pseudo(self, name: str) -> list[Any]:
         if name == "row":
@@ -194,85 +186,6 @@ def plain(column: pa.ChunkedArray) -> Values:
 def exists(path: Path, columns: Sequence[str], pseudo: Sequence[str]) -> bool:
     """Tell whether a path can be followed in rows of these columns."""
     return path.text in columns or path.column in columns or (path.column in pseudo and not path.steps)
-
-
-def _walked(value: Any, steps: Sequence[str | int]) -> Any:
-    """Follow the steps of a path; JSON inside text is entered too."""
-    for i, step in enumerate(steps):
-        if isinstance(value, str):
-            value = _json(value)
-        if step == EVERY:
-            return [_walked(v, steps[i + 1 :]) for v in value] if isinstance(value, list) else None
-        if isinstance(step, int):
-            value = value[step] if isinstance(value, list) and step < len(value) else None
-        else:
-            value = value.get(step) if isinstance(value, dict) else None
-    return value
-
-
-@lru_cache(maxsize=4096)
-def _json(text: str) -> Any:
-    """Return what JSON text says, None where it is none."""
-    try:
-        return json.loads(text) if text.lstrip()[:1] in ("[", "{") else None
-    except ValueError:
-        return None
-
-
-def _matched(pattern: "re.Pattern[str]", value: object) -> str | None:
-    """Return the part of a text that a pattern finds."""
-    found = pattern.search(value) if isinstance(value, str) else None
-    return None if found is None else found[1] if pattern.groups else found[0]
-
-
-def _present(values: Sequence[Any]) -> list[Any] | None:
-    """Return the choices of several columns, None where the row has none of them."""
-    there = [value for value in values if value is not None]
-    return there or None
-
-
-def _choices(value: object) -> list[str] | None:
-    """Read choices: a list, a list or an object of marks in JSON, or one choice."""
-    if isinstance(value, str) and value[:1] in ("[", "{"):
-        inner = _json(value)
-        value = [value] if inner is None else inner
-    if value is None or value == "":
-        return None
-    if isinstance(value, dict):
-        return list(_marks(value)) or None
-    return [written(v) or "" for v in value] if isinstance(value, list) else [written(value) or ""]
-
-
-def _marks(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the texts of an object that have a mark; in a struct, those of other rows have none."""
-    return {text: mark for text, mark in value.items() if isinstance(mark, int | float | str)}
-
-
-def _marked(mark: Any, choices: list[str] | None) -> str | None:
-    """Return the choice that is marked by its number, its letter, or a mark for each of them."""
-    if choices is None or mark is None:
-        return None
-    if isinstance(mark, str):
-        mark = _json(mark) if mark[:1] in ("[", "{") else mark
-    if isinstance(mark, dict):
-        mark = list(_marks(mark).values())
-    if isinstance(mark, list):
-        if len(mark) == len(choices) > 1:
-            return next((c for c, m in zip(choices, mark, strict=True) if m in (1, True, "1")), None)
-        mark = mark[0] if mark else None
-    number = _number(mark)
-    return choices[number] if number is not None and 0 <= number < len(choices) else None
-
-
-def _number(mark: object) -> int | None:
-    """Return the number from 0 that a number or letter stands for."""
-    if isinstance(mark, int | float) and mark == int(mark):
-        return int(mark)
-    text = mark.strip() if isinstance(mark, str) else ""
-    if text.isdecimal():
-        return int(text)
-    letter = _LETTER.fullmatch(text)
-    return ord(letter[1]) - ord("A") if letter else None
 
 
 def _wrong(columns: Mapping[str, Values], lines: int) -> list[str | None]:

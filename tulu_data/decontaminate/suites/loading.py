@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 
 from tulu_data.decontaminate.suites.cache import SuiteCache
 from tulu_data.decontaminate.suites.joining import joined
+from tulu_data.decontaminate.suites.maps import OWN
 from tulu_data.decontaminate.suites.places import NamedSuite, Places, find_suites
-from tulu_data.decontaminate.suites.reading import OWN, FileRows, read_files
+from tulu_data.decontaminate.suites.reading import FileRows, read_files
 from tulu_data.decontaminate.suites.suite import Suite
 from tulu_data.errors import SuiteError
 from tulu_data.sources.files import SourceFile
@@ -135,7 +136,7 @@ def _rows_of(one: _OwnFile, name: str) -> FileRows:
     """Return a file's rows of one suite."""
     read = one.read or read_files([one.file], OWN)[0]
     mine = pc.equal(read.rows["suite"], name) if name in one.suites else read.rows["suite"].is_null()
-    return FileRows(rows=read.rows.filter(mine), bad=read.bad, layout=None)
+    return FileRows(rows=read.rows.filter(mine), bad=read.bad)
 
 
 def _file_names(unnamed: Sequence[str], taken: set[str | None]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from tulu_data.decontaminate.suites.fetching import Fetched, fetch_suites, keep_pins
-from tulu_data.decontaminate.suites.reading import OWN, Reading
+from tulu_data.decontaminate.suites.maps import OWN, Reading
 from tulu_data.errors import SourceError, SpecError, SuiteError
 from tulu_data.sources.files import SourceFile, find_files
 from tulu_data.specs.suite import Role, SuiteFile, SuiteSource, read_suites
