@@ -1,16 +1,15 @@
 r"""Decontamination against its plain-Python peer, on the same real input in one run.
 
 Usage: python bench/decontaminate.py FOLDER [MEGABYTES] [RUNS], a folder with `train/` and `evals/`.
-Every whole-process figure is a fresh process that reads the same jsonl file and the same suites:
-ours with two workers and with one, warm (machine code on disk, rows not yet normalised), again (rows
-normalised as well), cold (no machine code either); the peer is a set of lower-cased `\w+` 8-grams,
-flags only. The scan alone is measured in this process: records in memory, one worker, processor seconds.
+Every whole-process figure is a fresh process that reads the same jsonl file and the same suites: ours with
+two workers and with one, warm (machine code on disk) and cold (none); the peer is a set of lower-cased
+`\w+` 8-grams, flags only. The scan alone is measured in this process: records in memory, one worker,
+processor seconds.
 """
 
 import json
 import os
 import re
-import resource
 import shutil
 import statistics
 import subprocess
@@ -19,6 +18,7 @@ import tempfile
 import time
 from itertools import cycle
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -78,19 +78,31 @@ def peer(folder: Path) -> int:
     return flagged
 
 
-def timed(command: list[str], folder: Path, cache: Path, runs: int, fresh: list[Path]) -> tuple[float, float]:
-    """Return the median wall and processor seconds of fresh processes; `fresh` is removed before each."""
-    seconds, processor = [], []
+class Cost(NamedTuple):
+    """What a process took."""
+
+    seconds: float
+    processor: float
+    megabytes: float
+    """Memory at its peak."""
+
+
+def timed(command: list[str], folder: Path, cache: Path, runs: int, fresh: list[Path]) -> Cost:
+    """Return the medians over fresh processes; `fresh` is removed before each."""
+    costs = []
     for _ in range(runs):
         for path in fresh:
             shutil.rmtree(path, ignore_errors=True)
-        start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        start = time.perf_counter()
         env = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
-        subprocess.run(command, cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL)
-        seconds.append(time.perf_counter() - start)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        processor.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return statistics.median(seconds), statistics.median(processor)
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, command)
+        seconds = time.perf_counter() - start
+        costs.append(Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024))
+    return Cost(*(statistics.median(values) for values in zip(*costs, strict=True)))
 
 
 def kernel_speed(folder: Path, runs: int) -> tuple[float, float, float, int]:
@@ -126,28 +138,28 @@ def main() -> None:
         folder, code = Path(name), Path(name) / "machine_code"
         megabytes = write_input(Path(sys.argv[1]), folder, size)
         own = [sys.executable, "-m", "tulu_data", "decontaminate", "train.jsonl", "--against", "evals"]
-        store = folder / "store"
         measured = {
             "peer: plain Python 8-gram set, flags only": timed(
                 [sys.executable, str(Path(__file__)), "--peer", str(folder)], folder, code, runs, []
             ),
             "cold: compiles its kernels first, 2 workers": timed(
-                [*own, "--workers", "2"], folder, code, 1, [code, store]
+                [*own, "--workers", "2"], folder, code, 1, [code]
             ),
-            "warm, 1 worker": timed([*own, "--workers", "1"], folder, code, runs, [store]),
-            "warm, 2 workers": timed([*own, "--workers", "2"], folder, code, runs, [store]),
-            "again: rows already normalised, 2 workers": timed(
-                [*own, "--workers", "2"], folder, code, runs, []
-            ),
+            "warm, 1 worker": timed([*own, "--workers", "1"], folder, code, runs, []),
+            "warm, 2 workers": timed([*own, "--workers", "2"], folder, code, runs, []),
         }
         speed, built, index_size, instances = kernel_speed(folder, runs)
-    base = measured["peer: plain Python 8-gram set, flags only"][0]
+    base = measured["peer: plain Python 8-gram set, flags only"].seconds
     rows = [
-        (what, f"{s:.1f}", f"{cpu:.1f}", f"{megabytes / s:.1f}", f"{base / s:.1f}x")
-        for what, (s, cpu) in measured.items()
-    ]
-    rows.append(("scan alone, 1 worker", f"{megabytes / speed:.2f}", "", f"{speed:.0f}", ""))
-    table = markdown(("whole process", ">seconds", ">processor s", ">MB/s", ">against peer"), rows)
+        (
+            what, f"{cost.seconds:.1f}", f"{cost.processor:.1f}", f"{cost.megabytes:,.0f}",
+            f"{megabytes / cost.seconds:.1f}", f"{base / cost.seconds:.1f}x",
+        )
+        for what, cost in measured.items()
+    ]  # fmt: skip
+    rows.append(("scan alone, 1 worker", f"{megabytes / speed:.2f}", "", "", f"{speed:.0f}", ""))
+    heads = ("whole process", ">seconds", ">processor s", ">memory MB", ">MB/s", ">against peer")
+    table = markdown(heads, rows)
     text = (
         f"{megabytes:.0f} MB of prompts against {instances:,} eval instances (math, gsm8k, mbpp, mmlu); "
         f"medians of {runs} (cold: 1). Index: {built:.2f} s, {index_size:.0f} MB.\n\n{table}"
