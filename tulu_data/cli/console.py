@@ -4,6 +4,7 @@ import json
 
 import click
 from rich.console import Console
+from rich.table import Table
 
 PLAIN_WIDTH = 160
 """Width of tables where the output is no terminal: wide enough not to cut names."""
@@ -28,3 +29,10 @@ def warn(text: str) -> None:
 def print_json(value: object) -> None:
     """Print a result for programs."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def print_table(console: Console, made: Table) -> None:
+    """Print a table without the spaces that fill up its last column."""
+    with console.capture() as captured:
+        console.print(made)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tulu_data.cli.console import print_json, results, stage, warn
+from tulu_data.cli.console import print_json, print_table, results, stage, warn
 from tulu_data.cli.options import (
     decisions_option,
     json_option,
@@ -204,13 +204,6 @@ def _shown(path: Path) -> str:
     return os.path.relpath(path) if path.is_relative_to(workspace_root(Path.cwd())) else str(path)
 
 
-def _print_table(console: "Console", made: "Table") -> None:
-    """Print a table without the spaces that fill up its last column."""
-    with console.capture() as captured:
-        console.print(made)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
-
-
 def _print_suites(console: "Console", found: "Audit") -> None:
     """Print the suites that were looked for; of many only those with hits."""
     suites = found.report.suites
@@ -219,7 +212,7 @@ def _print_suites(console: "Console", found: "Audit") -> None:
     total, bad = sum(s.instances for s in suites), sum(sum(s.bad_rows.values()) for s in suites)
     console.print("[bold]suites[/bold]")
     if listed:
-        _print_table(console, _suite_table(listed))
+        print_table(console, _suite_table(listed))
     if len(listed) < len(suites):
         some = f", {len(listed):,} of them with hits" if listed else ""
         console.print(f"{len(suites):,} suites{some}, {total:,} instances, {bad:,} bad rows", soft_wrap=True)
@@ -265,7 +258,7 @@ def _print_hits(console: "Console", found: "Audit") -> None:
         beside = (f"{getattr(row, name):,}" for name in others)
         made.add_row(row.source, row.suite, row.split, *counts, *beside, row.verdict)
     console.print(f"\n[bold]hits[/bold] by rule {rule.name}")
-    _print_table(console, made)
+    print_table(console, made)
 
 
 def _print_examples(console: "Console", found: "Audit", index: "Index") -> None:
@@ -295,7 +288,7 @@ def _print_accounts(console: "Console", found: "Audit") -> None:
         counts = (f"{account.read:,}", f"{account.scanned:,}", f"{bad:,}")
         made.add_row(account.dataset, account.kind, *counts, account.reasons)
     console.print("\n[bold]datasets[/bold]")
-    _print_table(console, made)
+    print_table(console, made)
     for text in found.unreadable:
         console.print(f"not scanned: {text.split(';')[0]}", markup=False, soft_wrap=True)
 
@@ -327,7 +320,7 @@ def _finish_copies(copied: "Sequence[Copied]", found: "Audit", folder: Path, *, 
             ]
             made.add_row(one.dataset, *(f"{count:,}" for count in counts))
         click.echo()
-        _print_table(results(), made)
+        print_table(results(), made)
         click.echo(f"wrote {_shown(folder)}")
     names = {one.dataset for one in copied}
     for name in [a.dataset for a in found.accounts if a.dataset not in names] + list(found.unreadable):

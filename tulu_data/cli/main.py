@@ -22,6 +22,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "mix": ("mix", "Build a dataset version from a mixture spec."),
     "list": ("list_", "List the dataset versions in the store."),
     "show": ("show", "Show one version: sources, counts, drops and records."),
+    "sql": ("sql", "Query hits, drops and records with SQL."),
     "diff": ("diff", "Compare two versions: rows added and removed per source."),
     "train": ("train", "Train a model on a dataset version."),
 }

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from tulu_data.decontaminate.suites import Suite, load_suites
 from tulu_data.errors import SourceError, StoreError, SuiteError
 from tulu_data.kernels.record_ids import record_ids
-from tulu_data.schema import Kind
+from tulu_data.schema import MESSAGES, TEXT, Kind
 from tulu_data.sources.location import resolve_source
 from tulu_data.sources.records import Records, open_records
 from tulu_data.sources.scan import Reading
@@ -78,16 +78,28 @@ class Findings:
         """Return these findings with some of their hits, so that no other record is read back."""
         return replace(self, hits=hits, shelves={})
 
-    def record(self, hit: Hit) -> list[dict[str, Any]] | Missing:
-        """Return the messages of a hit's record, or why they cannot be read back."""
-        name = hit[self.shelf_key]
+    def hit_records(self) -> pa.Table:
+        """Return the records behind all hits that can be read back: id and messages (of the prompt)."""
+        names = self.hits[self.shelf_key].unique().to_pylist()
+        shelves = [self._shelf(name) for name in names]
+        turns = {
+            key: one for shelf in shelves if isinstance(shelf, Shelf) for key, one in shelf.turns.items()
+        }
+        rows = [one.as_py() for one in turns.values()]
+        return pa.table([pa.array(list(turns), TEXT), pa.array(rows, MESSAGES)], names=["id", "messages"])
+
+    def _shelf(self, name: str) -> Shelf | Missing:
         if name not in self.shelves:
             mine = self.hits.filter(pc.equal(self.hits[self.shelf_key], name))
             try:
                 self.shelves[name] = self.open_shelf(name, mine)
             except (SourceError, StoreError) as error:
                 self.shelves[name] = Missing(why=f"cannot be read back: {error}")
-        shelf = self.shelves[name]
+        return self.shelves[name]
+
+    def record(self, hit: Hit) -> list[dict[str, Any]] | Missing:
+        """Return the messages of a hit's record, or why they cannot be read back."""
+        shelf = self._shelf(hit[self.shelf_key])
         return shelf if isinstance(shelf, Missing) else shelf.find(hit)
 
     def instance(self, hit: Hit) -> dict[str, Any] | Missing:
@@ -103,13 +115,19 @@ class Findings:
 
 def open_findings(what: str, base: Path, store: Store) -> Findings:
     """Open a report's folder, its hits.parquet or `name@version`; raise SourceError or StoreError."""
+    found = locate(what, base, store)
+    return _of_report(found, what, store) if isinstance(found, Path) else _of_version(found, base, store)
+
+
+def locate(what: str, base: Path, store: Store) -> Path | Version:
+    """Return the folder of a report, or a version; raise SourceError where there is neither."""
     path = base / what
     if path.name == HITS_FILE:
         path = path.parent
     if (path / REPORT_FILE).is_file():
-        return _of_report(path, what, store)
+        return path
     if not path.exists() and what.partition("@")[0] in store.names():
-        return _of_version(store.resolve(what), base, store)
+        return store.resolve(what)
     found = "is there, without report.json" if path.exists() else "is not there"
     raise SourceError(
         f"{what}: no report of a scan ({found}); make one with: tulu-data decontaminate --against evals/, "
@@ -119,7 +137,7 @@ def open_findings(what: str, base: Path, store: Store) -> Findings:
 
 def _of_report(folder: Path, name: str, store: Store) -> Findings:
     """Open what `tulu-data decontaminate` wrote."""
-    report = _report(folder / REPORT_FILE)
+    report = read_report(folder)
     try:
         base, suites_base = (folder / report["bases"][key] for key in ("datasets", "suites"))
         accounts = {account["dataset"]: account for account in report["datasets"]}
@@ -223,8 +241,9 @@ def _findings(
     )  # fmt: skip
 
 
-def _report(path: Path) -> dict[str, Any]:
-    """Read report.json."""
+def read_report(folder: Path) -> dict[str, Any]:
+    """Read the report.json of a folder; raise SourceError where it is none."""
+    path = folder / REPORT_FILE
     try:
         report: dict[str, Any] = json.loads(path.read_bytes())
     except ValueError as error:

@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from tulu_data.errors import SourceError, nearest
+from tulu_data.sources.sql import locked_connection, sql_error
 
 if TYPE_CHECKING:
     import duckdb
 
-_SETTINGS = {
-    "enable_external_access": "false", "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false", "python_enable_replacements": "false", "threads": "1",
-}  # fmt: skip
 _REFUSED = {
     "SUBQUERY": "a subquery", "WINDOW": "a window function", "STAR": "a star", "PARAMETER": "a parameter",
     "POSITIONAL_REFERENCE": "a column by position", "DEFAULT": "DEFAULT",
@@ -34,7 +31,7 @@ class Where:
         """Parse the condition of a source; raise SourceError when it is not one plain expression."""
         self.sql = sql
         self._place = f"sources.{name}.where" if name else "where"
-        self._connection = _connect()
+        self._connection = locked_connection(threads=1)
         tree = self._parsed()
         self._refuse(tree)
         self._names = frozenset(n.lower() for path in _columns(tree, frozenset()) for n in _candidates(path))
@@ -65,7 +62,7 @@ class Where:
             # A condition that ends in a comment must not swallow the closing bracket.
             query = f"SELECT coalesce((\n{self.sql}\n), false) AS keep FROM {_TABLE}"  # noqa: S608
             found = self._connection.execute(query).fetchnumpy()["keep"]
-        except _duckdb_error() as error:
+        except sql_error() as error:
             raise self._problem(str(error), table.column_names) from None
         finally:
             self._connection.unregister(_TABLE)
@@ -120,20 +117,6 @@ class Where:
         first = message.strip().splitlines()[0].rstrip(".")
         shown = f" (columns: {', '.join(sorted(have))})" if have else ""
         return SourceError(f"{self._place} {self.sql!r}: {first}{shown}")
-
-
-def _connect() -> "duckdb.DuckDBPyConnection":
-    import duckdb
-
-    connection = duckdb.connect(":memory:", config=dict(_SETTINGS))
-    connection.execute("SET lock_configuration = true")
-    return connection
-
-
-def _duckdb_error() -> type[Exception]:
-    import duckdb
-
-    return duckdb.Error
 
 
 def _refused_functions(connection: "duckdb.DuckDBPyConnection") -> frozenset[str]:

@@ -1,0 +1,155 @@
+"""`tulu-data sql`: its views, the forms of a result, and what a query cannot reach."""
+
+import csv
+import io
+import json
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from mixture_fixtures import Place, chat
+
+from tulu_data.cli.decontaminate import command as decontaminate
+from tulu_data.cli.main import VERBS
+from tulu_data.cli.sql import command
+from tulu_data.errors import SourceError
+from tulu_data.specs.decisions import Decision, Decisions, write_decisions
+
+LEAK = "A train leaves the harbour town at nine and reaches the capital at noon; how long is the ride"
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TULU_DATA_STORE", raising=False)
+    made = Place(tmp_path)
+    (tmp_path / "tulu-data.yaml").write_text("version: 1\n")
+    made.write(
+        "evals/trains.jsonl", [{"id": "t1", "question": LEAK}, {"id": "t2", "question": "Who or what?"}]
+    )
+    made.write("data/a.jsonl", [chat("fine"), chat(f"{LEAK} [now]?"), {"messages": []}])
+    CliRunner().invoke(decontaminate, ["--against", "evals/", "--write", "clean"])
+    return made
+
+
+def sql(*arguments):
+    done = CliRunner().invoke(command, arguments)
+    if isinstance(done.exception, SourceError):
+        raise done.exception
+    assert done.exception is None or done.exit_code == 2, done.exception
+    return done
+
+
+def rows(*arguments):
+    return json.loads(sql(*arguments, "--json").stdout)
+
+
+def test_the_help_is_the_one_in_the_table():
+    assert command.get_short_help_str(limit=200) == VERBS["sql"][1]
+
+
+def test_a_report_has_views_of_all_that_was_found(place):
+    write_decisions(
+        place.root / "decontamination.yaml",
+        Decisions(version=1, decisions=(Decision(decision="keep", suite="trains", source="x"),)),
+    )
+    assert rows("SELECT origin, instance, overlap, decision FROM hits") == [
+        {"origin": "data/a.jsonl:2", "instance": "t1", "overlap": 1.0, "decision": None}
+    ]
+    assert rows("SELECT origin, reason FROM dropped") == [
+        {"origin": "data/a.jsonl:2", "reason": "contaminated"}
+    ]
+    assert rows("SELECT origin, reason FROM quarantined") == [
+        {"origin": "data/a.jsonl:3", "reason": "no messages"}
+    ]
+    assert rows("SELECT source, instances_hit n, verdict FROM verdicts") == [
+        {"source": "data/a.jsonl", "n": 1, "verdict": "contaminated"}
+    ]
+    assert rows("SELECT decision, source FROM decisions") == [{"decision": "keep", "source": "x"}]
+    joined = "SELECT r.messages[1].content AS text FROM hits h JOIN records r USING (id)"
+    assert rows(joined) == [{"text": f"{LEAK} [now]?"}]
+
+
+def test_a_version_has_its_records_too(place):
+    step = {"step": "decontaminate", "against": ["evals/"]}
+    place.mix({"a": {"uri": "data/a.jsonl"}}, steps=[step])
+    assert rows("SELECT count(*) AS n, min(origin) AS o FROM records", "m") == [
+        {"n": 1, "o": "data/a.jsonl:1"}
+    ]
+    assert rows("SELECT reason FROM dropped", "m@latest") == [{"reason": "contaminated"}]
+    assert rows("SELECT instances_hit FROM verdicts", "m") == [{"instances_hit": 1}]
+    place.mix({"a": {"uri": "data/a.jsonl"}}, name="plain")
+    with pytest.raises(SourceError, match=r"views: decisions, dropped, quarantined, records"):
+        sql("SELECT * FROM hits", "plain")
+
+
+def test_without_a_query_the_views_are_listed(place):
+    done = sql()
+    assert "hits: dataset, source, origin, record, id, suite, " in done.stdout
+    assert "\nverdicts: source, suite, split, instances, " in done.stdout
+    assert json.loads(sql("--json").stdout)["decisions"]["note"] == "large_string"
+
+
+def test_a_table_shows_brackets_and_cuts_what_is_long(place):
+    done = sql("SELECT 'a[bold]b' AS \"x[y]\", repeat('z', 300) AS long, 1.5 AS number, ['q'] AS list")
+    assert done.stdout.splitlines() == [
+        f"x[y]      long{' ' * 101}number  list",
+        f'a[bold]b  {"z" * 100}...     1.5  ["q"]',
+        "1 row",
+    ]
+    assert sql("SELECT chr(27) || 'x' AS a, chr(10) || 'y' AS b").stdout.splitlines()[1] == "\u241bx   y"
+
+
+def test_csv_and_json_keep_every_digit_and_every_row(place):
+    wide = "sum(9223372036854775807::BIGINT) AS big, 'nan'::DOUBLE AS n, {'a': [1]} AS s"
+    query = " ".join(("SELECT 0.1::DOUBLE + 0.2 AS f,", wide, "FROM range(2)"))
+    assert rows(query) == [{"f": 0.1 + 0.2, "big": 2 * 9223372036854775807, "n": None, "s": {"a": [1]}}]
+    found = list(csv.reader(io.StringIO(sql(query, "--csv").stdout)))
+    assert found == [
+        ["f", "big", "n", "s"],
+        ["0.30000000000000004", "18446744073709551614", "", '{"a": [1]}'],
+    ]
+
+
+def test_a_result_is_written_as_parquet_whole(place):
+    done = sql("SELECT id, record_spans FROM hits", "--out", "found.parquet")
+    assert done.stdout == "wrote found.parquet, 1 rows\n"
+    assert pq.read_table("found.parquet")["record_spans"].to_pylist()[0][0]["start"] == 0
+    assert sorted(p.name for p in place.root.glob("*found*")) == ["found.parquet"]
+    assert "give a name that ends in .parquet" in sql("SELECT 1", "--out", "found.csv").output
+    with pytest.raises(SourceError, match=r"gone/x\.parquet: cannot be written"):
+        sql("SELECT 1 AS a", "--out", "gone/x.parquet")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM read_csv('secret.csv')", "SELECT * FROM 'secret.csv'",
+        "SELECT * FROM read_text('secret.csv')",
+        "COPY hits TO 'out.csv'", "ATTACH 'x.db'", "INSTALL httpfs", "LOAD httpfs", "SELECT * FROM glob('*')",
+        "SET enable_external_access = true", "SELECT getenv('HOME')", "EXPORT DATABASE 'out'",
+        "SELECT * FROM 'https://example.org/x.parquet'",
+    ],
+)  # fmt: skip
+def test_a_query_reaches_no_file_no_network_and_no_setting(place, query):
+    (place.root / "secret.csv").write_text("a\n1\n")
+    before = sorted(p.name for p in place.root.iterdir())
+    with pytest.raises(SourceError, match=r"^sql: "):
+        sql(query)
+    assert sorted(p.name for p in place.root.iterdir()) == before
+
+
+def test_mistakes_are_said_in_one_line_with_the_views(place):
+    with pytest.raises(SourceError) as caught:
+        sql("SELEC 1")
+    assert str(caught.value) == (
+        'sql: Parser Error: syntax error at or near "SELEC" '
+        "(views: decisions, dropped, hits, quarantined, records, verdicts)"
+    )
+    with pytest.raises(SourceError, match="sql: gives no rows; write a SELECT over decisions, dropped"):
+        sql("")
+
+
+def test_what_is_no_report_and_no_version_is_refused(place):
+    with pytest.raises(SourceError, match=r"elsewhere: no report of a scan .is not there.; make one with"):
+        sql("SELECT 1", "elsewhere")

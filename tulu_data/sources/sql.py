@@ -1,0 +1,31 @@
+"""DuckDB in memory, locked: no files, no network, no extensions, no settings.
+
+The one idea: SQL that somebody wrote sees what is registered for it and nothing else.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+_SETTINGS = {
+    "enable_external_access": "false", "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false", "python_enable_replacements": "false",
+}  # fmt: skip
+
+
+def locked_connection(threads: int | None = None) -> "duckdb.DuckDBPyConnection":
+    """Open a database of one's own; threads: as many as there are cores where it is None."""
+    import duckdb
+
+    more = {} if threads is None else {"threads": str(threads)}
+    connection = duckdb.connect(":memory:", config={**_SETTINGS, **more})
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def sql_error() -> type[Exception]:
+    """Return the error that DuckDB raises; importing it takes a while."""
+    import duckdb
+
+    return duckdb.Error
