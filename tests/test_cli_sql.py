@@ -101,8 +101,10 @@ def test_a_table_shows_brackets_and_cuts_what_is_long(place):
 
 
 def test_csv_and_json_keep_every_digit_and_every_row(place):
-    wide = "sum(9223372036854775807::BIGINT) AS big, 'nan'::DOUBLE AS n, {'a': [1]} AS s"
-    query = " ".join(("SELECT 0.1::DOUBLE + 0.2 AS f,", wide, "FROM range(2)"))
+    query = (
+        "SELECT 0.1::DOUBLE + 0.2 AS f, sum(9223372036854775807::BIGINT) AS big, "
+        "'nan'::DOUBLE AS n, {'a': [1]} AS s FROM range(2)"
+    )
     assert rows(query) == [{"f": 0.1 + 0.2, "big": 2 * 9223372036854775807, "n": None, "s": {"a": [1]}}]
     found = list(csv.reader(io.StringIO(sql(query, "--csv").stdout)))
     assert found == [
