@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tulu_data.decontaminate import load_suites
+from tulu_data.decontaminate import find_suites, load_suites
 from tulu_data.decontaminate.suites import Suite, reading
 from tulu_data.errors import SpecError, SuiteError
 from tulu_data.sources import readers
@@ -100,7 +100,7 @@ def test_a_part_of_a_text_is_cut_out_and_a_row_without_it_is_bad(tmp_path: Path)
 @pytest.mark.parametrize(
     ("mark", "answer"),
     [(1, "b"), ("1", "b"), ("B", "b"), ("(B)", "b"), ([1], "b"), ([0, 1, 0], "b"), ([True, False, False], "a"),
-     (-1, None), (3, None), ("x", None), (None, None)],
+     ("c", "c"), (-1, None), (3, None), ("x", None), (None, None)],
 )  # fmt: skip
 def test_an_answer_is_the_choice_that_is_marked(tmp_path: Path, mark: object, answer: str | None) -> None:
     rows: list[dict[str, object]] = [{"q": "Q?", "c": ["a", "b", "c"], "m": mark}]
@@ -246,6 +246,17 @@ def test_another_map_of_the_same_bytes_is_another_suite(tmp_path: Path) -> None:
     assert one.sha256 == two.sha256
     assert one.key != two.key
     assert two.instances["question"].to_pylist() == ["R?"]
+
+
+def test_what_a_plan_knows_of_suites_changes_with_the_bytes_and_with_the_map(tmp_path: Path) -> None:
+    seen = []
+    for question, column in (("one?", "q"), ("two?", "q"), ("two?", "r")):
+        write(tmp_path / "evals/raw/x.jsonl", [{"q": question, "r": question}])
+        spec(tmp_path / "evals/s.yaml", m={"uri": "raw/x.jsonl", "fields": {"question": column}})
+        ((origin, key),) = find_suites(["evals"], tmp_path).inputs()
+        seen.append(key)
+    assert origin == "evals/raw/x.jsonl"
+    assert len({*seen}) == 3
 
 
 def test_a_damaged_entry_is_made_anew_and_old_ones_do_not_pile_up(tmp_path: Path) -> None:

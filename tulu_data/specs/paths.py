@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-EVERY = "*"
-"""Step that stands for every element of a list."""
+EVERY = -1
+"""Step that stands for every element of a list; no key and no index is like it."""
 
 _STEP = re.compile(r"\[(\d+|\*)\]|(?:^|\.)([^.\[\]{}]+)")
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
@@ -45,9 +45,9 @@ def parse_path(text: str) -> Path:
     at = 0
     while at < len(text):
         found = _STEP.match(text, at)
-        if found is None or (at == 0 and found[2] is None):
+        if found is None or (at == 0 and (found[2] is None or text[0] == ".")):
             raise ValueError(f"expected a path such as question, turns[0] or options[*].text, found {text!r}")
-        steps.append(found[2] if found[1] is None else EVERY if found[1] == EVERY else int(found[1]))
+        steps.append(found[2] if found[1] is None else EVERY if found[1] == "*" else int(found[1]))
         at = found.end()
     if not steps:
         raise ValueError("must not be empty; name a column")

@@ -37,7 +37,7 @@ class Part(Spec):
     match: str | None = None
     """Python regular expression; its first group is the value, or all that it matches."""
     choices: str | None = None
-    """Path to what marks one of the choices: its number from 0, its letter, or a mark for each."""
+    """Path to what marks one of the choices: its number from 0, its letter, a mark for each, or its text."""
 
     @model_validator(mode="after")
     def _is_one_of_two(self) -> "Part":

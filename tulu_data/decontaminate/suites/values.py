@@ -67,7 +67,7 @@ def _marks(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def marked(mark: Any, choices: list[str] | None) -> str | None:
-    """Return the choice that is marked by its number, its letter, or a mark for each of them."""
+    """Return the choice that is marked: by its number, its letter, a mark for each, or by its own text."""
     if choices is None or mark is None:
         return None
     if isinstance(mark, str):
@@ -79,7 +79,9 @@ def marked(mark: Any, choices: list[str] | None) -> str | None:
             return next((c for c, m in zip(choices, mark, strict=True) if m in (1, True, "1")), None)
         mark = mark[0] if mark else None
     number = _number(mark)
-    return choices[number] if number is not None and 0 <= number < len(choices) else None
+    if number is not None and 0 <= number < len(choices):
+        return choices[number]
+    return mark if mark in choices else None
 
 
 def _number(mark: object) -> int | None:
