@@ -36,6 +36,8 @@ class System:
     """None for a state whose findings are those of another."""
     once: bool = False
     names_items: bool = True
+    listed: bool = True
+    """Whether its flags on unplanted texts are for a reader."""
     costs: list[Cost] = field(default_factory=list)
 
 
@@ -104,7 +106,7 @@ def plain(corpus: Corpus, work: Path) -> System:
 
     return System(
         name=PLAIN, run=lambda: measured(command, base), megabytes=corpus.about["megabytes"], read=read,
-        names_items=False,
+        names_items=False, listed=False,
     )  # fmt: skip
 
 
@@ -130,5 +132,5 @@ def datatrove(corpus: Corpus, python: Path, work: Path) -> System:
 
     return System(
         name=f"datatrove, {size / 1e6:.0f} MB of it", run=lambda: measured(command, base),
-        megabytes=size / 1e6, read=read, once=True,
+        megabytes=size / 1e6, read=read, once=True, listed=False,
     )  # fmt: skip
