@@ -88,7 +88,8 @@ def flag_table(corpus: Corpus, found: dict[str, list[Found]], raised: dict[str, 
         counts = unplanted(rows_found)
         read = verdicts(raised.get(name, []))
         told = [
-            str(read[word]) if raised.get(name) is not None else "" for word in ("true", "false", "unread")
+            str(read[word]) if raised.get(name) is not None else ""
+            for word in ("true", "template", "false", "unread")
         ]
         table.append((name, f"{counts['host']:,}", *told, f"{counts['bulk']:,}"))
     hosts, joined = (f"{corpus.about[kind]:,}" for kind in ("host", "bulk"))
@@ -97,6 +98,7 @@ def flag_table(corpus: Corpus, found: dict[str, list[Found]], raised: dict[str, 
             "system",
             f">flagged of {hosts} texts",
             ">true",
+            ">template",
             ">false",
             ">unread",
             f">flagged of {joined} bulk documents",

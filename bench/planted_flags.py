@@ -1,8 +1,8 @@
 """planted_flags.md: every flag on a text in which nothing was planted, and what a reader says of it.
 
 The one idea: a verdict belongs to (host, suite, split, instance) and outlives runs: a flag is read once.
-`true` means that the eval item is in the text, whatever the rule; `false` that it is not; a reason may
-follow. Parts of texts are cut short.
+`true` means that the eval item is in the text, whatever the rule; `template` that its wording is, with other
+numbers; `false` that it is not; a reason may follow. Parts of texts are cut short.
 """
 
 from collections import Counter
@@ -18,8 +18,8 @@ SHOWN = 110
 HEAD = """# Flags on unplanted texts
 
 Written by `bench/planted.py`; the column `verdict` is a reader's and is kept from run to run. `true`: a
-reader finds the eval item, or its telling part, in the text; `false`: a reader does not. Each text is listed
-once with each question; `own` says that it is a document of its own, `bulk` counts the joined documents that
+reader finds the eval item in the text, be it asked of another programming language; `template`: the wording
+is there, with other numbers; `false`: neither. Each text is listed once with each question; `own` says that it is a document of its own, `bulk` counts the joined documents that
 repeat it. Systems without a name were not part of the last run or did not flag it.
 """
 COLUMNS = (
@@ -92,12 +92,12 @@ def _short(text: str) -> str:
 
 
 def verdicts(raised: Iterable[Flag], path: Path = PATH) -> Counter[str]:
-    """Count flagged texts: `false` where any of their flags is, then unread, then true."""
+    """Count flagged texts by the worst verdict on their flags: false, unread, template, true."""
     judged = read_verdicts(path)
     by_host: dict[str, set[str]] = {}
     for flag in raised:
         if flag.own:
             row = judged.get(key_of(flag))
             by_host.setdefault(flag.host, set()).add(row[4].split()[0].strip(":,;") if row else "unread")
-    order = ("false", "unread", "true")
+    order = ("false", "unread", "template", "true")
     return Counter(next((word for word in order if word in said), "unread") for said in by_host.values())
