@@ -19,8 +19,9 @@ HEAD = """# Flags on unplanted texts
 
 Written by `bench/planted.py`; the column `verdict` is a reader's and is kept from run to run. `true`: a
 reader finds the eval item in the text, be it asked of another programming language; `template`: the wording
-is there, with other numbers; `false`: neither. Each text is listed once with each question; `own` says that it is a document of its own, `bulk` counts the joined documents that
-repeat it. Systems without a name were not part of the last run or did not flag it.
+is there, with other numbers; `false`: neither. Each text is listed once with each question; `own` says that
+it is a document of its own, `bulk` counts the joined documents that repeat it. Systems without a name were
+not part of the last run or did not flag it.
 """
 COLUMNS = (
     "host",

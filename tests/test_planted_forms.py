@@ -4,7 +4,6 @@ import random
 import string
 import sys
 import unicodedata
-from difflib import SequenceMatcher
 from pathlib import Path
 
 import pytest
@@ -35,8 +34,8 @@ def test_as_many_words_are_edited_as_the_form_says(text: str, share: float, seed
     assert gone <= wanted
     assert new <= wanted
     assert wanted <= gone + new
-    blocks = SequenceMatcher(None, before, own, autojunk=False).get_matching_blocks()
-    assert sum(block.size for block in blocks) == len(own), "what is left stands in its order"
+    left = iter(before)
+    assert all(word in left for word in own), "what is left stands in its order"
 
 
 @given(TEXT, st.sampled_from([0.05, 0.1, 0.2]), SEED)
