@@ -167,6 +167,9 @@ def test_a_file_that_turns_out_unreadable_leaves_no_rows_behind(
     assert quarantined(tmp_path) == [("data/good.jsonl:2", "not an object", "[]")]
     with pytest.raises(SourceError, match=r"data/odd.jsonl: 2500 different keys"):
         audited(tmp_path, "data/odd.jsonl")
+    with pytest.raises(SourceError, match=r"no such file"):
+        audited(tmp_path / "data", "nothing.jsonl")
+    assert not (tmp_path / "data/report").exists()
     assert [path.name for path in (tmp_path / "report").iterdir()] == ["quarantined.parquet"]
 
 

@@ -20,8 +20,8 @@ from rich.progress import (
 class ScanBar:
     """One bar, for the dataset that is scanned now; a context that takes it away again."""
 
-    def __init__(self) -> None:
-        console = Console(stderr=True)
+    def __init__(self, console: Console | None = None) -> None:
+        console = console or Console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), DownloadColumn(),
             TextColumn("{task.fields[records]:,} records"), TransferSpeedColumn(), TimeRemainingColumn(),

@@ -25,7 +25,6 @@ class Quarantine:
         self._dataset = _Table(folder / f".{QUARANTINE_FILE}.part")
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         return self
 
     def add(self, rows: pa.Table) -> None:
@@ -64,6 +63,7 @@ class _Table:
 
     def write(self, rows: pa.Table) -> None:
         if self._writer is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = pq.ParquetWriter(self.path, QUARANTINED, compression="zstd")
         self._writer.write_table(rows)
 
