@@ -4,7 +4,8 @@ Usage: python bench/decontaminate.py FOLDER [MEGABYTES] [RUNS], a folder with `t
 Every whole-process figure is a fresh process that reads the same jsonl file and the same suites: ours with
 two workers and with one, warm (machine code on disk) and cold (none); the peer is a set of lower-cased
 `\w+` 8-grams, flags only. The scan alone is measured in this process: records in memory, one worker,
-processor seconds.
+processor seconds, also with one 8-gram in every tenth record that thousands of instances share (made up:
+5,000, each with 20 words of its own; of the suites: the one that most of their longer questions share).
 """
 
 import json
@@ -16,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +28,8 @@ import pyarrow.parquet as pq
 from known_overlaps import lines
 from results import markdown, write_section
 
-from tulu_data.decontaminate import build_index, load_suites, scan
+from tulu_data.decontaminate import Suite, build_index, load_suites, scan
+from tulu_data.decontaminate.index import Index
 from tulu_data.schema import normalised_schema
 
 ROOT = Path(__file__).parents[1]
@@ -105,25 +109,62 @@ def timed(command: list[str], folder: Path, cache: Path, runs: int, fresh: list[
     return Cost(*(statistics.median(values) for values in zip(*costs, strict=True)))
 
 
-def kernel_speed(folder: Path, runs: int) -> tuple[float, float, float, int]:
-    """Return MB/s of the scan alone, one worker; seconds of the index; its megabytes; its instances."""
+def kernel_speed(folder: Path, runs: int) -> tuple[dict[str, float], float, float, int]:
+    """Return MB/s of the scan alone, one worker, by case; seconds of the index; its megabytes; its instances.
+
+    The cases with a hot 8-gram count the megabytes of the same records without it.
+    """
     suites = load_suites(["evals"], folder)
+    prompts = [row["prompt"] for row in lines(folder / "train.jsonl")]
+    megabytes = sum(len(prompt.encode()) for prompt in prompts) / 1e6
     build_index(suites[:1])
     start = time.perf_counter()
     index = build_index(suites)
     built = time.perf_counter() - start
+    hot = "consider the following case and then say whether"
+    made_up = [f"{hot} {' '.join(f'w{20 * k + j}' for j in range(20))}" for k in range(5000)]
+    (folder / "hot").mkdir()
+    (folder / "hot/hot.jsonl").write_text("\n".join(json.dumps({"question": q}) for q in made_up), "utf-8")
+    with_hot = build_index([*suites, *load_suites(["hot"], folder)])
+    shared, holders = most_shared(suites)
+    speeds = {
+        "scan alone, 1 worker": megabytes / scan_seconds(index, prompts, "", runs),
+        "the same, 8-gram of 5,000 made-up instances": megabytes / scan_seconds(with_hot, prompts, hot, runs),
+        f"the same, 8-gram of {holders:,} real instances": megabytes
+        / scan_seconds(index, prompts, shared, runs),
+    }
+    size = sum(array.nbytes for array in index.grams if hasattr(array, "nbytes")) / 1e6
+    return speeds, built, size, sum(s.instances.num_rows for s in suites)
+
+
+def most_shared(suites: Sequence[Suite]) -> tuple[str, int]:
+    """Return the 8-gram in most questions of which it is less than half, and in how many it is."""
+    held: Counter[tuple[str, ...]] = Counter()
+    for suite in suites:
+        for question in suite.instances["question"].to_pylist():
+            words = re.findall(r"[^\W_]+", question.lower())
+            if len(words) > 16:
+                held.update({tuple(words[k : k + 8]) for k in range(len(words) - 7)})
+    gram, count = held.most_common(1)[0]
+    return " ".join(gram), count
+
+
+def scan_seconds(index: Index, prompts: list[str], hot: str, runs: int) -> float:
+    """Return the median processor seconds of a scan, one worker; every tenth record also says `hot`."""
     rows = [
-        {"id": f"{k:032x}", "messages": [{"role": "user", "content": row["prompt"]}]}
-        for k, row in enumerate(lines(folder / "train.jsonl"))
+        {
+            "id": f"{k:032x}",
+            "messages": [{"role": "user", "content": text if not hot or k % 10 else f"{text}\n{hot}."}],
+        }
+        for k, text in enumerate(prompts)
     ]
-    table = pa.Table.from_pylist(rows, schema=normalised_schema("sft"))
-    speeds = []
+    batches = pa.Table.from_pylist(rows, schema=normalised_schema("sft")).to_batches(max_chunksize=8192)
+    seconds = []
     for _ in range(runs + 1):
         start = time.process_time()
-        found = scan(table.to_batches(max_chunksize=8192), "sft", index, workers=1)
-        speeds.append(found.text_bytes / 1e6 / (time.process_time() - start))
-    size = sum(array.nbytes for array in index.grams if hasattr(array, "nbytes")) / 1e6
-    return statistics.median(speeds[1:]), built, size, sum(s.instances.num_rows for s in suites)
+        scan(batches, "sft", index, workers=1)
+        seconds.append(time.process_time() - start)
+    return statistics.median(seconds[1:])
 
 
 def main() -> None:
@@ -148,7 +189,7 @@ def main() -> None:
             "warm, 1 worker": timed([*own, "--workers", "1"], folder, code, runs, []),
             "warm, 2 workers": timed([*own, "--workers", "2"], folder, code, runs, []),
         }
-        speed, built, index_size, instances = kernel_speed(folder, runs)
+        speeds, built, index_size, instances = kernel_speed(folder, runs)
     base = measured["peer: plain Python 8-gram set, flags only"].seconds
     rows = [
         (
@@ -157,7 +198,7 @@ def main() -> None:
         )
         for what, cost in measured.items()
     ]  # fmt: skip
-    rows.append(("scan alone, 1 worker", f"{megabytes / speed:.2f}", "", "", f"{speed:.0f}", ""))
+    rows += [(what, "", f"{megabytes / speed:.2f}", "", f"{speed:.0f}", "") for what, speed in speeds.items()]
     heads = ("whole process", ">seconds", ">processor s", ">memory MB", ">MB/s", ">against peer")
     table = markdown(heads, rows)
     text = (

@@ -26,7 +26,7 @@ from tulu_data.kernels.ngrams import (
     sift,
     tell,
 )
-from tulu_data.kernels.words import hash_texts, next_word, spell_texts
+from tulu_data.kernels.words import count_beyond, hash_texts, next_word, spell_texts
 
 QUESTION = "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May."
 PASSAGE = "The river rose for nine days before the old mill gave way and took the bridge along with it."
@@ -332,7 +332,7 @@ def test_candidates_that_do_not_fit_their_room_are_found_in_several_rounds():
 def test_every_kernel_is_compiled_once():
     scan_texts([QUESTION, "caf\u00e9"], [[QUESTION, "na\u00efve"], ["caf\u00e9"]], workers=2)
     kernels = (
-        hash_texts, spell_texts, next_word, assign_slots, post_units, fill_filter, fill_parts, sift, tell,
-        find_equal, find_pairs,
+        hash_texts, spell_texts, count_beyond, next_word, assign_slots, post_units, fill_filter,
+        fill_parts, sift, tell, find_equal, find_pairs,
     )  # fmt: skip
     assert {k.__name__: len(k.signatures) for k in kernels if len(k.signatures) > 1} == {}

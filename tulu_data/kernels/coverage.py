@@ -53,6 +53,8 @@ class Scratch(NamedTuple):
     """Per unit: last record that shares a gram with it."""
     shared: Ints
     """Per unit: grams shared with that record."""
+    found: Ints
+    """Slots that the record holds."""
     touched: Ints
     """Units that share a gram with the record."""
     clock: Ints
@@ -79,61 +81,73 @@ class Room(NamedTuple):
 def new_scratch(grams: Grams) -> Scratch:
     """Make the stamps of one worker."""
     units = len(grams.words)
-    seen, held = (np.zeros(len(grams.starts) - 1, np.int64) for _ in range(2))
+    seen, held, found = (np.zeros(len(grams.starts) - 1, np.int64) for _ in range(3))
     met, shared, touched = (np.zeros(units, np.int64) for _ in range(3))
     room = np.empty((units + (1 << 14), 2), np.int64)
-    return Scratch(seen, met, shared, touched, np.zeros(1, np.int64), held, room)
+    return Scratch(seen, met, shared, found, touched, np.zeros(1, np.int64), held, room)
 
 
 @inner
-def _count(grams: Grams, h: np.uint64, shape: int, scratch: Scratch, stamp: int, met: int) -> int:
-    """Count a gram of a record for every unit that holds it; return the number of units met."""
+def _note(grams: Grams, h: np.uint64, shape: int, scratch: Scratch, stamp: int, found: int) -> int:
+    """Note the slot of a gram of a record; return the number of slots noted."""
     key = gram_key(h, shape, grams.mask)
     if not may_hold(grams.filter, key):
-        return met
+        return found
     slot = slot_of(grams.table, key)
     if slot < 0 or scratch.seen[slot] == stamp:
-        return met
+        return found
     scratch.seen[slot] = stamp
     scratch.held[slot] += 1
-    for p in range(grams.starts[slot], grams.starts[slot + 1]):
-        unit = grams.postings[p]
-        if scratch.met[unit] != stamp:
-            scratch.met[unit], scratch.shared[unit], scratch.touched[met] = stamp, 0, unit
-            met += 1
-        scratch.shared[unit] += 1
-    return met
+    scratch.found[found] = slot
+    return found + 1
 
 
 @inner
-def _count_grams(
-    grams: Grams, hashes: Hashes, mark: int, begin: int, end: int, scratch: Scratch, stamp: int, met: int
+def _note_grams(
+    grams: Grams, hashes: Hashes, mark: int, begin: int, end: int, scratch: Scratch, stamp: int, found: int
 ) -> int:
-    """Count the n-grams of a turn, the words from `begin` to `end`, whose part stands at a mark."""
+    """Note the n-grams of a turn, the words from `begin` to `end`, whose part stands at a mark."""
     n = grams.n
     for k in range(max(begin, mark - part_of(n)[1] + 1), min(mark, end - n) + 1):
-        met = _count(grams, gram_hash(hashes, k, n), n << 1, scratch, stamp, met)
-    return met
+        found = _note(grams, gram_hash(hashes, k, n), n << 1, scratch, stamp, found)
+    return found
 
 
 @inner
-def _count_phrases(
-    grams: Grams, hashes: Hashes, mark: int, begin: int, end: int, scratch: Scratch, stamp: int, met: int
+def _note_phrases(
+    grams: Grams, hashes: Hashes, mark: int, begin: int, end: int, scratch: Scratch, stamp: int, found: int
 ) -> int:
-    """Count the phrases of a turn, the words from `begin` to `end`, whose part stands at a mark."""
+    """Note the phrases of a turn, the words from `begin` to `end`, whose part stands at a mark."""
     for k in range(max(begin, mark - part_of(WHOLE)[1] + 1), mark + 1):
         for width in range(WHOLE, min(grams.n - 1, end - k) + 1):
-            met = _count(grams, gram_hash(hashes, k, width), width << 1, scratch, stamp, met)
+            found = _note(grams, gram_hash(hashes, k, width), width << 1, scratch, stamp, found)
+    return found
+
+
+@inner
+def _touch(grams: Grams, scratch: Scratch, stamp: int, found: int) -> int:
+    """Count the noted grams for every unit that they name; return the number of units met."""
+    met = 0
+    for k in range(found):
+        slot = scratch.found[k]
+        for p in range(grams.starts[slot], grams.starts[slot + 1]):
+            unit = grams.postings[p]
+            if grams.need[unit] > found:
+                break
+            if scratch.met[unit] != stamp:
+                scratch.met[unit], scratch.shared[unit], scratch.touched[met] = stamp, 0, unit
+                met += 1
+            scratch.shared[unit] += 1
     return met
 
 
 @inner
 def _keep(
-    grams: Grams, record: int, measure: Measure, scratch: Scratch, stamp: int, met: int, made: int
+    grams: Grams, record: int, measure: Measure, scratch: Scratch, stamp: int, found: int, made: int
 ) -> int:
     """Write the pairs of a record that may be hits; return how many pairs there are now."""
     counted = measure.counted
-    for k in range(met):
+    for k in range(_touch(grams, scratch, stamp, found)):
         unit = scratch.touched[k]
         begin, end, width = grams.first[unit], grams.first[unit + 1], grams.shape[unit] >> 1
         whole = end - begin if counted == GRAMS else grams.words[unit]
@@ -184,22 +198,22 @@ def find_pairs(
                 return made, record
             scratch.clock[0] += 1
             stamp = scratch.clock[0]
-            met = 0 * stamp
+            found = 0 * stamp
             t, last = first[record] - low, first[record + 1] - low
             while t < last:
                 following = last if turns.joined else t + 1
                 begin, end, t = at[t], at[following], following
                 while g < gates and room.gates[g] < end:
-                    met = _count_grams(grams, hashes, room.gates[g], begin, end, scratch, stamp, met)
+                    found = _note_grams(grams, hashes, room.gates[g], begin, end, scratch, stamp, found)
                     g += 1
                 while x < hints and room.hints[x] < end:
-                    met = _count_phrases(grams, hashes, room.hints[x], begin, end, scratch, stamp, met)
+                    found = _note_phrases(grams, hashes, room.hints[x], begin, end, scratch, stamp, found)
                     x += 1
                 if 0 < end - begin < min(WHOLE, n):
                     shape = (end - begin) << 1 | 1
-                    met = _count(grams, gram_hash(hashes, begin, end - begin), shape, scratch, stamp, met)
-            if met:
-                made = _keep(grams, record, measure, scratch, stamp, met, made)
+                    found = _note(grams, gram_hash(hashes, begin, end - begin), shape, scratch, stamp, found)
+            if found:
+                made = _keep(grams, record, measure, scratch, stamp, found, made)
             record += 1
     return made, record
 

@@ -4,8 +4,8 @@ The one idea: a text of at least n words is its n-grams; a shorter one is a sing
 phrase (below `WHOLE` words it must even be the whole of a turn). Grams get slots by their keys, which
 are hashes: two different grams may share one, so a search names too many slots, never too few, and the
 words themselves settle it (`decontaminate.evidence`). A search looks only at every few words for a part
-that each gram there must hold (`sift`), and a gram that thousands of units share names only those that can
-be hit by such grams alone (`tell`). Everything is a flat array, the same texts give the same arrays.
+that each gram there must hold (`sift`), and a gram that thousands of units share names few of them: those
+that such grams alone can hit (`tell`). Everything is a flat array, the same texts give the same arrays.
 """
 
 from typing import NamedTuple
@@ -44,9 +44,12 @@ class Grams(NamedTuple):
     starts: Ints
     """Where the postings of each slot start, and their total at the end."""
     postings: Slots
-    """Units that each slot names, once per occurrence; of equal units, the first stands for all."""
+    """Units that each slot names, once per occurrence, those with the least `need` first; of equal units,
+    the first stands for all."""
     passed: Ints
     """Per unit: how many of its grams do not name it. Those alone are no hit."""
+    need: Ints
+    """Per unit: how many different grams a hit shares with it, at least."""
     equals: Ints
     """Units, equal ones together, the first of them first."""
     equal: Ints
@@ -181,39 +184,46 @@ def find_equal(slots: Slots, first: Ints, shape: Ints, table: Slots, leads: Ints
 @kernel
 def tell(
     slots: Slots, first: Ints, words: Ints, shape: Ints, leads: Ints, common: Ints, measure: Measure,
-    telling: Marks, passed: Ints,
+    times: Ints, telling: Marks, passed: Ints, need: Ints,
 ) -> None:  # fmt: skip
-    """Mark the grams that name their units, and count the others of each unit.
+    """Mark the grams that name their units, count the others of each unit, and what a hit needs.
 
-    `common` is how many units share each slot. Left out are the most common grams of a unit, as many as
-    together are no hit: a hit shares some other gram as well.
+    `common` is how many units share each slot, `times` as many zeros. Left out are the most common grams of
+    a unit, as many as together are no hit: a hit shares some other gram as well.
     """
     for u in range(len(leads)):
         if leads[u] != u:
             continue
         begin, end, width = first[u], first[u + 1], shape[u] >> 1
-        low, high = 0 * u + FEW, 0 * u + FEW
+        whole, step = (end - begin, 1) if measure.counted == GRAMS else (words[u], width)
+        most, low, high = 1, 0 * u + FEW, 0 * u + FEW
         for g in range(begin, end):
             high = max(high, common[slots[g]])
+            times[slots[g]] += 1
+            most = max(most, times[slots[g]])
         while low < high:
             bar = (low + high) // 2
             covered = overlap(slots, begin, end, width, measure.counted, common, bar + 1)
-            if is_hit(covered, end - begin if measure.counted == GRAMS else words[u], measure):
+            if is_hit(covered, whole, measure):
                 low = bar + 1
             else:
                 high = bar
         for g in range(begin, end):
+            times[slots[g]] = 0
             telling[g] = common[slots[g]] <= low
             passed[u] += not telling[g]
+        need[u] = 1
+        while need[u] * most * step < whole and not is_hit(need[u] * most * step, whole, measure):
+            need[u] += 1
 
 
 @kernel
-def post_units(slots: Slots, first: Ints, telling: Marks, free: Ints, postings: Slots) -> None:
-    """Write the units of each slot from `free` on, which moves, in the order of the units."""
-    for u in range(len(first) - 1):
-        for g in range(first[u], first[u + 1]):
+def post_units(slots: Slots, first: Ints, order: Ints, telling: Marks, free: Ints, postings: Slots) -> None:
+    """Write the units of each slot, which are taken in an order, from `free` on, which moves."""
+    for k in range(len(order)):
+        for g in range(first[order[k]], first[order[k] + 1]):
             if telling[g]:
-                postings[free[slots[g]]] = u
+                postings[free[slots[g]]] = order[k]
                 free[slots[g]] += 1
 
 
@@ -260,19 +270,19 @@ def index_units(hashes: Hashes, at: Ints, n: int, mask: np.uint64, measure: Meas
 
 def _post(
     slots: Slots, count: int, first: Ints, words: Ints, shape: Ints, measure: Measure
-) -> tuple[Ints, Slots, Ints, Ints, Ints]:
-    """Return what is posted: starts, postings, passed, equals, equal."""
+) -> tuple[Ints, Slots, Ints, Ints, Ints, Ints]:
+    """Return what is posted: starts, postings, passed, need, equals, equal."""
     units = len(words)
-    leads, passed = np.empty(units, np.int64), np.zeros(units, np.int64)
-    telling = np.zeros(len(slots), np.bool_)
+    leads, passed, need = np.empty(units, np.int64), np.zeros(units, np.int64), np.zeros(units, np.int64)
+    telling, times = np.zeros(len(slots), np.bool_), np.zeros(count, np.int64)
     find_equal(slots, first, shape, np.zeros(_power(2 * units), np.int32), leads)
     common = np.bincount(slots[np.repeat(leads == np.arange(units), np.diff(first))], minlength=count)
-    tell(slots, first, words, shape, fixed(leads), fixed(common), measure, telling, passed)
+    tell(slots, first, words, shape, fixed(leads), fixed(common), measure, times, telling, passed, need)
     starts = np.concatenate([[0], np.cumsum(np.bincount(slots[telling], minlength=count))])
     postings = np.empty(starts[-1], np.int32)
-    post_units(slots, first, telling, starts[:-1].copy(), postings)
+    post_units(slots, first, fixed(np.argsort(need, kind="stable")), telling, starts[:-1].copy(), postings)
     equals = np.argsort(leads, kind="stable")
-    return starts, postings, passed, equals, np.searchsorted(leads[equals], np.arange(units + 1))
+    return starts, postings, passed, need, equals, np.searchsorted(leads[equals], np.arange(units + 1))
 
 
 def _keys(hashes: Hashes, at: Ints, n: int, mask: np.uint64, shape: Ints, first: Ints) -> Hashes:

@@ -45,7 +45,7 @@ _ZERO, _ONE, _TWO, _THREE, _LOAD, _LOADS = (np.uint64(number) for number in (0, 
 _ALL, _LOWER = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0x2020202020202020)
 _BLOCK, _REACH = np.uint64(BLOCK), np.uint64(BLOCK + 16)
 _TURN, _BACK = np.uint64(11), np.uint64(53)
-_HIGH = np.uint64(0x8080808080808080)
+_SIGN = np.uint8(7)
 _ASCII = 0x80
 _CLASS = (1 << CLASS_BITS) - 1
 _PAGE = (1 << PAGE_BITS) - 1
@@ -301,11 +301,15 @@ def _word_room(text: Bytes, begin: Ints, end: Ints) -> int:
 
 
 def _beyond_ascii(text: Bytes, begin: Ints, end: Ints) -> int:
-    """Count the bytes from the first text to the last that are not ASCII."""
-    if not len(begin):
-        return 0
-    span = text[int(begin.min()) : int(end.max())]
-    whole = len(span) // 8 * 8
-    return int(np.bitwise_count(span[:whole].view(np.uint64) & _HIGH).sum()) + int(
-        np.count_nonzero(span[whole:] & 0x80)
-    )
+    """Count the bytes of some texts that are not ASCII."""
+    return count_beyond(fixed(text), fixed(begin), fixed(end))
+
+
+@kernel
+def count_beyond(text: Bytes, begin: Ints, end: Ints) -> int:
+    """Count the bytes of some texts that are not ASCII."""
+    count = _ZERO
+    for k in range(len(begin)):
+        for i in range(np.uint64(begin[k]), np.uint64(end[k])):
+            count += np.uint64(text[i] >> _SIGN)
+    return np.int64(count)  # type: ignore[return-value]
