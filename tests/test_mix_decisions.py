@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from mixture_fixtures import Place, account, assert_adds_up, chat
 
+from tulu_data.cli.show import command as show
 from tulu_data.errors import SpecError
 from tulu_data.specs.decisions import Decision, Decisions, write_decisions
 
@@ -138,3 +140,13 @@ def test_a_mistake_in_the_decisions_stops_the_build_before_anything_is_read(plac
         "did you mean 'keep'?"
     )
     assert place.said == []
+
+
+def test_show_tells_what_people_decided(place):
+    found = hits(place)
+    decide(place, of(found[0], "keep"), of(found[2], "drop"))
+    version = place.mix(SOURCES, steps=[STEP | {"action": "drop_source", "decisions": FILE}])
+    shown = CliRunner().invoke(show, [version.ref, "--store", str(place.store.root)]).output
+    answers = version.manifest.decontamination["decisions"]
+    assert f"decisions: {answers['keep']} hits kept, {answers['drop']} dropped\n" in shown
+    assert "records with a hit, dropped, and contaminated sources whole" in shown

@@ -2,13 +2,17 @@
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tulu_data.cli.check import command as check
 from tulu_data.errors import SpecError
+from tulu_data.specs.base import read_spec
 from tulu_data.specs.decisions import (
     Decision,
     Decisions,
+    _read_lines,
     read_decisions,
     render_decisions,
     write_decisions,
@@ -50,10 +54,36 @@ def test_what_is_written_is_read_again_by_us_and_by_plain_yaml(tmp_path_factory,
     write_decisions(path, Decisions(version=1, decisions=tuple(entries)))
     again = read_decisions(path)
     assert {*again.decisions} == {*entries}
+    assert again == read_spec(Decisions, path)
+    assert _read_lines(path) == (again if entries else None)
     plain = yaml.safe_load(path.read_text("utf-8"))["decisions"]
     assert [Decision(**row) for row in plain] == list(again.decisions)
     assert render_decisions(again) == path.read_text("utf-8")
     assert [p.name for p in path.parent.iterdir()] == ["d.yaml"]
+
+
+@given(
+    st.builds(
+        Decision, decision=st.just("keep"), suite=TEXTS, split=TEXTS, instance=TEXTS, note=st.none() | TEXTS
+    ),
+    st.integers(0, 200), st.text("aU\\\"{}:, #-\n\t1\u00e9\u2028", max_size=3), st.integers(0, 2),
+)  # fmt: skip
+def test_a_file_that_somebody_edited_is_never_read_as_anything_but_yaml(
+    tmp_path_factory, entry, at, inserted, deleted
+):
+    path = tmp_path_factory.mktemp("d") / "d.yaml"
+    text = render_decisions(Decisions(version=1, decisions=(entry,)))
+    at += text.index("version")
+    path.write_text(text[:at] + inserted + text[at + deleted :], "utf-8", newline="")
+    short = _read_lines(path)
+    assert short is None or short == read_spec(Decisions, path)
+
+
+def test_more_decisions_than_a_spec_has_nodes_are_read(tmp_path):
+    path = tmp_path / "d.yaml"
+    many = Decisions(version=1, decisions=tuple(about(record=f"{k:032x}") for k in range(41_000)))
+    write_decisions(path, many)
+    assert read_decisions(path) == many
 
 
 def test_a_decision_is_one_line_in_sorted_order_so_that_answers_merge():
@@ -126,3 +156,16 @@ def test_a_file_of_another_version_is_refused(tmp_path):
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(SpecError, match="cannot be written"):
         write_decisions(tmp_path / "gone" / "d.yaml", Decisions(version=1))
+
+
+def test_check_reads_decisions_as_decisions(tmp_path):
+    path = tmp_path / "decontamination.yaml"
+    write_decisions(path, Decisions(version=1, decisions=(about(),)))
+    done = CliRunner().invoke(check, [str(path)])
+    assert (done.exit_code, done.output) == (0, f"{path}: ok\n")
+    path.write_text("version: 1\ndecisions:\n- {decision: kept, suite: qa, source: a}\n")
+    done = CliRunner().invoke(check, [str(path)])
+    assert done.exit_code == 1
+    assert (
+        "decisions[0].decision: expected one of drop, keep, found 'kept'; did you mean 'keep'?" in done.output
+    )

@@ -15,7 +15,8 @@ from tulu_data.errors import SpecError
 def command(specs: tuple[Path, ...], as_json: bool) -> None:
     """Check spec files offline and report every mistake with its place.
 
-    SPECS are mixture specs, suite specs, or folders of them; default: mixtures/ in the current folder.
+    SPECS are mixture specs, suite specs, files of decisions, or folders of them; default: mixtures/
+    in the current folder.
     """
     files = [file for path in specs or (Path("mixtures"),) for file in _files(path)]
     problems: dict[str, list[str]] = {str(file): _problems(file) for file in files}
@@ -42,11 +43,14 @@ def _problems(file: Path) -> list[str]:
     """Return every mistake of one spec, its SQL included."""
     from tulu_data.decontaminate.suites import compile_suite_wheres
     from tulu_data.mix.inputs import compile_wheres
+    from tulu_data.specs.decisions import is_decisions, read_decisions
     from tulu_data.specs.mixture import read_mixture
     from tulu_data.specs.suite import is_suite_spec, read_suites
 
     try:
-        if is_suite_spec(file):
+        if is_decisions(file):
+            read_decisions(file)
+        elif is_suite_spec(file):
             compile_suite_wheres(read_suites(file))
         else:
             compile_wheres(read_mixture(file))

@@ -92,6 +92,9 @@ def _print_accounts(console: "Console", version: "Version") -> None:
         count = sum(d["records_hit"].values())
         told = f"{count:,} records with a hit, {DONE[d['action']]}"
         console.print(f"\nrule {d['rule']} against {len(d['suites'])} suites: {told}")
+        answers = d.get("decisions", {})
+        if answers.get("keep") or answers.get("drop"):
+            console.print(f"decisions: {answers['keep']:,} hits kept, {answers['drop']:,} dropped")
         if made.row_count:
             console.print(made)
     for text in m.warnings:

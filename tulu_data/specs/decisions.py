@@ -7,7 +7,7 @@ file is sorted and has one decision a line, so that two people's answers merge. 
 
 import re
 from collections.abc import Iterator
-from json import dumps
+from json import dumps, loads
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from tulu_data.errors import SpecError
 from tulu_data.specs.base import Mistake, Spec, read_spec, refuse
+from tulu_data.specs.document import read_document
 
 DECISIONS_FILE = "decontamination.yaml"
 """The file at a workspace's root that commands obey where none is named."""
@@ -34,6 +35,8 @@ _HEAD = """\
 # fit a hit, record wins over instance, and instance over source. Comments are not kept: use note.
 """
 _PLAIN = re.compile(r"[A-Za-z][\w-]*(?:[./][\w-]+)*", re.ASCII)
+_PAIR = re.compile(rf'(\w+): ("(?:[^"\\]|\\.)*"|{_PLAIN.pattern})(?:, (?!$)|$)', re.ASCII)
+_ESCAPE = re.compile(r"\\(U[0-9a-f]{8}|.)")
 _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 """Plain words that some reader of YAML takes for no text."""
 
@@ -129,7 +132,54 @@ class Decisions(Spec):
 
 def read_decisions(path: Path, name: str | None = None) -> Decisions:
     """Read a file of decisions; raise SpecError with every mistake at its place."""
-    return read_spec(Decisions, path, name=name)
+    return _read_lines(path) or read_spec(Decisions, path, name=name)
+
+
+def is_decisions(path: Path) -> bool:
+    """Tell whether a YAML file is meant as decisions; raise SpecError where it is no YAML."""
+    if _read_lines(path) is not None:
+        return True
+    data = read_document(path).data
+    return isinstance(data, dict) and "decisions" in data and "sources" not in data
+
+
+def _read_lines(path: Path) -> Decisions | None:
+    """Read a file line by line in the form that is written here; None where it has another, or a mistake.
+
+    YAML takes half a millisecond a decision, and people may have made tens of thousands.
+    """
+    try:
+        lines = path.read_text("utf-8").split("\n")
+        body = [line for line in lines if line and not line.startswith("#")]
+        if body[:2] == ["version: 1", "decisions:"]:
+            return Decisions(version=1, decisions=tuple(Decision(**_pairs(line)) for line in body[2:]))
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def _pairs(line: str) -> dict[str, Any]:
+    """Read one decision as it is written here; raise ValueError where the line says anything else."""
+    if not (line.startswith("- {") and line.endswith("}")):
+        raise ValueError(line)
+    found: dict[str, Any] = {}
+    at, end = len("- {"), len(line) - 1
+    while at < end:
+        pair = _PAIR.match(line, at, end)
+        if pair is None or pair[1] in found or pair[2].lower() in _WORDS:
+            raise ValueError(line)
+        found[pair[1]] = _unquoted(pair[2]) if pair[2].startswith('"') else pair[2]
+        at = pair.end()
+    return found
+
+
+def _unquoted(text: str) -> str:
+    """Read text in quotes: JSON, and characters by eight digits."""
+    plain = _ESCAPE.sub(lambda e: chr(int(e[1][1:], 16)) if e[1].startswith("U") else e[0], text)
+    found = loads(plain, strict=False)
+    assert isinstance(found, str)
+    found.encode()
+    return found
 
 
 def render_decisions(decisions: Decisions) -> str:
