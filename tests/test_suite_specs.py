@@ -138,12 +138,13 @@ def test_elements_of_a_list_are_instances_and_a_row_without_any_is_bad(tmp_path:
 @pytest.mark.parametrize(
     ("keys", "text"),
     [
-        ({"fields": {"question": "qestion"}}, "x.jsonl: no column 'qestion'; did you mean 'question'? (columns: question, n)"),
-        ({"fields": {"question": "question", "answer": "a.b"}}, "x.jsonl: no column 'a' (columns: question, n)"),
-        ({"layout": "math"}, "x.jsonl: no column 'problem' (columns: question, n)"),
-        ({"where": "m > 1"}, "x.jsonl: where 'm > 1': no column 'm' (columns: n, question)"),
+        ({"fields": {"question": "qestion"}}, "x.jsonl: no column 'qestion'; did you mean 'question'? (columns: question, n, l)"),
+        ({"fields": {"question": "question", "answer": "a.b"}}, "x.jsonl: no column 'a' (columns: question, n, l)"),
+        ({"layout": "math"}, "x.jsonl: no column 'problem' (columns: question, n, l)"),
+        ({"where": "m > 1"}, "x.jsonl: where 'm > 1': no column 'm' (columns: l, n, question)"),
         ({"where": "n > 7"}, "x.jsonl: no eval instance: `where` is true for none of 1 rows"),
         ({"fields": {"question": "n"}}, "x.jsonl: no eval instance, found 1 bad rows (question is not text); map `question` to a text"),
+        ({"fields": {"question": "l[*]"}}, "x.jsonl: no eval instance, found 1 bad rows (question is a list); take one element (COLUMN[0]), or make every one an instance (--each COLUMN --question COLUMN)"),
         ({"columns": ["question", "n"]}, "x.jsonl: only csv and tsv files can lack names; remove columns or the layout"),
     ],
 )  # fmt: skip
@@ -151,7 +152,7 @@ def test_a_map_that_does_not_fit_its_file_is_refused(
     tmp_path: Path, keys: dict[str, object], text: str
 ) -> None:
     with pytest.raises(SuiteError) as caught:
-        read_one(tmp_path, [{"question": "Q?", "n": 1}], **keys)
+        read_one(tmp_path, [{"question": "Q?", "n": 1, "l": ["a"]}], **keys)
     assert str(caught.value) == text
 
 

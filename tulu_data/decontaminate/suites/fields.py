@@ -196,7 +196,7 @@ def _wrong(columns: Mapping[str, Values], lines: int) -> list[str | None]:
         if isinstance(values, list):
             for i, value in enumerate(values):
                 if value is not None and not isinstance(value, str):
-                    wrong[i] = f"{name} is not text"
+                    wrong[i] = f"{name} is a list" if isinstance(value, list) else f"{name} is not text"
     question = columns["question"]
     there = [value is not None for value in question] if isinstance(question, list) else question.is_valid()
     for i, asked in enumerate(there if isinstance(there, list) else there.to_pylist()):

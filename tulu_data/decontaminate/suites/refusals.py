@@ -65,6 +65,8 @@ def no_instance(file: SourceFile, seen: int, bad: Sequence[tuple[int, str]], *, 
         return SuiteError(f"{file.origin}: no eval instance: `where` is true for none of {seen:,} rows")
     reason, _ = Counter(reason for _, reason in bad).most_common(1)[0]
     what = "give each row a text in 'question'" if ours else "map `question` to a text"
+    if reason.endswith("is a list") and not ours:
+        what = "take one element (COLUMN[0]), or make every one an instance (--each COLUMN --question COLUMN)"
     return SuiteError(f"{file.origin}: no eval instance, found {len(bad)} bad rows ({reason}); {what}")
 
 
