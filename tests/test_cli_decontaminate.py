@@ -53,7 +53,7 @@ def test_without_a_dataset_everything_below_data_is_scanned(workspace):
     assert "data/b/part-0.jsonl:2 = tiny/test/1 question, overlap 1.00" in done.output
     assert "not scanned: data/odd.jsonl: " in done.output
     assert "contaminated" in done.output
-    assert "next: leave out data/b/part-0.jsonl" in done.output
+    assert "next: tulu-data review shows the hits; leave out data/b/part-0.jsonl" in done.output
 
 
 def test_hits_of_files_with_one_base_name_stay_apart(workspace):

@@ -252,7 +252,8 @@ def test_the_report_of_another_workspace_is_decided_there(place, tmp_path_factor
     assert list(elsewhere.iterdir()) == []
 
 
-def test_on_a_terminal_keys_need_no_return_and_spans_are_in_colour(place):
+@pytest.mark.parametrize("leave", [b"q", b"\x03", b"\x04"], ids=["q", "ctrl-c", "ctrl-d"])
+def test_on_a_terminal_keys_need_no_return_and_spans_are_in_colour(place, leave):
     code = "from tulu_data.cli.main import main; main()"
     pid, terminal = pty.fork()
     if pid == 0:
@@ -270,7 +271,7 @@ def test_on_a_terminal_keys_need_no_return_and_spans_are_in_colour(place):
     until(b"? help")
     os.write(terminal, b"d")
     until(b"2/5")
-    os.write(terminal, b"q")
+    os.write(terminal, leave)
     until(b"4 left undecided")
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     os.close(terminal)

@@ -339,6 +339,7 @@ def _advice(found: "Audit") -> str:
         seen = f" in what was scanned, but {unseen} of the datasets were not" if unseen else ""
         return f"next: nothing to remove{seen}; {step} keeps it so"
     bad = sorted({row.source for row in found.report.contaminated})
+    drop = f"drop the matching records with --write FOLDER or by {step}"
     if bad:
-        return f"next: leave out {', '.join(bad)}, or drop the matching records by {step}"
-    return f"next: drop the matching records by {step}; no source is above the threshold"
+        return f"next: tulu-data review shows the hits; leave out {', '.join(bad)}, or {drop}"
+    return f"next: tulu-data review shows the hits; {drop}; no source is above the threshold"

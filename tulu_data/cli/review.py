@@ -3,7 +3,7 @@
 import fnmatch
 import sys
 import termios
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +100,8 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
         for number, case in enumerate(walk.cases):
             _show(results(), case, walk.findings, f"{number + 1:,}/{len(walk.cases):,}")
     else:
-        with _terminal(lines=False):
+        # Ctrl-C is no other way to quit: every answer is written.
+        with suppress(KeyboardInterrupt), _terminal(lines=False):
             _ask(results(), walk)
     if not as_json:
         _finish(walk, decided.hits, chosen)
@@ -177,23 +178,16 @@ def _terminal(*, lines: bool) -> "Iterator[None]":
 
 
 def _key() -> str:
-    """Read one key; `q` at the end of input, by Ctrl-D and by Ctrl-C, which is no other way to quit."""
-    try:
-        key = sys.stdin.read(1)
-    except KeyboardInterrupt:
-        return "q"
+    """Read one key; `q` at the end of input and by Ctrl-D."""
+    key = sys.stdin.read(1)
     return _key() if key in ("\n", "\r") else "q" if key in ("", "\x04") else key
 
 
 def _note() -> str | None:
     """Read a line of text."""
-    try:
-        with _terminal(lines=True):
-            click.echo("  note: ", nl=False)
-            return sys.stdin.readline().strip() or None
-    except KeyboardInterrupt:
-        click.echo()
-        return None
+    with _terminal(lines=True):
+        click.echo("  note: ", nl=False)
+        return sys.stdin.readline().strip() or None
 
 
 def _show(console: "Console", case: "Case", found: "Findings", progress: str) -> None:

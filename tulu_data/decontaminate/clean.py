@@ -109,6 +109,7 @@ def write_clean(found: Audit, target: Target) -> list[Copied]:
     _check_apart([file for some in files.values() for file in some])
     check_target(target.folder, [file.path for some in files.values() for file in some])
     fates = _fates(found, target)
+    forget_clean(target.report)
     try:
         with _new_folder(target.folder) as clean, _new_sides(target.report) as sides:
             done = [
@@ -132,7 +133,7 @@ def write_clean(found: Audit, target: Target) -> list[Copied]:
 def forget_clean(report: Path) -> None:
     """Remove from a report what an earlier run left out: it is not what this one found."""
     (report / DROPPED_FILE).unlink(missing_ok=True)
-    for name in SIDE_FOLDERS:
+    for name in (*SIDE_FOLDERS, ".rows", ".rows.new", ".rows.old"):
         shutil.rmtree(report / name, ignore_errors=True)
 
 
@@ -251,7 +252,7 @@ class _Fate:
 @contextmanager
 def _new_folder(target: Path) -> Iterator[Path]:
     """Give a temporary folder that takes the place of the target when all went well."""
-    new, old = (target.with_name(f".{target.name}.{word}") for word in ("new", "old"))
+    new, old = (target.with_name(f".{target.name.lstrip('.')}.{word}") for word in ("new", "old"))
     for left in (new, old):
         shutil.rmtree(left, ignore_errors=True)
     new.mkdir(parents=True)
@@ -270,7 +271,6 @@ def _new_sides(report: Path) -> Iterator[Path]:
     """Give a temporary folder whose entries go to the report when all went well."""
     with _new_folder(report / ".rows") as new:
         yield new
-    forget_clean(report)
     for entry in (report / ".rows").iterdir():
         entry.rename(report / entry.name)
     (report / ".rows").rmdir()
