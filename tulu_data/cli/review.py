@@ -196,10 +196,8 @@ def _show(console: "Console", case: "Case", found: "Findings", progress: str) ->
 
     hit = case.first
     click.echo()
-    about = escape("/".join(case.instance))
-    console.print(
-        f"[bold]{progress}  {about}[/bold]  {hit['rule']}, overlap {hit['overlap']:.2f}, {hit['match']}"
-    )
+    about, rules = escape("/".join(case.instance)), ", ".join(dict.fromkeys(h["rule"] for h in case.hits))
+    console.print(f"[bold]{progress}  {about}[/bold]  {rules}, overlap {hit['overlap']:.2f}, {hit['match']}")
     more = f" and {len(case.places) - 1:,} more places" if len(case.places) > 1 else ""
     source = "" if hit["origin"].startswith(hit["source"]) else f", {escape(hit['source'])}"
     console.print(f"{escape(hit['origin'])}{more}{source}, record {hit['id']}", soft_wrap=True)
