@@ -103,18 +103,18 @@ def _emit(out: Points, point: int, accent: bool) -> None:
 
 
 @inner
-def _joined(h: np.uint64, low: np.uint64, high: np.uint64) -> np.uint64:
+def joined(h: np.uint64, low: np.uint64, high: np.uint64) -> np.uint64:
     """Return the hash of an ASCII word that goes on for up to 16 letters."""
     return multiply(h ^ low, high ^ _SALT)
 
 
 @inner
-def _lettered(
+def lettered(
     h: np.uint64, low: np.uint64, high: np.uint64, size: np.uint64, letter: np.uint64
 ) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
     """Append a letter to an ASCII word: the hash so far, and the last letters with their number."""
     if size == _LOADS:
-        h, low, high, size = _joined(h, low, high), _ZERO, _ZERO, _ZERO
+        h, low, high, size = joined(h, low, high), _ZERO, _ZERO, _ZERO
     if size < _LOAD:
         low |= letter << (size << _THREE)
     else:
@@ -147,21 +147,21 @@ def next_word(text: Bytes, i: int, part: int, end: int, tables: Folding, out: Po
             kind, point = element & _CLASS, element >> CLASS_BITS
             starts = WORD <= kind <= SINGLE
             if first >= 0 and (kind == SEPARATES or (starts and (single or kind == SINGLE))):
-                return _joined(short, low, high) if plain else h, first, stop, i, part
+                return joined(short, low, high) if plain else h, first, stop, i, part
             if starts and first < 0:
                 first, single = i, kind == SINGLE
             if first >= 0 and kind != IGNORED:
                 h = (h if kind == ACCENT else h << _TURN | h >> _BACK) + mixed(np.uint64(point) * PRIME)
                 plain &= point < _ASCII
                 if plain:
-                    short, low, high, size = _lettered(short, low, high, size, np.uint64(point))
+                    short, low, high, size = lettered(short, low, high, size, np.uint64(point))
                 if len(out):
                     _emit(out, point, kind == ACCENT)
                 stop = i + width
             part += 1
         i += width
         part = 0
-    return _joined(short, low, high) if plain else h, first, stop, i, part
+    return joined(short, low, high) if plain else h, first, stop, i, part
 
 
 @inner
@@ -194,11 +194,11 @@ def _hash_ascii(
             size = lowest(ends) - at
             at += i
             high = _letters(text, at + _LOAD, max(size, _LOAD) - _LOAD)
-            h = _joined(_SEED, _letters(text, at, size), high)
+            h = joined(_SEED, _letters(text, at, size), high)
             while size > _LOADS:
                 at, size = at + _LOADS, size - _LOADS
                 high = _letters(text, at + _LOAD, max(size, _LOAD) - _LOAD)
-                h = _joined(h, _letters(text, at, size), high)
+                h = joined(h, _letters(text, at, size), high)
             hashes[count] = h
             count += _ONE
             begins &= begins - _ONE
@@ -274,7 +274,7 @@ def fixed(array: NDArray[Any]) -> NDArray[Any]:
 
 def hash_all(text: Bytes, begin: Ints, end: Ints, tables: Folding) -> tuple[Hashes, Ints]:
     """Return the hashes of the words of the texts `text[begin[k]:end[k]]`, and where each text's start."""
-    hashes, at = np.empty(_word_room(text, begin, end), np.uint64), np.empty(len(begin) + 1, np.int64)
+    hashes, at = np.empty(word_room(text, begin, end), np.uint64), np.empty(len(begin) + 1, np.int64)
     hash_texts(fixed(text), fixed(begin), fixed(end), tables, np.empty(0, np.int32), hashes, at)
     return hashes[: at[-1]], at
 
@@ -285,14 +285,14 @@ def spell_all(text: Bytes, begin: Ints, end: Ints, tables: Folding) -> Spelled:
     total, beyond = int(sizes.sum()), _beyond_ascii(text, begin, end)
     out = np.empty(MOST_POINTS * int(sizes.max(initial=0)) + 2, np.int32)
     points = np.empty(total + (MOST_POINTS - 1) * beyond, np.int32)
-    places, at = np.empty((_word_room(text, begin, end), 3), np.int64), np.empty(len(begin) + 1, np.int64)
+    places, at = np.empty((word_room(text, begin, end), 3), np.int64), np.empty(len(begin) + 1, np.int64)
     count = spell_texts(fixed(text), fixed(begin), fixed(end), tables, out, points, places, at)
     places = places[:count]
     written = int(places[-1, 0]) if count else 0
     return Spelled(points=points[:written], ends=places[:, 0], characters=places[:, 1:], at=at)
 
 
-def _word_room(text: Bytes, begin: Ints, end: Ints) -> int:
+def word_room(text: Bytes, begin: Ints, end: Ints) -> int:
     """Return a number that the words of some texts, and one more, never pass.
 
     ASCII alone has a separator after each word but the last; any other byte may be or end more words.

@@ -1,0 +1,367 @@
+"""Which short texts a record may say in other words, and in which window of it.
+
+The one idea: two tokens of a text that stand near each other are a pair, in any order; a pair is far
+rarer than its tokens, and enough pairs survive edits and rephrasing. A record's pairs are looked up,
+their bits are added up per unit in stretches about as long as the unit, and where two stretches in a row
+hold enough of them, every window there is weighed token by token. This names windows; what is
+a hit, `decontaminate.lexical` says.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tulu_data.kernels.jit import inner, kernel
+from tulu_data.kernels.words import Hashes, Ints, fixed, mixed
+
+Numbers = NDArray[np.int32]
+Bits = NDArray[np.float64]
+
+UNKNOWN_NUMBER = -2
+"""Id of a number that no unit holds; of such a word it is -1."""
+REACH = 3
+"""Tokens apart at most that make a pair; only tokens that say something count."""
+MOST_UNITS = 64
+"""A pair that more units hold says too little to look it up."""
+UNIT = 16.0
+"""Weights are whole numbers of this part of a bit."""
+
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_ONE, _LOW, _SLOT = np.uint64(1), np.uint64(63), np.uint64(0xFFFFFFFF)
+_S6, _S20, _S32, _S58 = (np.uint64(shift) for shift in (6, 20, 32, 58))
+_RECENT = 256
+_AGAIN = 32
+"""A pair that stands twice within so many tokens counts once."""
+
+
+class Vocabulary(NamedTuple):
+    """The tokens of all units."""
+
+    keys: Hashes
+    """Key of each token; a token's id is its place."""
+    table: Numbers
+    """Open addressing by key: id + 1, 0 where empty; a power of two long."""
+    numbers: NDArray[np.bool_]
+    """Which are numbers."""
+    weight: Numbers
+    """Of each token in parts of a bit, 0 where it says too little to make pairs."""
+
+
+class Pairs(NamedTuple):
+    """Units by the pairs of tokens that they hold."""
+
+    table: Hashes
+    """Open addressing: upper half of a pair's hash, then its slot + 1; 0 where empty."""
+    filter: Hashes
+    """Bitmap of two bits per pair within one word."""
+    starts: Numbers
+    """Where the postings of each slot start, and their total at the end."""
+    postings: Numbers
+    limits: Numbers
+    """Of each unit: parts of a bit that make a candidate, and the power of two of its stretches' length."""
+
+
+class Sums(NamedTuple):
+    """Room of one worker; stamps only grow, so nothing is cleared."""
+
+    state: Ints
+    """Per unit: stretch last met, its sum, the sum of the one before, last stretch that was named."""
+    recent: Ints
+    """Pairs met last, and where."""
+    clock: Ints
+    """One number: the last stamp given."""
+    found: Ints
+    """Room for (record, unit, stretch) rows."""
+
+
+class Units(NamedTuple):
+    """The tokens of each unit."""
+
+    ids: Numbers
+    at: Ints
+    """Where the tokens of each unit start, and their total at the end."""
+
+
+class Marks(NamedTuple):
+    """Room of one worker to tell a unit's tokens; stamps only grow."""
+
+    stamp: Ints
+    """Per id: the last candidate whose unit holds it."""
+    held: Numbers
+    """Per id: how often the unit holds it, and the window."""
+    clock: Ints
+    """One number: the last stamp given."""
+
+
+def new_marks(vocabulary: Vocabulary) -> Marks:
+    """Make the room of one worker."""
+    size = len(vocabulary.keys)
+    return Marks(np.zeros(size, np.int64), np.zeros((size, 2), np.int32), np.zeros(1, np.int64))
+
+
+def new_sums(pairs: Pairs) -> Sums:
+    """Make the room of one worker."""
+    units = len(pairs.limits)
+    state = np.zeros((units, 4), np.int64)
+    state[:, 0] = state[:, 3] = -2
+    return Sums(
+        state, np.full((_RECENT, 2), -1, np.int64), np.zeros(1, np.int64),
+        np.empty((max(4 * units, 1 << 14), 3), np.int64),
+    )  # fmt: skip
+
+
+@inner
+def window_width(tokens: int) -> int:
+    """Return the tokens of the window in which a unit of so many tokens is looked for."""
+    return tokens + tokens * 3 // 10 + 6
+
+
+@kernel
+def look_up(keys: Hashes, known: Hashes, table: Numbers, ids: Numbers) -> None:
+    """Write the id of each key; where it is not known, -1 for a word and -2 for a number."""
+    last = np.uint64(len(table) - 1)
+    for k in range(len(keys)):
+        place = keys[k] >> _S20 & last
+        ids[k] = -1 - np.int32(keys[k] & _ONE)
+        while table[place] != 0:
+            if known[table[place] - 1] == keys[k]:
+                ids[k] = table[place] - 1
+                break
+            place = (place + _ONE) & last
+
+
+@kernel
+def fill_table(keys: Hashes, table: Numbers) -> None:
+    """Give every key its place in an empty table."""
+    last = np.uint64(len(table) - 1)
+    for k in range(len(keys)):
+        place = keys[k] >> _S20 & last
+        while table[place] != 0:
+            place = (place + _ONE) & last
+        table[place] = k + 1
+
+
+@inner
+def _pair(a: int, b: int) -> np.uint64:
+    """Return the hash of two ids, in any order."""
+    return mixed((np.uint64(min(a, b)) << _S32 | np.uint64(max(a, b))) * _FACTOR)
+
+
+@inner
+def _bits(h: np.uint64) -> np.uint64:
+    """Return the two bits of a pair within its word of the filter."""
+    return _ONE << (h & _LOW) | _ONE << (h >> _S6 & _LOW)
+
+
+@kernel
+def list_pairs(
+    ids: Numbers, at: Ints, weight: Numbers, near: Ints, hashes: Hashes, owner: Ints, weights: Numbers
+) -> int:
+    """Write the pairs of every unit, their units and weights; `near` has room for REACH. Return how many."""
+    made = 0
+    for u in range(len(at) - 1):
+        held = 0
+        for p in range(at[u], at[u + 1]):
+            if ids[p] < 0 or weight[ids[p]] == 0:
+                continue
+            for g in range(min(held, REACH)):
+                other = near[(held - 1 - g) % REACH]
+                if other != ids[p]:
+                    hashes[made] = _pair(ids[p], other)
+                    owner[made] = u
+                    weights[made] = weight[ids[p]] + weight[other]
+                    made += 1
+            near[held % REACH] = ids[p]
+            held += 1
+    return made
+
+
+@kernel
+def fill_pairs(hashes: Hashes, table: Hashes, bitmap: Hashes) -> None:
+    """Give every hash its slot, in order, by way of an empty table, and set its bits."""
+    last, wide = np.uint64(len(table) - 1), np.uint64(len(bitmap) - 1)
+    for k in range(len(hashes)):
+        place = hashes[k] & last
+        while table[place] != 0:
+            place = (place + _ONE) & last
+        table[place] = (hashes[k] >> _S32) << _S32 | np.uint64(k + 1)
+        bitmap[hashes[k] >> _S20 & wide] |= _bits(hashes[k])
+
+
+@inner
+def _slot_of(pairs: Pairs, h: np.uint64) -> int:
+    """Return the slot of a pair, -1 when there is none."""
+    bits = _bits(h)
+    if pairs.filter[h >> _S20 & np.uint64(len(pairs.filter) - 1)] & bits != bits:
+        return -1
+    last = np.uint64(len(pairs.table) - 1)
+    place = h & last
+    while pairs.table[place] != 0:
+        if (pairs.table[place] ^ h) >> _S32 == 0:
+            return np.int64(pairs.table[place] & _SLOT) - 1  # type: ignore[return-value]
+        place = (place + _ONE) & last
+    return -1
+
+
+@inner
+def _add(pairs: Pairs, slot: int, weight: int, base: int, p: int, sums: Sums, record: int, made: int) -> int:
+    """Add a pair's weight to every unit that holds it; return the number of stretches named."""
+    state = sums.state
+    for q in range(pairs.starts[slot], pairs.starts[slot + 1]):
+        unit = pairs.postings[q]
+        stretch = base + (p >> pairs.limits[unit, 1])
+        if state[unit, 0] != stretch:
+            state[unit, 2] = state[unit, 1] if state[unit, 0] == stretch - 1 else 0
+            state[unit, 0], state[unit, 1] = stretch, 0
+        state[unit, 1] += weight
+        if state[unit, 1] + state[unit, 2] >= pairs.limits[unit, 0] and state[unit, 3] != stretch:
+            state[unit, 3] = stretch
+            sums.found[made, 0], sums.found[made, 1] = record, unit
+            sums.found[made, 2] = p >> pairs.limits[unit, 1]
+            made += 1
+    return made
+
+
+@kernel
+def find_stretches(
+    ids: Numbers, first: Ints, start: int, weight: Numbers, pairs: Pairs, near: Ints, sums: Sums
+) -> tuple[int, int]:
+    """Write (record, unit, stretch) where a stretch and the one before hold enough pairs.
+
+    `first` is where the tokens of each record start, with the total; records from `start` on. Returns how
+    many rows were written, and the record at which the room for them ended; its own rows are not among them.
+    """
+    made = 0
+    for r in range(start, len(first) - 1):
+        sums.clock[0] += 1 << 32
+        base, held, before = sums.clock[0], 0, made
+        for p in range(first[r], first[r + 1]):
+            if ids[p] < 0 or weight[ids[p]] == 0:
+                continue
+            for g in range(min(held, REACH)):
+                other = near[(held - 1 - g) % REACH]
+                if other == ids[p]:
+                    continue
+                slot = _slot_of(pairs, _pair(ids[p], other))
+                if slot < 0:
+                    continue
+                at = base + p - first[r]
+                k = slot % _RECENT
+                again = sums.recent[k, 0] == slot and at - sums.recent[k, 1] < _AGAIN
+                sums.recent[k, 0], sums.recent[k, 1] = slot, at
+                if not again:
+                    if len(sums.found) - made < pairs.starts[slot + 1] - pairs.starts[slot]:
+                        return before, r
+                    total = weight[ids[p]] + weight[other]
+                    made = _add(pairs, slot, total, base, p - first[r], sums, r, made)
+            near[held % REACH] = ids[p]
+            held += 1
+    return made, len(first) - 1
+
+
+@inner
+def _mark(units: Units, unit: int, numbers: NDArray[np.bool_], marks: Marks) -> int:
+    """Note the tokens of a unit, a word once and a number as often as it stands there; return the stamp."""
+    marks.clock[0] += 1
+    stamp = marks.clock[0]
+    for k in range(units.at[unit], units.at[unit + 1]):
+        token = units.ids[k]
+        if marks.stamp[token] != stamp:
+            marks.stamp[token], marks.held[token, 0], marks.held[token, 1] = stamp, 0, 0
+        if numbers[token] or marks.held[token, 0] == 0:
+            marks.held[token, 0] += 1
+    return stamp
+
+
+@inner
+def _best_window(
+    ids: Numbers, low: int, high: int, width: int, bits: Bits, stamp: int, marks: Marks
+) -> tuple[int, int]:
+    """Return the window of `width` tokens that shares most with the marked unit, cut to what it shares."""
+    total, best, end = 0.0, 0.0, low
+    for p in range(low, high):
+        if p - width >= low:
+            token = ids[p - width]
+            if token >= 0 and marks.stamp[token] == stamp:
+                marks.held[token, 1] -= 1
+                if marks.held[token, 1] < marks.held[token, 0]:
+                    total -= bits[token]
+        token = ids[p]
+        if token >= 0 and marks.stamp[token] == stamp:
+            marks.held[token, 1] += 1
+            if marks.held[token, 1] <= marks.held[token, 0]:
+                total += bits[token]
+            if total > best + 1e-9:
+                best, end = total, p + 1
+    start = max(low, end - width)
+    while start < end and (ids[start] < 0 or marks.stamp[ids[start]] != stamp):
+        start += 1
+    return start, end
+
+
+@inner
+def _score(
+    ids: Numbers, low: int, high: int, units: Units, unit: int, vocabulary: Vocabulary, bits: Bits,
+    marks: Marks, scores: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Write what a window shares with a unit: bits of words, of the unit's words, of numbers, of both's."""
+    stamp = _mark(units, unit, vocabulary.numbers, marks)
+    scores[:] = 0.0
+    for k in range(units.at[unit], units.at[unit + 1]):
+        token = units.ids[k]
+        if vocabulary.numbers[token]:
+            scores[3] += bits[token]
+        elif marks.held[token, 0] == 1:
+            marks.held[token, 0] = 2
+            scores[1] += bits[token]
+    for p in range(low, high):
+        token = ids[p]
+        if token >= 0 and marks.stamp[token] == stamp:
+            marks.held[token, 1] += 1
+            if not vocabulary.numbers[token]:
+                scores[0] += bits[token] if marks.held[token, 1] == 1 else 0.0
+            elif marks.held[token, 1] <= marks.held[token, 0]:
+                scores[2] += bits[token]
+            else:
+                scores[3] += bits[token]
+        elif token == UNKNOWN_NUMBER:
+            scores[3] += bits[len(bits) - 1]
+        elif token >= 0 and vocabulary.numbers[token]:
+            scores[3] += bits[token]
+
+
+@kernel
+def weigh_stretches(
+    ids: Numbers, first: Ints, found: Ints, units: Units, vocabulary: Vocabulary, pairs: Pairs, bits: Bits,
+    marks: Marks, windows: Ints, scores: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Write, for each (record, unit, stretch), the best window (first token, end token) and its scores.
+
+    `bits` holds the bits of each id and, last, those of a token that is not known.
+    """
+    for k in range(len(found)):
+        record, unit, stretch = found[k, 0], found[k, 1], found[k, 2]
+        shift = pairs.limits[unit, 1]
+        low = first[record] + (max(stretch - 1, 0) << shift)
+        high = min(first[record] + (stretch + 1 << shift), first[record + 1])
+        stamp = _mark(units, unit, vocabulary.numbers, marks)
+        width = window_width(units.at[unit + 1] - units.at[unit])
+        windows[k, 0], windows[k, 1] = _best_window(ids, low, high, width, bits, stamp, marks)
+        _score(ids, windows[k, 0], windows[k, 1], units, unit, vocabulary, bits, marks, scores[k])
+
+
+@kernel
+def score_windows(
+    ids: Numbers, at: Ints, unit: Ints, units: Units, vocabulary: Vocabulary, bits: Bits, marks: Marks,
+    scores: NDArray[np.float64], shared: NDArray[np.bool_], ours: NDArray[np.bool_], ours_at: Ints,
+) -> None:  # fmt: skip
+    """Write the scores of windows `ids[at[k]:at[k + 1]]`, which of their tokens the unit holds, and back."""
+    for k in range(len(unit)):
+        _score(ids, at[k], at[k + 1], units, unit[k], vocabulary, bits, marks, scores[k])
+        stamp = marks.clock[0]
+        for p in range(at[k], at[k + 1]):
+            shared[p] = ids[p] >= 0 and marks.stamp[ids[p]] == stamp
+        start = units.at[unit[k]]
+        for p in range(units.at[unit[k] + 1] - start):
+            ours[ours_at[k] + p] = marks.held[units.ids[start + p], 1] > 0
