@@ -18,12 +18,13 @@ from tulu_data.kernels.words import Hashes, Ints, fixed, mixed
 Numbers = NDArray[np.int32]
 Bits = NDArray[np.float64]
 
-UNKNOWN_NUMBER = -2
-"""Id of a number that no unit holds; of such a word it is -1."""
+UNKNOWN_WORD, UNKNOWN_NUMBER, NOTHING = -1, -2, -3
+"""Ids of a word and a number that no unit holds, and of a token that says nothing."""
+SCORES = 7
+"""Bits of words that a unit and a window share, of the unit's words, of numbers that both hold, and of
+numbers that either holds; squared bits of the shared words, of the unit's, and of the window's."""
 REACH = 3
 """Tokens apart at most that make a pair; only tokens that say something count."""
-MOST_UNITS = 64
-"""A pair that more units hold says too little to look it up."""
 UNIT = 16.0
 """Weights are whole numbers of this part of a bit."""
 
@@ -111,10 +112,12 @@ def new_sums(pairs: Pairs) -> Sums:
     )  # fmt: skip
 
 
-@inner
-def window_width(tokens: int) -> int:
-    """Return the tokens of the window in which a unit of so many tokens is looked for."""
+def window_widths(tokens: Ints) -> Ints:
+    """Return the tokens of the windows in which units of so many tokens are looked for."""
     return tokens + tokens * 3 // 10 + 6
+
+
+_window_width = inner(window_widths)
 
 
 @kernel
@@ -123,7 +126,7 @@ def look_up(keys: Hashes, known: Hashes, table: Numbers, ids: Numbers) -> None:
     last = np.uint64(len(table) - 1)
     for k in range(len(keys)):
         place = keys[k] >> _S20 & last
-        ids[k] = -1 - np.int32(keys[k] & _ONE)
+        ids[k] = -1 - np.int32(keys[k] & _ONE) if keys[k] else NOTHING
         while table[place] != 0:
             if known[table[place] - 1] == keys[k]:
                 ids[k] = table[place] - 1
@@ -267,6 +270,8 @@ def _mark(units: Units, unit: int, numbers: NDArray[np.bool_], marks: Marks) -> 
     stamp = marks.clock[0]
     for k in range(units.at[unit], units.at[unit + 1]):
         token = units.ids[k]
+        if token < 0:
+            continue
         if marks.stamp[token] != stamp:
             marks.stamp[token], marks.held[token, 0], marks.held[token, 1] = stamp, 0, 0
         if numbers[token] or marks.held[token, 0] == 0:
@@ -303,50 +308,64 @@ def _best_window(
 @inner
 def _score(
     ids: Numbers, low: int, high: int, units: Units, unit: int, vocabulary: Vocabulary, bits: Bits,
-    marks: Marks, scores: NDArray[np.float64],
+    marks: Marks, scores: Bits,
 ) -> None:  # fmt: skip
-    """Write what a window shares with a unit: bits of words, of the unit's words, of numbers, of both's."""
+    """Write the SCORES of a window of tokens and a unit."""
     stamp = _mark(units, unit, vocabulary.numbers, marks)
-    scores[:] = 0.0
+    unknown = bits[len(bits) - 1]
+    for k in range(len(scores)):
+        scores[k] = 0.0
     for k in range(units.at[unit], units.at[unit + 1]):
         token = units.ids[k]
-        if vocabulary.numbers[token]:
+        if token >= 0 and vocabulary.numbers[token]:
             scores[3] += bits[token]
-        elif marks.held[token, 0] == 1:
+        elif token >= 0 and marks.held[token, 0] == 1:
             marks.held[token, 0] = 2
             scores[1] += bits[token]
+            scores[5] += bits[token] * bits[token]
     for p in range(low, high):
         token = ids[p]
         if token >= 0 and marks.stamp[token] == stamp:
             marks.held[token, 1] += 1
+            first = marks.held[token, 1] == 1
             if not vocabulary.numbers[token]:
-                scores[0] += bits[token] if marks.held[token, 1] == 1 else 0.0
+                scores[0] += bits[token] if first else 0.0
+                scores[4] += bits[token] * bits[token] if first else 0.0
+                scores[6] += bits[token] * bits[token] if first else 0.0
             elif marks.held[token, 1] <= marks.held[token, 0]:
                 scores[2] += bits[token]
             else:
                 scores[3] += bits[token]
         elif token == UNKNOWN_NUMBER:
-            scores[3] += bits[len(bits) - 1]
+            scores[3] += unknown
+        elif token == UNKNOWN_WORD:
+            scores[6] += unknown * unknown / 2
         elif token >= 0 and vocabulary.numbers[token]:
             scores[3] += bits[token]
+        elif token >= 0 and marks.stamp[token] != -stamp:
+            marks.stamp[token] = -stamp
+            scores[6] += bits[token] * bits[token]
 
 
 @kernel
 def weigh_stretches(
     ids: Numbers, first: Ints, found: Ints, units: Units, vocabulary: Vocabulary, pairs: Pairs, bits: Bits,
-    marks: Marks, windows: Ints, scores: NDArray[np.float64],
+    marks: Marks, windows: Ints, scores: Bits,
 ) -> None:  # fmt: skip
     """Write, for each (record, unit, stretch), the best window (first token, end token) and its scores.
 
+    A stretch below 0 is the whole record.
     `bits` holds the bits of each id and, last, those of a token that is not known.
     """
     for k in range(len(found)):
         record, unit, stretch = found[k, 0], found[k, 1], found[k, 2]
         shift = pairs.limits[unit, 1]
-        low = first[record] + (max(stretch - 1, 0) << shift)
-        high = min(first[record] + (stretch + 1 << shift), first[record + 1])
+        low, high = first[record], first[record + 1]
+        if stretch >= 0:
+            low += max(stretch - 1, 0) << shift
+            high = min(first[record] + (stretch + 1 << shift), high)
         stamp = _mark(units, unit, vocabulary.numbers, marks)
-        width = window_width(units.at[unit + 1] - units.at[unit])
+        width = _window_width(units.at[unit + 1] - units.at[unit])
         windows[k, 0], windows[k, 1] = _best_window(ids, low, high, width, bits, stamp, marks)
         _score(ids, windows[k, 0], windows[k, 1], units, unit, vocabulary, bits, marks, scores[k])
 
@@ -354,14 +373,8 @@ def weigh_stretches(
 @kernel
 def score_windows(
     ids: Numbers, at: Ints, unit: Ints, units: Units, vocabulary: Vocabulary, bits: Bits, marks: Marks,
-    scores: NDArray[np.float64], shared: NDArray[np.bool_], ours: NDArray[np.bool_], ours_at: Ints,
+    scores: Bits,
 ) -> None:  # fmt: skip
-    """Write the scores of windows `ids[at[k]:at[k + 1]]`, which of their tokens the unit holds, and back."""
+    """Write the SCORES of window k, `ids[at[k]:at[k + 1]]`, and unit `unit[k]`."""
     for k in range(len(unit)):
         _score(ids, at[k], at[k + 1], units, unit[k], vocabulary, bits, marks, scores[k])
-        stamp = marks.clock[0]
-        for p in range(at[k], at[k + 1]):
-            shared[p] = ids[p] >= 0 and marks.stamp[ids[p]] == stamp
-        start = units.at[unit[k]]
-        for p in range(units.at[unit[k] + 1] - start):
-            ours[ours_at[k] + p] = marks.held[units.ids[start + p], 1] > 0

@@ -3,7 +3,8 @@
 The one idea: a word counts by its first five letters, so that `deliver`, `delivers` and `delivery` are
 one token; a number counts by its value, so that `1,200`, `1200.0` and (in English) `twelve` and `12` are
 one; and in scripts written without spaces, two neighbouring characters are a token. A token's key says
-which it is by its lowest bit. Words and their places are those of `words`; nothing here compares texts.
+which it is by its lowest bit. A number right after a number says nothing (a list, a table, a range): its key
+is 0. Words and their places are those of `words`; nothing here compares texts.
 """
 
 from functools import cache
@@ -74,7 +75,7 @@ class Tokens(NamedTuple):
     keys: Hashes
     """Key of the token: of the first letters of a word, of the value of a number."""
     exact: Hashes
-    """The same, but of the whole word."""
+    """The same, but of the whole word, and never 0."""
     places: Ints
     """First and end byte of each token, one row a token."""
     at: Ints
@@ -249,7 +250,6 @@ def find_tokens(
                     break
                 if text[first] < _NOUGHT or text[first] > _NINE:
                     key, alone = _written(out, h, numbers), _is_single(out, tables)
-                    h = key if key & NUMBER else h
                     if alone:
                         near = single != _ZERO and places[count - 1, 1] == first
                         single, key = key, _word_key(key ^ single * _PAIRS) if near else key
@@ -261,9 +261,10 @@ def find_tokens(
                     count -= 1
                     first = places[count, 0]
                 key = _read_number(text, first, stop)
-                h = key
-            exact[count] = h
-            keys[count], places[count, 0], places[count, 1] = key, first, stop
+            exact[count] = key if key & NUMBER else h & ~NUMBER
+            listed = key & NUMBER and count > start and exact[count - 1] & NUMBER
+            keys[count] = _ZERO if listed else key
+            places[count, 0], places[count, 1] = first, stop
             count += 1
     at[len(begin)] = count
 

@@ -1,0 +1,182 @@
+"""What sightings are worth, once the frequency of words in all records is known.
+
+The one idea: one weighing for every rule. The words of the instance that stand in the window in the same
+order are weighed in bits by how rare they are in the suites and in the records together; the instance is in
+the record when what matched outweighs what did not, or when window and instance say the same with the same
+numbers in other words. Everything else that a rule finds is its wording, a part of it, or a common phrase.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tulu_data.decontaminate.sighting import SAMPLED, Sightings, Watch
+from tulu_data.decontaminate.wording import Wording, gram_keys, ids_of, rarity
+from tulu_data.kernels.alignment import align, share_grams
+from tulu_data.kernels.bags import SCORES, new_marks, score_windows
+from tulu_data.kernels.words import Ints, fixed
+
+Bits = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+Match = Literal["item", "template", "partial", "common"]
+"""What of an eval instance a record holds.
+
+`item`: the instance itself. `template`: its wording with other numbers or names. `partial`: a part of it
+only. `common`: a phrase so common that it proves nothing. Only an item is contamination.
+"""
+MATCHES: tuple[Match, ...] = get_args(Match)
+
+LEAST_BITS = 12.0
+"""Bits that an item has at least."""
+MARGIN, MISSING = 25.0, 0.5
+"""An item's bits, less this much of those that are missing, come to at least the margin."""
+MOST_OF_IT = 0.65
+"""Share of an item's words that stand in the record in order."""
+ALL_OF_IT = 0.97
+"""Share of the bits from which on nothing is missing."""
+SAME_LETTERS = 0.8
+"""Share of the runs of letters from which on the words may be cut differently."""
+SAME_NUMBERS = 0.5
+"""Share of an item's numbers, by bits, that stand in the record."""
+PHRASE = 8
+"""A shorter instance is an item only where it is a sentence or a line of its own."""
+NUMBERS, NO_NUMBERS = 0.7, 1.44
+"""What numbers count beside words, and bits of numbers that no text holds: two small ones say little."""
+DILUTION = 0.2
+"""What each doubling of a record's length over the instance's takes: it has more windows to be alike by chance."""
+REWORDED_BITS = 50.0
+"""Bits that a rephrased item has at least."""
+_TABLE = 1 << 26
+"""Words times words of the largest pair that is compared in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """Sightings, weighed."""
+
+    sightings: Sightings
+    information: Bits
+    """Bits of the words of the instance that the window holds in order."""
+    grams: Bits
+    """Share of the instance's 3-grams, by bits, that the window holds."""
+    likeness: Bits
+    """How alike instance and window are as bags of words and numbers, from 0 to 1."""
+    same: Bits
+    """The larger of `grams` and the share of equal runs of letters."""
+    match: NDArray[np.int8]
+    """What the record holds, as a position in MATCHES."""
+    reworded: Flags
+    """Whether it holds the instance in other words."""
+    shared: Flags
+    """Which words of each wording stand in the window, one wording after the other."""
+    shared_at: Ints
+    held: Flags
+    """Which words of each window stand in the wording."""
+
+
+def settle(sightings: Sightings, watches: list[Watch], wording: Wording, records: int) -> Weighed:
+    """Weigh sightings by the frequency of words in the suites and in `records` records."""
+    bits = [_bits(k, watches, wording, records) for k in range(3)]
+    unit, count = sightings.wording, len(sightings.wording)
+    shared, shared_at, held = _aligned(sightings, wording, bits[1])
+    sizes = np.diff(wording.at)[unit]
+    places = np.repeat(wording.at[unit] - shared_at[:-1], sizes) + np.arange(shared_at[-1])
+    words = wording.of_words[places]
+    owner = np.repeat(np.arange(count), sizes)
+    weight = bits[1][words]
+    number = wording.number_words[words]
+
+    def total(chosen: Flags) -> Bits:
+        return np.bincount(owner[chosen], weight[chosen], count)
+
+    every = np.ones(len(words), np.bool_)
+    matched, whole = total(shared), total(every)
+    numbers, all_numbers = total(shared & number), total(number)
+    in_order = np.bincount(owner[shared], minlength=count) / np.maximum(sizes, 1)
+    grams, gram_bits = _grams(sightings, wording, bits[2])
+    scores = _scores(sightings, wording, bits[0])
+    likeness, reworded = _likeness(sightings, scores, sizes)
+    letters = sightings.letters >= SAME_LETTERS
+    matched = np.where(letters, np.maximum(matched, whole * sightings.letters), matched)
+    numbers_kept = (numbers >= SAME_NUMBERS * all_numbers) | letters
+    enough = (matched - MISSING * (whole - matched) >= MARGIN) & ((in_order >= MOST_OF_IT) | letters)
+    complete = (matched >= ALL_OF_IT * whole) & (matched >= LEAST_BITS)
+    phrase = (sizes < PHRASE) & ~sightings.alone
+    item = (enough | complete | reworded) & (numbers_kept | reworded) & ~phrase
+    common = (matched < LEAST_BITS) | phrase
+    template = (matched - numbers >= 0.5 * (whole - all_numbers)) | ((likeness >= 0.5) & ~numbers_kept)
+    match = np.where(item, 0, np.where(common, 3, np.where(template, 1, 2))).astype(np.int8)
+    return Weighed(
+        sightings=sightings, information=matched, grams=grams, likeness=likeness,
+        same=np.maximum(grams, sightings.letters), match=match, reworded=reworded & ~phrase,
+        shared=shared, shared_at=shared_at, held=held,
+    )  # fmt: skip
+
+
+def _bits(kind: int, watches: list[Watch], wording: Wording, records: int) -> Bits:
+    """Return the bits of stems (0), words (1) or grams (2), and last those of an unknown one."""
+    lexicon = (wording.stems, wording.words, wording.grams)[kind]
+    in_records = sum((watch.held[kind] for watch in watches), np.zeros(len(lexicon.keys), np.int64))
+    return rarity(lexicon.frequency + SAMPLED * in_records, wording.count + records)
+
+
+def _aligned(sightings: Sightings, wording: Wording, bits: Bits) -> tuple[Flags, Ints, Flags]:
+    """Return which words wordings and windows share in order, and where those of each wording start."""
+    sizes, widths = np.diff(wording.at)[sightings.wording], np.diff(sightings.at)
+    shared_at = np.concatenate([[0], np.cumsum(sizes)])
+    shared, held = np.zeros(shared_at[-1], np.bool_), np.zeros(sightings.at[-1], np.bool_)
+    cells = sizes * widths
+    small = np.flatnonzero(cells <= _TABLE)
+    steps = np.empty(int(cells[small].max(initial=0)) + 1, np.uint8)
+    totals = np.empty(int(widths.max(initial=0)) + 1)
+    at = np.stack([sightings.at[:-1], sightings.at[1:]], axis=1)
+    align(
+        wording.of_words, wording.at, fixed(sightings.words), fixed(at[small]), fixed(sightings.wording[small]),
+        fixed(bits), totals, steps, shared, fixed(shared_at[:-1][small]), held,
+    )  # fmt: skip
+    for k in np.flatnonzero(cells > _TABLE):
+        # Too long to compare in order: whatever stands in both.
+        ours = wording.of_words[wording.at[sightings.wording[k]] : wording.at[sightings.wording[k] + 1]]
+        theirs = sightings.words[at[k, 0] : at[k, 1]]
+        shared[shared_at[k] : shared_at[k + 1]] = np.isin(ours, theirs)
+        held[at[k, 0] : at[k, 1]] = np.isin(theirs, ours)
+    return shared, shared_at, held
+
+
+def _grams(sightings: Sightings, wording: Wording, bits: Bits) -> tuple[Bits, Bits]:
+    """Return the share of 3-grams, by bits, that windows hold, and these bits."""
+    known = np.append(wording.words.keys, np.zeros(1, np.uint64))
+    exact = known[sightings.words]
+    held = ids_of(gram_keys(exact, sightings.at), wording.grams)
+    shares = np.zeros((len(sightings.wording), 2))
+    seen = np.full(len(wording.grams.keys), -1, np.int64)
+    share_grams(
+        wording.of_grams, wording.at, fixed(held), fixed(sightings.at), fixed(sightings.wording), fixed(bits),
+        seen, shares,
+    )  # fmt: skip
+    return shares[:, 0] / np.maximum(shares[:, 1], 1e-9), shares[:, 0]
+
+
+def _scores(sightings: Sightings, wording: Wording, bits: Bits) -> Bits:
+    """Return the SCORES of all sightings."""
+    scores = np.empty((len(sightings.wording), SCORES))
+    score_windows(
+        fixed(sightings.stems), fixed(sightings.at), fixed(sightings.wording), wording.units,
+        wording.vocabulary, fixed(bits), new_marks(wording.vocabulary), scores,
+    )  # fmt: skip
+    return scores
+
+
+def _likeness(sightings: Sightings, scores: Bits, sizes: Ints) -> tuple[Bits, Flags]:
+    """Return how alike bags are, and whether that is too much for chance."""
+    words = scores[:, 4] / np.sqrt(np.maximum(scores[:, 5] * scores[:, 6], 1e-9))
+    numbers = scores[:, 2] / (scores[:, 3] + NO_NUMBERS)
+    some = scores[:, 3] > 0
+    diluted = DILUTION * np.log2(np.maximum(sightings.length / np.maximum(sizes, 1), 1.0))
+    likeness = np.where(some, (words + NUMBERS * numbers) / (1 + NUMBERS), words)
+    asked = np.where(some, words + NUMBERS * numbers, words) - diluted
+    alike = (asked >= 0.8) & (scores[:, 0] + scores[:, 2] >= REWORDED_BITS)  # noqa: PLR2004
+    return likeness, alike & (~some | (numbers >= 0.3))  # noqa: PLR2004

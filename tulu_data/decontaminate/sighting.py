@@ -1,0 +1,266 @@
+"""Where a record may hold an eval instance, with the words that stand there.
+
+The one idea: whatever a hit comes from, an n-gram rule or the search for rephrased instances, the window of
+the record that is most like the instance is kept as numbers of words, so that all can be weighed when the
+frequency of words in all records is known (`settling`). A record is counted by what it says, about one in
+eight, so frequencies depend on no order. It judges no hit.
+"""
+
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tulu_data.decontaminate.wording import Lexicon, Texts, Wording, gram_keys, ids_of
+from tulu_data.kernels.alignment import (
+    LETTER_ROOM,
+    count_characters,
+    count_held,
+    share_letters,
+    stand_alone,
+)
+from tulu_data.kernels.bags import (
+    REACH,
+    SCORES,
+    Marks,
+    Sums,
+    find_stretches,
+    new_marks,
+    new_sums,
+    weigh_stretches,
+)
+from tulu_data.kernels.coverage import Turns
+from tulu_data.kernels.tokens import Tokens, tokens_of
+from tulu_data.kernels.words import Bytes, Hashes, Ints, fixed
+
+Bits = NDArray[np.float64]
+Numbers = NDArray[np.int32]
+
+SAMPLED = 8
+"""One in so many records is counted for the frequency of words."""
+WHOLE_RECORD = -1
+"""Stretch that stands for a whole record."""
+LEAST_SHARE, LEAST_BITS = 0.3, 20.0
+"""Share of a wording's bits, and bits, that a window must hold to be kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sightings:
+    """Windows of records and the wordings that they are like; at most one for a record and a wording."""
+
+    record: Ints
+    wording: Ints
+    letters: Bits
+    """Share of the wording's runs of letters that the window holds."""
+    alone: NDArray[np.bool_]
+    """Whether the window is a sentence or a line of its own."""
+    length: Ints
+    """Tokens of the record."""
+    at: Ints
+    """Where the tokens of each window start, and their total at the end."""
+    stems: Numbers
+    words: Numbers
+    turn: Numbers
+    characters: NDArray[np.int32]
+    """First and end character of each token in its turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The tokens of some records."""
+
+    records: Ints
+    """Their numbers, in order."""
+    turns: Ints
+    """Their turns."""
+    tokens: Tokens
+    first: Ints
+    """Where the tokens of each record start, and their total at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Some ranges of tokens."""
+
+    places: Ints
+    first: Ints
+    """Where each range starts among `places`, and the total at the end."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """What one worker keeps: room for the search, and the frequency of words in sampled records."""
+
+    wording: Wording
+    texts: Texts
+    """The texts that the wordings were read from."""
+    bits: Bits
+    """Of each stem, by its frequency in the suites alone."""
+    held: tuple[Ints, Ints, Ints] = field(init=False)
+    """Sampled records that hold each stem, word and gram."""
+    sampled: int = 0
+    """Sampled records."""
+    _seen: list[Ints] = field(init=False)
+    _clocks: list[Ints] = field(init=False)
+    _sums: Sums = field(init=False)
+    _marks: Marks = field(init=False)
+    _near: Ints = field(init=False)
+    _letters: Hashes = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the room."""
+        sizes = [len(lexicon.keys) for lexicon in self.lexicons]
+        self.held = tuple(np.zeros(size, np.int64) for size in sizes)  # type: ignore[assignment]
+        self._seen = [np.zeros(size, np.int64) for size in sizes]
+        self._clocks = [np.zeros(1, np.int64) for _ in sizes]
+        self._sums, self._marks = new_sums(self.wording.pairs), new_marks(self.wording.vocabulary)
+        self._near, self._letters = np.zeros(REACH, np.int64), np.zeros(LETTER_ROOM, np.uint64)
+
+    @property
+    def lexicons(self) -> tuple[Lexicon, Lexicon, Lexicon]:
+        """Stems, words and grams."""
+        return self.wording.stems, self.wording.words, self.wording.grams
+
+    def look(self, turns: Turns, hits: Ints, *, search: bool) -> Sightings:
+        """Return the best window of each (record, wording) row of `hits`, and of what a search finds."""
+        sampled = is_sampled(turns)
+        looked_at = sampled.copy()
+        looked_at[hits[:, 0]] = True
+        read = _read(turns, np.flatnonzero(looked_at | search))
+        self._count(read, sampled[read.records])
+        rows = [np.column_stack([np.searchsorted(read.records, hits[:, 0]), hits[:, 1], hits[:, 0] * 0 - 1])]
+        stems = fixed(ids_of(read.tokens.keys, self.wording.stems))
+        if search:
+            rows.append(self._search(stems, read.first))
+        found = np.concatenate(rows)
+        windows, scores = np.empty((len(found), 2), np.int64), np.empty((len(found), SCORES))
+        weigh_stretches(
+            stems, fixed(read.first), fixed(found), self.wording.units, self.wording.vocabulary,
+            self.wording.pairs, fixed(self.bits), self._marks, windows, scores,
+        )  # fmt: skip
+        kept = _best(found, scores)
+        return self._capture(turns, read, stems, found[kept], windows[kept])
+
+    def _count(self, read: _Read, sampled: NDArray[np.bool_]) -> None:
+        """Count the stems, words and grams of sampled records."""
+        self.sampled += int(sampled.sum())
+        some = _taken(read, np.flatnonzero(sampled))
+        exact = read.tokens.exact[some.places]
+        keys = (read.tokens.keys[some.places], exact, gram_keys(exact, some.first))
+        every = np.ones(len(some.first) - 1, np.bool_)
+        for k, lexicon in enumerate(self.lexicons):
+            ids = fixed(ids_of(keys[k], lexicon))
+            count_held(ids, fixed(some.first), every, self._seen[k], self._clocks[k], self.held[k])
+
+    def _search(self, stems: Numbers, first: Ints) -> Ints:
+        """Return (record, wording, stretch) of every stretch that holds enough pairs."""
+        found, start = [np.empty((0, 3), np.int64)], 0
+        pairs, first = self.wording.pairs, fixed(first)
+        while start < len(first) - 1:
+            made, stop = find_stretches(
+                stems, first, start, self.wording.weight, pairs, self._near, self._sums
+            )
+            found.append(self._sums.found[:made].copy())
+            if stop == start:
+                # One record names more stretches than there is room for.
+                room = np.empty((4 * len(self._sums.found), 3), np.int64)
+                self._sums = self._sums._replace(found=room)
+            start = stop
+        return np.concatenate(found)
+
+    def _capture(
+        self, turns: Turns, read: _Read, stems: Numbers, found: Ints, windows: Ints
+    ) -> Sightings:
+        """Keep the words of windows."""
+        some = _ranges_of(windows[:, 0], windows[:, 1])
+        turn = np.searchsorted(read.tokens.at, some.places, "right") - 1
+        begin, end = turns.begin[read.turns], turns.end[read.turns]
+        characters = np.empty((len(some.places), 2), np.int32)
+        bytes_of = read.tokens.places[some.places]
+        count_characters(turns.text, fixed(begin[turn]), fixed(bytes_of), characters)
+        ends = np.maximum(some.first[1:] - 1, some.first[:-1])
+        filled = windows[:, 1] > windows[:, 0]
+        low, high = np.zeros(len(found), np.int64), np.zeros(len(found), np.int64)
+        low[filled], high[filled] = bytes_of[some.first[:-1][filled], 0], bytes_of[ends[filled], 1]
+        at_turn = turn[np.minimum(some.first[:-1], len(turn) - 1)] if len(turn) else low
+        last_turn = turn[np.minimum(ends, len(turn) - 1)] if len(turn) else low
+        alone = np.ones(len(found), np.bool_)
+        single = filled & (at_turn == last_turn)
+        opens, stops = _borders()
+        judged = np.empty(int(single.sum()), np.bool_)
+        stand_alone(
+            turns.text, fixed(low[single]), fixed(high[single]), fixed(begin[at_turn[single]]),
+            fixed(end[at_turn[single]]), opens, stops, judged,
+        )  # fmt: skip
+        alone[single] = judged
+        letters = np.zeros(len(found))
+        wording = found[:, 1]
+        share_letters(
+            turns.text, fixed(low * single), fixed(high * single), self.texts.text,
+            self.texts.begin, self.texts.end, fixed(self.wording.sample[wording]), self._letters, letters,
+        )  # fmt: skip
+        self._letters[:] = 0
+        return Sightings(
+            record=read.records[found[:, 0]], wording=wording, letters=letters, alone=alone,
+            length=np.diff(read.first)[found[:, 0]], at=some.first, stems=stems[some.places],
+            words=ids_of(read.tokens.exact[some.places], self.wording.words),
+            turn=turns.number[read.turns][turn].astype(np.int32), characters=characters,
+        )  # fmt: skip
+
+
+def _read(turns: Turns, records: Ints) -> _Read:
+    """Read the tokens of some records."""
+    some = _ranges_of(turns.first[records], turns.first[records + 1])
+    tokens = tokens_of(turns.text, turns.begin[some.places], turns.end[some.places])
+    return _Read(records, some.places, tokens, tokens.at[some.first])
+
+
+def _taken(read: _Read, records: Ints) -> _Taken:
+    """Return the tokens of some of the records that were read."""
+    return _ranges_of(read.first[records], read.first[records + 1])
+
+
+def _ranges_of(begin: Ints, end: Ints) -> _Taken:
+    """Return begin, begin + 1, ... up to end, for each."""
+    sizes = end - begin
+    first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    return _Taken(np.repeat(begin - first[:-1], sizes) + np.arange(first[-1]), first)
+
+
+def _best(found: Ints, scores: Bits) -> Ints:
+    """Return the best row of each record and wording; a searched one only where it shares enough."""
+    shared, all_bits = scores[:, 0] + scores[:, 2], scores[:, 1] + scores[:, 3]
+    asked = found[:, 2] == WHOLE_RECORD
+    enough = asked | ((shared >= LEAST_BITS) & (shared >= LEAST_SHARE * all_bits))
+    rows = np.flatnonzero(enough)
+    order = rows[np.lexsort((-shared[rows], ~asked[rows], found[rows, 1], found[rows, 0]))]
+    fresh = np.ones(len(order), np.bool_)
+    fresh[1:] = (np.diff(found[order, 0]) != 0) | (np.diff(found[order, 1]) != 0)
+    return order[fresh]
+
+
+def is_sampled(turns: Turns) -> NDArray[np.bool_]:
+    """Tell which records are counted: about one in `SAMPLED`, by what they say."""
+    size = turns.end - turns.begin
+    mixed = size.astype(np.uint64)
+    with np.errstate(over="ignore"):
+        for k in range(8):
+            at = turns.begin + size * k // 8
+            letter = np.where(size > 0, turns.text[np.minimum(at, max(len(turns.text) - 1, 0))], 0)
+            mixed = (mixed ^ letter.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+            mixed ^= mixed >> np.uint64(29)
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed)])[turns.first]
+    total = (sums[1:] - sums[:-1]) * np.uint64(0xD6E8FEB86659FD93)
+    chosen: NDArray[np.bool_] = (total >> np.uint64(32)) % np.uint64(SAMPLED) == 0
+    return chosen
+
+
+@cache
+def _borders() -> tuple[Bytes, Bytes]:
+    """Return the bytes that may open a sentence, and those that end one."""
+    opens, ends = np.zeros(256, np.uint8), np.zeros(256, np.uint8)
+    opens[[ord(c) for c in " \t\"'([{*_`#"]] = 1
+    ends[[ord(c) for c in "\n\r.?!:;>\"')]}*_`|"]] = 1
+    ends[128:] = 1
+    return fixed(opens), fixed(ends)

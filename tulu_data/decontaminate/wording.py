@@ -1,0 +1,212 @@
+"""The words of eval instances: what hits are weighed by, and what rephrased instances are found by.
+
+The one idea: texts that say the same are one wording, with its tokens twice, as whole words for comparing
+in order and as stems for comparing as bags, its 3-grams, and its rarest pairs of stems for the search. All
+are flat arrays, so a saved index is mapped and not read. It knows no record and no rule.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tulu_data.kernels.alignment import hash_grams
+from tulu_data.kernels.bags import (
+    REACH,
+    UNIT,
+    Numbers,
+    Pairs,
+    Units,
+    Vocabulary,
+    fill_pairs,
+    fill_table,
+    list_pairs,
+    look_up,
+    window_widths,
+)
+from tulu_data.kernels.tokens import Tokens, tokens_of
+from tulu_data.kernels.words import Bytes, Hashes, Ints, fixed
+
+GRAM = 3
+"""Words of the n-grams that weigh a wording."""
+FEW_BITS, FEW_NUMBER_BITS = 4.0, 1.0
+"""Words and numbers of fewer bits make no pairs."""
+MOST_WORDINGS = 64
+"""A pair that more wordings hold says too little to look it up."""
+MOST_PAIRS = 48
+"""Pairs by which a wording is looked up: its rarest."""
+PAIR_SHARE, PAIR_BITS = 0.05, 36.0
+"""Share of these pairs, and bits of them, that make a candidate."""
+
+_MIX, _FOLD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
+
+
+class Texts(NamedTuple):
+    """Texts one after the other."""
+
+    text: Bytes
+    begin: Ints
+    end: Ints
+    """Bytes of each."""
+
+
+class Lexicon(NamedTuple):
+    """Some kind of tokens that wordings hold, by key; a token's id is its place."""
+
+    keys: Hashes
+    table: Numbers
+    """Open addressing by key: id + 1, 0 where empty; a power of two long."""
+    frequency: Ints
+    """Wordings that hold each."""
+
+
+class Wording(NamedTuple):
+    """All wordings."""
+
+    stems: Lexicon
+    words: Lexicon
+    grams: Lexicon
+    of_stems: Numbers
+    of_words: Numbers
+    of_grams: Numbers
+    """Ids of the tokens of each wording, in order; -1 or less where one has no id. All three are as long."""
+    at: Ints
+    """Where the tokens of each wording start, and their total at the end."""
+    numbers: NDArray[np.bool_]
+    """Which stems are numbers."""
+    number_words: NDArray[np.bool_]
+    """Which words are numbers."""
+    weight: Numbers
+    """Of each stem, in parts of a bit; 0 where it makes no pairs."""
+    pairs: Pairs
+    group: Ints
+    """Of each text that was indexed: its wording."""
+    sample: Ints
+    """Of each wording: one text that has it."""
+
+    @property
+    def count(self) -> int:
+        """How many wordings there are."""
+        return len(self.at) - 1
+
+    @property
+    def units(self) -> Units:
+        """The wordings as bags of stems."""
+        return Units(self.of_stems, self.at)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The stems as the kernels take them."""
+        return Vocabulary(self.stems.keys, self.stems.table, self.numbers, self.weight)
+
+
+def rarity(frequency: Ints, texts: int) -> NDArray[np.float64]:
+    """Return the bits of tokens that so many of all texts hold, and last those of one that none holds."""
+    bits: NDArray[np.float64] = np.log2((texts + 1) / (np.append(frequency, 0) + 0.5))
+    return np.maximum(bits, 0.0)
+
+
+def ids_of(keys: Hashes, lexicon: Lexicon) -> Numbers:
+    """Return the id of each key, -1 of an unknown word, -2 of an unknown number, -3 where the key is 0."""
+    ids = np.empty(len(keys), np.int32)
+    look_up(fixed(keys), lexicon.keys, lexicon.table, ids)
+    return ids
+
+
+def gram_keys(exact: Hashes, first: Ints) -> Hashes:
+    """Return the key of the n-gram at each token of texts that start at `first`, 0 where there is no room."""
+    hashes = np.empty(len(exact), np.uint64)
+    hash_grams(fixed(exact), fixed(first), GRAM, hashes)
+    return hashes
+
+
+def read_wording(text: Bytes, begin: Ints, end: Ints) -> Wording:
+    """Index texts by what they say."""
+    tokens = tokens_of(text, begin, end)
+    kept, group = _distinct(tokens)
+    sizes = np.diff(tokens.at)[kept]
+    at = np.concatenate([[0], np.cumsum(sizes)])
+    chosen = np.repeat(tokens.at[kept] - at[:-1], sizes) + np.arange(at[-1])
+    keys, exact = tokens.keys[chosen], tokens.exact[chosen]
+    owner = np.repeat(np.arange(len(kept)), sizes)
+    stems, of_stems = _lexicon(keys, owner)
+    words, of_words = _lexicon(exact, owner)
+    grams, of_grams = _lexicon(gram_keys(exact, at), owner)
+    numbers = (stems.keys & np.uint64(1)).astype(np.bool_)
+    bits = rarity(stems.frequency, len(kept))[:-1]
+    says = bits >= np.where(numbers, FEW_NUMBER_BITS, FEW_BITS)
+    weight = np.where(says, bits * UNIT, 0).astype(np.int32)
+    return Wording(
+        stems, words, grams, fixed(of_stems), fixed(of_words), fixed(of_grams), fixed(at), fixed(numbers),
+        fixed((words.keys & np.uint64(1)).astype(np.bool_)), fixed(weight), _pairs(of_stems, at, weight),
+        fixed(group), fixed(kept),
+    )  # fmt: skip
+
+
+def _distinct(tokens: Tokens) -> tuple[Ints, Ints]:
+    """Return the first of each group of texts of the same words, and the group of each text."""
+    with np.errstate(over="ignore"):
+        place = np.arange(len(tokens.exact)) - np.repeat(tokens.at[:-1], np.diff(tokens.at))
+        mixed = (tokens.exact + place.astype(np.uint64) * _FOLD) * _MIX
+        mixed = (mixed ^ mixed >> np.uint64(32)) * _FOLD
+        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed ^ mixed >> np.uint64(29))])
+        digest = sums[tokens.at[1:]] - sums[tokens.at[:-1]] + np.diff(tokens.at).astype(np.uint64)
+    _, first, group = np.unique(digest, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return first[order], rank[group]
+
+
+def _lexicon(keys: Hashes, owner: Ints) -> tuple[Lexicon, Numbers]:
+    """Give ids to keys but 0, and count their owners."""
+    known, ids = np.unique(keys, return_inverse=True)
+    ids = ids.astype(np.int32)
+    if len(known) and known[0] == 0:
+        known, ids = known[1:], np.where(ids == 0, -3, ids - 1).astype(np.int32)
+    once = np.unique(owner[ids >= 0] * max(len(known), 1) + ids[ids >= 0]) % max(len(known), 1)
+    table = np.zeros(power(2 * len(known)), np.int32)
+    fill_table(fixed(known), table)
+    frequency = np.bincount(once, minlength=len(known))
+    return Lexicon(fixed(known), fixed(table), fixed(frequency)), ids
+
+
+def _pairs(ids: Numbers, at: Ints, weight: Numbers) -> Pairs:
+    """Index wordings by their rarest pairs."""
+    room, units = REACH * len(ids), len(at) - 1
+    hashes, owner, weights = np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int32)
+    made = list_pairs(fixed(ids), fixed(at), fixed(weight), np.zeros(REACH, np.int64), hashes, owner, weights)
+    order = np.lexsort((owner[:made], hashes[:made]))
+    hashes, owner, weights = hashes[order], owner[order], weights[order]
+    fresh = np.ones(made, np.bool_)
+    fresh[1:] = (hashes[1:] != hashes[:-1]) | (owner[1:] != owner[:-1])
+    hashes, owner, weights = hashes[fresh], owner[fresh], weights[fresh]
+    kept = _rarest(hashes, owner, weights, units)
+    hashes, owner, weights = hashes[kept], owner[kept], weights[kept]
+    slots, count = np.unique(hashes, return_counts=True)
+    table = np.zeros(power(2 * len(slots)), np.uint64)
+    bitmap = np.zeros(power(len(slots) // 4), np.uint64)
+    fill_pairs(fixed(slots), table, bitmap)
+    starts = np.concatenate([[0], np.cumsum(count)]).astype(np.int32)
+    total = np.bincount(owner, weights, units)
+    needed = np.maximum(PAIR_SHARE * total, PAIR_BITS * UNIT).astype(np.int32)
+    shift = np.ceil(np.log2(window_widths(np.diff(at)))).astype(np.int32)
+    arrays = (table, bitmap, starts, owner.astype(np.int32), np.stack([needed, shift], axis=1))
+    return Pairs(*(fixed(array) for array in arrays))
+
+
+def _rarest(hashes: Hashes, owner: Ints, weights: Numbers, units: int) -> NDArray[np.bool_]:
+    """Tell which pairs, sorted by hash, are among the rarest of their wordings."""
+    _, place, count = np.unique(hashes, return_inverse=True, return_counts=True)
+    shared = count[place]
+    order = np.lexsort((hashes, -weights, shared, owner))
+    sizes = np.bincount(owner, minlength=units)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    rarest: NDArray[np.bool_] = (shared <= MOST_WORDINGS) & (rank < MOST_PAIRS)
+    return rarest
+
+
+def power(size: int) -> int:
+    """Return the smallest power of two that is at least `size`, and at least 1,024."""
+    return 1 << max(10, (max(size, 1) - 1).bit_length())

@@ -1,0 +1,184 @@
+"""What two short texts share, word by word in order, and letter by letter.
+
+The one idea: candidates are few, so they can be compared for real: the heaviest common subsequence of
+words (weights in bits, so that rare words decide), the n-grams that both hold, and the runs of letters
+that both hold when everything but letters and digits is left out, which punctuation and line breaks
+cannot change. It finds no candidates and judges nothing.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tulu_data.kernels.jit import inner, kernel
+from tulu_data.kernels.words import Bytes, Hashes, Ints
+
+Ids = NDArray[np.int32]
+Flags = NDArray[np.bool_]
+Bits = NDArray[np.float64]
+
+RUN = 8
+"""Letters of a run."""
+LETTER_ROOM = 1 << 15
+_LAST = np.uint64(LETTER_ROOM - 1)
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_EIGHT, _S49 = np.uint64(8), np.uint64(49)
+_TIE = 0.01
+_ACROSS, _DOWN, _BOTH = 1, 2, 3
+
+
+@kernel
+def align(
+    ours: Ids, ours_at: Ints, theirs: Ids, theirs_at: Ints, unit: Ints, bits: Bits, totals: Bits,
+    steps: NDArray[np.uint8], shared: Flags, shared_at: Ints, held: Flags,
+) -> None:  # fmt: skip
+    """Mark, for each k, the words of unit `unit[k]` and of window k on their heaviest common subsequence.
+
+    Window k is `theirs[theirs_at[k, 0]:theirs_at[k, 1]]`; `shared` gets the unit's words from `shared_at[k]`
+    on, `held` the window's. `totals` has room for the longest window and one more,
+    `steps` for the largest table.
+    """
+    for k in range(len(unit)):
+        a, n = ours_at[unit[k]], ours_at[unit[k] + 1] - ours_at[unit[k]]
+        b, m = theirs_at[k, 0], theirs_at[k, 1] - theirs_at[k, 0]
+        for j in range(m + 1):
+            totals[j] = 0.0
+        for i in range(n):
+            before = 0.0
+            for j in range(m):
+                above, step = totals[j + 1], _DOWN
+                best = above
+                if totals[j] > best:
+                    best, step = totals[j], _ACROSS
+                word = ours[a + i]
+                if word == theirs[b + j] and word >= 0 and before + bits[word] + _TIE >= best:
+                    best, step = before + bits[word] + _TIE, _BOTH
+                totals[j + 1], before = best, above
+                steps[i * m + j] = step
+        i, j = n - 1, m - 1
+        while i >= 0 and j >= 0:
+            step = steps[i * m + j]
+            if step == _BOTH:
+                shared[shared_at[k] + i] = held[b + j] = True
+            i -= step != _ACROSS
+            j -= step != _DOWN
+
+
+@kernel
+def share_grams(
+    grams: Ids, grams_at: Ints, held: Ids, held_at: Ints, unit: Ints, bits: Bits, seen: Ints, shares: Bits
+) -> None:
+    """Write the bits of the unit's n-grams that window k holds, and of all of them.
+
+    `held[held_at[k]:held_at[k + 1]]` are the n-grams of window k, -1 where there is none that counts;
+    `seen` has a place for each n-gram, all -1.
+    """
+    for k in range(len(unit)):
+        for p in range(held_at[k], held_at[k + 1]):
+            if held[p] >= 0:
+                seen[held[p]] = k
+        for p in range(grams_at[unit[k]], grams_at[unit[k] + 1]):
+            gram = grams[p]
+            if gram >= 0:
+                shares[k, 1] += bits[gram]
+                if seen[gram] == k:
+                    shares[k, 0] += bits[gram]
+
+
+@inner
+def _letter(b: int) -> int:
+    """Return a byte in lower case, 0 where it is no letter or digit; other bytes than ASCII stay."""
+    if b >= 0x80 or 0x61 <= b <= 0x7A or 0x30 <= b <= 0x39:  # noqa: PLR2004 - ASCII
+        return b
+    return b | 0x20 if 0x41 <= b <= 0x5A else 0  # noqa: PLR2004 - ASCII
+
+
+@kernel
+def share_letters(
+    text: Bytes, begin: Ints, end: Ints, ours: Bytes, ours_begin: Ints, ours_end: Ints, unit: Ints,
+    table: Hashes, shares: Bits,
+) -> None:  # fmt: skip
+    """Write the share of a unit's runs of letters that window k, bytes `begin[k]` to `end[k]`, holds.
+
+    `table` has `1 << 15` places, all 0. A window that holds more runs fills them up: it is asked in order.
+    """
+    for k in range(len(unit)):
+        h, size = np.uint64(0), 0
+        stamp = np.uint64(k + 1)
+        for p in range(begin[k], end[k]):
+            letter = _letter(np.int64(text[p]))
+            if letter:
+                h = h << _EIGHT | np.uint64(letter)
+                size += 1
+                if size >= RUN:
+                    table[(h * _FACTOR) >> _S49 & _LAST] = stamp ^ (h * _FACTOR << np.uint64(20))
+        h, size, runs, found = np.uint64(0), 0, 0, 0
+        for p in range(ours_begin[unit[k]], ours_end[unit[k]]):
+            letter = _letter(np.int64(ours[p]))
+            if letter:
+                h = h << _EIGHT | np.uint64(letter)
+                size += 1
+                if size >= RUN:
+                    runs += 1
+                    found += table[(h * _FACTOR) >> _S49 & _LAST] == stamp ^ (h * _FACTOR << np.uint64(20))
+        shares[k] = found / runs if runs else 0.0
+
+
+@kernel
+def count_held(ids: Ids, first: Ints, chosen: Flags, seen: Ints, clock: Ints, held: Ints) -> None:
+    """Count, for each id, the chosen records that hold it; record r holds `ids[first[r]:first[r + 1]]`."""
+    for r in range(len(first) - 1):
+        if chosen[r]:
+            clock[0] += 1
+            for p in range(first[r], first[r + 1]):
+                if ids[p] >= 0 and seen[ids[p]] != clock[0]:
+                    seen[ids[p]] = clock[0]
+                    held[ids[p]] += 1
+
+
+@kernel
+def hash_grams(exact: Hashes, first: Ints, n: int, hashes: Hashes) -> None:
+    """Write the hash of the n-gram that starts at each token, 0 where a record has no room for it."""
+    for r in range(len(first) - 1):
+        for p in range(first[r], first[r + 1]):
+            h = np.uint64(0)
+            if p + n <= first[r + 1]:
+                for k in range(n):
+                    h = (h ^ exact[p + k]) * _FACTOR
+                    h ^= h >> np.uint64(29)
+                h |= np.uint64(1)
+            hashes[p] = h
+
+
+@kernel
+def count_characters(text: Bytes, begin: Ints, places: Ints, characters: NDArray[np.int32]) -> None:
+    """Turn (first byte, end byte) rows into characters from byte `begin[k]` on; rows go forward in a text."""
+    at, passed, start = 0 * len(begin), 0 * len(begin), -1 + 0 * len(begin)
+    for k in range(len(begin)):
+        if begin[k] != start or places[k, 0] < at:
+            at, passed, start = begin[k], 0 * at, begin[k]
+        while at < places[k, 0]:
+            passed += text[at] & 0xC0 != 0x80
+            at += 1
+        characters[k, 0] = passed
+        while at < places[k, 1]:
+            passed += text[at] & 0xC0 != 0x80
+            at += 1
+        characters[k, 1] = passed
+
+
+@kernel
+def stand_alone(text: Bytes, begin: Ints, end: Ints, low: Ints, high: Ints, opens: Bytes, ends: Bytes,
+                alone: Flags) -> None:  # fmt: skip
+    """Tell which passages, bytes `begin[k]` to `end[k]`, are a sentence or a line of `text[low[k]:high[k]]`.
+
+    `opens` marks bytes that may stand right before a sentence without ending the last one, `ends` those
+    that end one, before it and behind it. Bytes that are no ASCII are taken for either.
+    """
+    for k in range(len(begin)):
+        p = begin[k] - 1
+        while p >= low[k] and opens[text[p]]:
+            p -= 1
+        q = end[k]
+        while q < high[k] and text[q] == 0x20:  # noqa: PLR2004 - a space
+            q += 1
+        alone[k] = (p < low[k] or ends[text[p]]) and (q >= high[k] or ends[text[q]])
