@@ -109,7 +109,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     are the same to the byte. Rows that are dropped or no records lie beside the report, and add up.
     """
     from tulu_data.cli.progress import ScanBar
-    from tulu_data.decontaminate import build_index, load_suites, rule_named
+    from tulu_data.decontaminate import build_index, load_suites, rules_named
     from tulu_data.decontaminate.audit import Course, audit, write_audit
     from tulu_data.decontaminate.clean import Target, check_target, forget_clean
     from tulu_data.decontaminate.datasets import Reading
@@ -127,7 +127,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     if write:
         check_target(write)
     say = stage if sys.stderr.isatty() else _silent
-    chosen = rule_named(rule)
+    chosen = rules_named(rule)
     if not is_ready():
         stage("compiling kernels (first run on this machine, some seconds)")
     index = build_index(load_suites(against, here, cache=opened.root / "cache" / "suites"), chosen)
@@ -239,7 +239,7 @@ def _suite_table(suites: "Sequence[SuiteSummary]") -> "Table":
 
 def _print_hits(console: "Console", found: "Audit") -> None:
     """Print one line per source and suite that share an instance; matches that are no hits stand beside."""
-    rule = found.report.rule
+    rule = found.report.rules
     others = [OTHERS[match] for match, count in found.report.other_matches.items() if count]
     found_any = (r for r in found.report.rows if r.instances_hit or any(getattr(r, name) for name in others))
     rows = sorted(found_any, key=lambda r: (-r.share, r.source, r.suite))

@@ -2,24 +2,28 @@
 
 from tulu_data.decontaminate.index import Index, build_index
 from tulu_data.decontaminate.report import Report, make_report
-from tulu_data.decontaminate.rules import RULES, Rule, rule_named
-from tulu_data.decontaminate.scan import HITS, MATCHES, Hits, Match, scan
+from tulu_data.decontaminate.hits import HITS
+from tulu_data.decontaminate.rules import RULES, GramRule, Rules, rules_named
+from tulu_data.decontaminate.scan import Hits, Scanner, scan
+from tulu_data.decontaminate.settling import MATCHES, Match
 from tulu_data.decontaminate.suites import Suite, find_suites, load_suites
 
 __all__ = [
     "HITS",
     "MATCHES",
     "RULES",
+    "GramRule",
     "Hits",
     "Index",
     "Match",
     "Report",
-    "Rule",
+    "Rules",
+    "Scanner",
     "Suite",
     "build_index",
     "find_suites",
     "load_suites",
     "make_report",
-    "rule_named",
+    "rules_named",
     "scan",
 ]

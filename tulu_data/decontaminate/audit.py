@@ -23,8 +23,10 @@ from tulu_data.decontaminate.datasets import PLACE, Dataset, Reading, everything
 from tulu_data.decontaminate.decisions import NO_DECISIONS, Decided, decide
 from tulu_data.decontaminate.index import Index
 from tulu_data.decontaminate.quarantine import Quarantine
+from tulu_data.decontaminate.turns import Scope
 from tulu_data.decontaminate.report import Report, make_report
-from tulu_data.decontaminate.scan import HITS, scan
+from tulu_data.decontaminate.hits import HITS
+from tulu_data.decontaminate.scan import Scanner
 from tulu_data.errors import SourceError
 from tulu_data.schema import TEXT, Kind
 from tulu_data.specs.decisions import Decisions
@@ -137,6 +139,7 @@ def audit(
     store: Store,
     reading: Reading,
     decisions: Decisions = NO_DECISIONS,
+    scope: Scope = "user",
     course: Course,
 ) -> Audit:
     """Scan the named datasets, or all that the workspace `base` holds.
@@ -144,11 +147,12 @@ def audit(
     Raises SourceError when there are none.
     """
     started, unreadable = time.perf_counter(), []
-    accounts, tables, records = [], [], {}
+    accounts, records = [], {}
+    scanner = Scanner(index, scope=scope, workers=course.workers)
     for name in names or everything(base, store, reading.skip):
         try:
             dataset = open_dataset(name, base, store, reading)
-            account, found, counts = _scan(dataset, index, course)
+            account, counts = _scan(dataset, scanner, course)
         except SourceError as error:
             if names:
                 raise
@@ -156,13 +160,14 @@ def audit(
             unreadable.append(str(error))
             continue
         course.quarantine.keep()
-        course.progress.end(f"{account.dataset}: {account.scanned:,} records, {found.num_rows:,} hits")
+        course.progress.end(f"{account.dataset}: {account.scanned:,} records")
         accounts.append(account)
-        tables.append(found)
         records.update(counts)
     if not accounts:
         said = "; ".join(text.split(";")[0] for text in unreadable)
         raise SourceError(f"{base}: no dataset holds records: {said}")
+    names = [account.dataset for account in accounts]
+    tables = [_named(name, hits.table) for name, hits in zip(names, scanner.settle(PLACE), strict=True)]
     decided = decide(pa.concat_tables(tables), decisions, index.suites)
     report = make_report(index, decided.hits, records)
     seconds = time.perf_counter() - started
@@ -176,8 +181,14 @@ def audit(
     )
 
 
-def _scan(dataset: Dataset, index: Index, course: Course) -> tuple[Account, pa.Table, dict[str, int]]:
-    """Scan one dataset; return its account, its hits with their places, and the records per source."""
+def _named(dataset: str, hits: pa.Table) -> pa.Table:
+    """Say of hits which dataset they are of."""
+    name = pa.repeat(pa.scalar(dataset, TEXT), hits.num_rows)
+    return pa.table([name, *hits.select([*PLACE, *HITS.names]).columns], schema=FOUND)
+
+
+def _scan(dataset: Dataset, scanner: Scanner, course: Course) -> tuple[Account, dict[str, int]]:
+    """Scan one dataset; return its account, and the records per source."""
     progress = course.progress
     records: Counter[str] = Counter()
     quarantined: Counter[str] = Counter()
@@ -191,16 +202,14 @@ def _scan(dataset: Dataset, index: Index, course: Course) -> tuple[Account, pa.T
             yield rows.records
 
     progress.begin(dataset.name, dataset.size)
-    found = scan(batches(), dataset.kind, index, workers=course.workers, keep=PLACE)
-    name = pa.repeat(pa.scalar(dataset.name, TEXT), found.table.num_rows)
-    hits = pa.table([name, *found.table.select([*PLACE, *HITS.names]).columns], schema=FOUND)
+    scanned, text_bytes = scanner.read(batches(), dataset.kind, PLACE)
     account = Account(
         dataset=dataset.name, kind=dataset.kind, read=records.total() + quarantined.total(),
-        quarantined=dict(sorted(quarantined.items())), scanned=found.records, text_bytes=found.text_bytes,
+        quarantined=dict(sorted(quarantined.items())), scanned=scanned, text_bytes=text_bytes,
         files=dict(dataset.files),
     )  # fmt: skip
     assert account.read == account.scanned + sum(account.quarantined.values())
-    return account, hits, dict(records) or {dataset.name: 0}
+    return account, dict(records) or {dataset.name: 0}
 
 
 def _counts(values: pa.Array | pa.ChunkedArray) -> dict[str, int]:

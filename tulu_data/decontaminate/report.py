@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tulu_data.decontaminate.index import Index
-from tulu_data.decontaminate.rules import Rule
-from tulu_data.decontaminate.scan import MATCHES
+from tulu_data.decontaminate.rules import Rules
+from tulu_data.decontaminate.settling import MATCHES
 from tulu_data.decontaminate.suites import Suite, bad_counts
 from tulu_data.kernels.ngrams import WHOLE
 from tulu_data.schema import TEXT
@@ -71,7 +71,7 @@ class ReportRow:
     share: float
     """Instances hit, of all instances."""
     contaminated: bool
-    """Whether the share is above the rule's source threshold."""
+    """Whether the share is above the source threshold."""
     verdict: str
     """The same in words, for tables: `contaminated`, or `at most 2%`."""
 
@@ -86,7 +86,7 @@ class ReportRow:
 class Report:
     """What a scan of some sources found."""
 
-    rule: Rule
+    rules: Rules
     suites: tuple[SuiteSummary, ...]
     records: Mapping[str, int]
     """Records scanned of each source."""
@@ -107,8 +107,8 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values."""
         return {
-            "rule": self.rule.name,
-            "parameters": {k: v for k, v in self.rule.to_dict().items() if k != "name"},
+            "rule": self.rules.name,
+            "parameters": {k: v for k, v in self.rules.to_dict().items() if k != "name"},
             "suites": [asdict(suite) for suite in self.suites],
             "records": dict(self.records),
             "records_hit": dict(self.records_hit),
@@ -132,13 +132,13 @@ def make_report(index: Index, hits: pa.Table, records: Mapping[str, int]) -> Rep
     hit = {row["source"]: row["record_count_distinct"] for row in per_source.to_pylist()}
     suites = tuple(_summary(index, number, suite) for number, suite in enumerate(index.suites))
     rows = tuple(
-        _row(index.rule, (source, suite.name, split), instances, counts)
+        _row(index.rules, (source, suite.name, split), instances, counts)
         for source in records
         for suite in suites
         for split, instances in suite.splits.items()
     )
     return Report(
-        rule=index.rule, suites=suites, records=dict(records), hits=items.num_rows, rows=rows,
+        rules=index.rules, suites=suites, records=dict(records), hits=items.num_rows, rows=rows,
         records_hit={source: hit.get(source, 0) for source in records},
         other_matches={match: by_match.get(match, 0) for match in (*MATCHES, "keep") if match != "item"},
     )  # fmt: skip
@@ -184,17 +184,17 @@ def _counts(hits: pa.Table) -> Counts:
     }
 
 
-def _row(rule: Rule, key: tuple[str, str, str], instances: int, counts: Counts) -> ReportRow:
+def _row(rules: Rules, key: tuple[str, str, str], instances: int, counts: Counts) -> ReportRow:
     """Judge one source against one split."""
     found = {match: counts.get((*key, match), (0, 0)) for match in (*MATCHES, "keep")}
     instances_hit, records_hit = found["item"]
     share = instances_hit / instances
-    contaminated = share > rule.source_threshold
+    contaminated = share > rules.source_threshold
     return ReportRow(
         source=key[0], suite=key[1], split=key[2], instances=instances, instances_hit=instances_hit,
         records_hit=records_hit, templates=found["template"][0], partials=found["partial"][0],
         common=found["common"][0], kept=found["keep"][0], share=share, contaminated=contaminated,
-        verdict="contaminated" if contaminated else f"at most {rule.source_threshold:.0%}",
+        verdict="contaminated" if contaminated else f"at most {rules.source_threshold:.0%}",
     )  # fmt: skip
 
 
@@ -213,5 +213,5 @@ def _whole_turn_only(index: Index, number: int) -> int:
     """Count the instances of a suite of which every text with words has fewer than `WHOLE`."""
     mine = index.suite == number
     longest = np.zeros(index.suites[number].instances.num_rows, np.int64)
-    np.maximum.at(longest, index.row[mine], index.grams.words[mine])
-    return int(np.count_nonzero((longest > 0) & (longest < min(WHOLE, index.rule.n))))
+    np.maximum.at(longest, index.row[mine], index.words[mine])
+    return int(np.count_nonzero((longest > 0) & (longest < min([WHOLE, *(rule.n for rule in index.rules.grams)]))))

@@ -1,52 +1,122 @@
-"""Rules: when a record that shares words with an eval instance is a hit.
+"""Rules: what in a record points to an eval instance.
 
-The one idea: a rule is data, its name and numbers; the index and the scan take any of them. New
-rules join `RULES` by name. A rule does no work itself.
+The one idea: a rule is data, its name and numbers; several may be asked for together, and each hit says
+which rule found it. An n-gram rule measures overlap exactly; the others weigh words by their rarity. What
+a hit is worth, an item or a common phrase, is judged alike for all (`settling`). A rule does no work itself.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 from tulu_data.errors import SuiteError, nearest
+
+SOURCE_THRESHOLD = 0.02
+"""A source is contaminated by a suite when more than this share of its instances is hit (Tulu 3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A rule of n-gram overlap.
+    """Any rule."""
+
+    name: str
+    threshold: float
+    """What it measures lies between 0 and 1; a hit is above the threshold."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the rule's name and numbers, for reports and recipe ids."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GramRule(Rule):
+    """A rule of n-gram overlap, exact by definition.
 
     An instance shorter than n words is one phrase, so its overlap is 0 or 1.
     """
 
-    name: str
     n: int
     """Words per n-gram."""
     measure: Literal["words", "grams", "run"]
     """What is counted: words of the instance inside shared n-grams, shared n-grams themselves, or words of
     the longest run of words inside shared n-grams."""
-    threshold: float
-    """Share of the instance above which it is a hit."""
     inclusive: bool = False
     """Whether meeting the threshold is enough."""
-    source_threshold: float = 0.02
-    """A source is contaminated by a suite when more than this share of its instances is hit."""
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the rule's name and numbers, for reports and recipe ids."""
-        return asdict(self)
 
 
-RULES: dict[str, Rule] = {
-    "tulu3": Rule(name="tulu3", n=8, measure="words", threshold=0.5),
-    "coverage": Rule(name="coverage", n=8, measure="grams", threshold=0.7, inclusive=True),
-    "longest": Rule(name="longest", n=8, measure="run", threshold=0.5),
-    **{f"any-{n}": Rule(name=f"any-{n}", n=n, measure="grams", threshold=0.0) for n in (8, 10, 13)},
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdfRule(Rule):
+    """Share of an instance's 3-grams found in one window of the record, each weighed by its rarity.
+
+    Rarity is measured over suites and records together. Text whose words are only cut differently, by other
+    punctuation, line breaks or none, is compared by runs of letters.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LexicalRule(Rule):
+    """Likeness of an instance and a window of the record as bags of weighed words, numbers as a multiset."""
+
+
+AnyRule = GramRule | IdfRule | LexicalRule
+
+RULES: dict[str, AnyRule] = {
+    "tulu3": GramRule(name="tulu3", n=8, measure="words", threshold=0.5),
+    "coverage": GramRule(name="coverage", n=8, measure="grams", threshold=0.7, inclusive=True),
+    "longest": GramRule(name="longest", n=8, measure="run", threshold=0.5),
+    **{f"any-{n}": GramRule(name=f"any-{n}", n=n, measure="grams", threshold=0.0) for n in (8, 10, 13)},
+    "idf": IdfRule(name="idf", threshold=0.3),
+    "lexical": LexicalRule(name="lexical", threshold=0.3),
 }
 """`tulu3`: the Tulu 3 paper. `coverage`: PaLM, at least 70% of 8-grams. `longest`: one run of shared words
-that is more than half of the instance. `any-13`: GPT-3, any 13-gram."""
+that is more than half of the instance. `any-13`: GPT-3, any 13-gram. `idf`: edited copies. `lexical`:
+rephrased ones."""
+
+COMBINATIONS = {"auto": ("tulu3", "idf", "lexical")}
+"""Names for rules that are asked for together. `auto` finds exact, edited and rephrased copies."""
 
 
-def rule_named(name: str) -> Rule:
-    """Return the rule of a name; raise SuiteError, with the nearest name, when there is none."""
-    if name in RULES:
-        return RULES[name]
-    raise SuiteError(f"rule {name!r}: no such rule{nearest(name, RULES)} (known: {', '.join(sorted(RULES))})")
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """Rules that are asked for together."""
+
+    name: str
+    """What they were asked for by."""
+    rules: tuple[AnyRule, ...]
+    source_threshold: float = SOURCE_THRESHOLD
+
+    @cached_property
+    def grams(self) -> tuple[GramRule, ...]:
+        """The rules of n-gram overlap."""
+        return tuple(rule for rule in self.rules if isinstance(rule, GramRule))
+
+    @cached_property
+    def search(self) -> bool:
+        """Whether a rule looks for instances in other words."""
+        return len(self.grams) < len(self.rules)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return names and numbers, for reports and recipe ids."""
+        rules = [rule.to_dict() for rule in self.rules]
+        return {"name": self.name, "rules": rules, "source_threshold": self.source_threshold}
+
+
+def rules_named(text: str) -> Rules:
+    """Return the rules of one name or several, `tulu3,lexical`; raise SuiteError for a name that is none."""
+    names: list[str] = []
+    for name in (part.strip() for part in text.split(",")):
+        names += COMBINATIONS.get(name, (name,))
+    known = [*RULES, *COMBINATIONS]
+    for name in names:
+        if name not in RULES:
+            text = f"rule {name!r}: no such rule{nearest(name, known)} (known: {', '.join(sorted(known))})"
+            raise SuiteError(text)
+    rules = tuple(RULES[name] for name in dict.fromkeys(names))
+    return Rules(name=text if text in known else ",".join(rule.name for rule in rules), rules=rules)
+
+
+def as_rules(given: Rules | AnyRule | str) -> Rules:
+    """Return rules, however they are given."""
+    if isinstance(given, str):
+        return rules_named(given)
+    return given if isinstance(given, Rules) else Rules(name=given.name, rules=(given,))

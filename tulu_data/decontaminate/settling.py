@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from tulu_data.decontaminate.sighting import SAMPLED, Sightings, Watch
+from tulu_data.decontaminate.sighting import Sightings, Watch
 from tulu_data.decontaminate.wording import Wording, gram_keys, ids_of, rarity
 from tulu_data.kernels.alignment import align, share_grams
 from tulu_data.kernels.bags import SCORES, new_marks, score_windows
@@ -30,25 +30,33 @@ only. `common`: a phrase so common that it proves nothing. Only an item is conta
 MATCHES: tuple[Match, ...] = get_args(Match)
 
 LEAST_BITS = 12.0
-"""Bits that an item has at least."""
-MARGIN, MISSING = 25.0, 0.5
-"""An item's bits, less this much of those that are missing, come to at least the margin."""
-MOST_OF_IT = 0.65
-"""Share of an item's words that stand in the record in order."""
+"""Bits that any item has at least."""
+MARGIN, MISSING = 25.0, 0.8
+"""An edited item's bits, less this much of those that are missing, come to at least the margin."""
+IN_ORDER, GRAMS, FOREIGN = 0.65, 0.34, 0.6
+"""Of an edited item, the share of words that stand in the record in order, the share of 3-grams, and the bits
+of other words between them, as a share of its own."""
+NEARLY_ALL, NEARLY_GRAMS = 0.85, 0.55
+"""The same of an item with hardly an edit, which needs no margin."""
 ALL_OF_IT = 0.97
 """Share of the bits from which on nothing is missing."""
-SAME_LETTERS = 0.8
-"""Share of the runs of letters from which on the words may be cut differently."""
+SAME_LETTERS, ALL_LETTERS = 0.8, 0.9
+"""Share of the runs of letters from which on the words may be cut differently, and the numbers with them."""
 SAME_NUMBERS = 0.5
 """Share of an item's numbers, by bits, that stand in the record."""
+WORDING = 0.65
+"""Share of an instance's words, by bits and without numbers, that is its wording."""
 PHRASE = 8
 """A shorter instance is an item only where it is a sentence or a line of its own."""
 NUMBERS, NO_NUMBERS = 0.7, 1.44
 """What numbers count beside words, and bits of numbers that no text holds: two small ones say little."""
 DILUTION = 0.2
 """What each doubling of a record's length over the instance's takes: it has more windows to be alike by chance."""
-REWORDED_BITS = 50.0
-"""Bits that a rephrased item has at least."""
+LIKENESS, REWORDED_BITS, LEAST_NUMBERS = 0.8, 50.0, 0.3
+"""A rephrased item's likeness of words and numbers together, its bits, and its likeness of numbers."""
+FLOOR = 0.4
+"""Of a word's bits by the suites alone, what it keeps however often records hold it: a leaked instance that
+stands in many records is no common phrase."""
 _TABLE = 1 << 26
 """Words times words of the largest pair that is compared in order."""
 
@@ -95,20 +103,25 @@ def settle(sightings: Sightings, watches: list[Watch], wording: Wording, records
     every = np.ones(len(words), np.bool_)
     matched, whole = total(shared), total(every)
     numbers, all_numbers = total(shared & number), total(number)
+    window_of = np.repeat(np.arange(count), np.diff(sightings.at))
     in_order = np.bincount(owner[shared], minlength=count) / np.maximum(sizes, 1)
-    grams, gram_bits = _grams(sightings, wording, bits[2])
+    grams = _grams(sightings, wording, bits[2])
     scores = _scores(sightings, wording, bits[0])
     likeness, reworded = _likeness(sightings, scores, sizes)
     letters = sightings.letters >= SAME_LETTERS
     matched = np.where(letters, np.maximum(matched, whole * sightings.letters), matched)
-    numbers_kept = (numbers >= SAME_NUMBERS * all_numbers) | letters
-    enough = (matched - MISSING * (whole - matched) >= MARGIN) & ((in_order >= MOST_OF_IT) | letters)
+    numbers_kept = (numbers >= SAME_NUMBERS * all_numbers) | (sightings.letters >= ALL_LETTERS)
+    foreign = np.bincount(window_of, bits[1][sightings.words], count) - total(shared)
+    margin = matched - MISSING * (whole - matched) >= MARGIN
+    edited = margin & (in_order >= IN_ORDER) & (grams >= GRAMS) & (foreign <= FOREIGN * whole)
+    nearly = (in_order >= NEARLY_ALL) & (grams >= NEARLY_GRAMS) & (matched >= MARGIN)
     complete = (matched >= ALL_OF_IT * whole) & (matched >= LEAST_BITS)
+    recut = letters & (matched >= MARGIN)
     phrase = (sizes < PHRASE) & ~sightings.alone
-    item = (enough | complete | reworded) & (numbers_kept | reworded) & ~phrase
+    item = (((edited | nearly | complete | recut) & numbers_kept) | reworded) & ~phrase
     common = (matched < LEAST_BITS) | phrase
-    template = (matched - numbers >= 0.5 * (whole - all_numbers)) | ((likeness >= 0.5) & ~numbers_kept)
-    match = np.where(item, 0, np.where(common, 3, np.where(template, 1, 2))).astype(np.int8)
+    template = (matched - numbers >= WORDING * (whole - all_numbers)) & ~item
+    match = np.select([item, common, template], [0, 3, 1], 2).astype(np.int8)
     return Weighed(
         sightings=sightings, information=matched, grams=grams, likeness=likeness,
         same=np.maximum(grams, sightings.letters), match=match, reworded=reworded & ~phrase,
@@ -119,8 +132,11 @@ def settle(sightings: Sightings, watches: list[Watch], wording: Wording, records
 def _bits(kind: int, watches: list[Watch], wording: Wording, records: int) -> Bits:
     """Return the bits of stems (0), words (1) or grams (2), and last those of an unknown one."""
     lexicon = (wording.stems, wording.words, wording.grams)[kind]
-    in_records = sum((watch.held[kind] for watch in watches), np.zeros(len(lexicon.keys), np.int64))
-    return rarity(lexicon.frequency + SAMPLED * in_records, wording.count + records)
+    held = sum((watch.held[kind] for watch in watches), np.zeros(len(lexicon.keys), np.int64))
+    sampled = sum(watch.sampled for watch in watches)
+    in_records = held * (records / max(sampled, 1))
+    alone = rarity(lexicon.frequency, wording.count)
+    return np.maximum(rarity(lexicon.frequency + in_records, wording.count + records), FLOOR * alone)
 
 
 def _aligned(sightings: Sightings, wording: Wording, bits: Bits) -> tuple[Flags, Ints, Flags]:
@@ -146,8 +162,8 @@ def _aligned(sightings: Sightings, wording: Wording, bits: Bits) -> tuple[Flags,
     return shared, shared_at, held
 
 
-def _grams(sightings: Sightings, wording: Wording, bits: Bits) -> tuple[Bits, Bits]:
-    """Return the share of 3-grams, by bits, that windows hold, and these bits."""
+def _grams(sightings: Sightings, wording: Wording, bits: Bits) -> Bits:
+    """Return the share of 3-grams, by bits, that windows hold."""
     known = np.append(wording.words.keys, np.zeros(1, np.uint64))
     exact = known[sightings.words]
     held = ids_of(gram_keys(exact, sightings.at), wording.grams)
@@ -157,14 +173,15 @@ def _grams(sightings: Sightings, wording: Wording, bits: Bits) -> tuple[Bits, Bi
         wording.of_grams, wording.at, fixed(held), fixed(sightings.at), fixed(sightings.wording), fixed(bits),
         seen, shares,
     )  # fmt: skip
-    return shares[:, 0] / np.maximum(shares[:, 1], 1e-9), shares[:, 0]
+    shared: Bits = shares[:, 0] / np.maximum(shares[:, 1], 1e-9)
+    return shared
 
 
 def _scores(sightings: Sightings, wording: Wording, bits: Bits) -> Bits:
     """Return the SCORES of all sightings."""
     scores = np.empty((len(sightings.wording), SCORES))
     score_windows(
-        fixed(sightings.stems), fixed(sightings.at), fixed(sightings.wording), wording.units,
+        fixed(sightings.stems), fixed(sightings.best), fixed(sightings.wording), wording.units,
         wording.vocabulary, fixed(bits), new_marks(wording.vocabulary), scores,
     )  # fmt: skip
     return scores
@@ -178,5 +195,5 @@ def _likeness(sightings: Sightings, scores: Bits, sizes: Ints) -> tuple[Bits, Fl
     diluted = DILUTION * np.log2(np.maximum(sightings.length / np.maximum(sizes, 1), 1.0))
     likeness = np.where(some, (words + NUMBERS * numbers) / (1 + NUMBERS), words)
     asked = np.where(some, words + NUMBERS * numbers, words) - diluted
-    alike = (asked >= 0.8) & (scores[:, 0] + scores[:, 2] >= REWORDED_BITS)  # noqa: PLR2004
-    return likeness, alike & (~some | (numbers >= 0.3))  # noqa: PLR2004
+    alike = (asked >= LIKENESS) & (scores[:, 0] + scores[:, 2] >= REWORDED_BITS)
+    return likeness, alike & (~some | (numbers >= LEAST_NUMBERS))

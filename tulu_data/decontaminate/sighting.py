@@ -53,6 +53,8 @@ class Sightings:
     wording: Ints
     letters: Bits
     """Share of the wording's runs of letters that the window holds."""
+    best: Ints
+    """Where the window proper begins and ends among the tokens; others around it share nothing."""
     alone: NDArray[np.bool_]
     """Whether the window is a sentence or a line of its own."""
     length: Ints
@@ -134,7 +136,7 @@ class Watch:
         if search:
             rows.append(self._search(stems, read.first))
         found = np.concatenate(rows)
-        windows, scores = np.empty((len(found), 2), np.int64), np.empty((len(found), SCORES))
+        windows, scores = np.empty((len(found), 4), np.int64), np.empty((len(found), SCORES))
         weigh_stretches(
             stems, fixed(read.first), fixed(found), self.wording.units, self.wording.vocabulary,
             self.wording.pairs, fixed(self.bits), self._marks, windows, scores,
@@ -169,44 +171,51 @@ class Watch:
             start = stop
         return np.concatenate(found)
 
-    def _capture(
-        self, turns: Turns, read: _Read, stems: Numbers, found: Ints, windows: Ints
-    ) -> Sightings:
-        """Keep the words of windows."""
-        some = _ranges_of(windows[:, 0], windows[:, 1])
+    def _capture(self, turns: Turns, read: _Read, stems: Numbers, found: Ints, windows: Ints) -> Sightings:
+        """Keep the words of windows, with the room around them."""
+        some = _ranges_of(windows[:, 2], windows[:, 3])
         turn = np.searchsorted(read.tokens.at, some.places, "right") - 1
         begin, end = turns.begin[read.turns], turns.end[read.turns]
         characters = np.empty((len(some.places), 2), np.int32)
         bytes_of = read.tokens.places[some.places]
         count_characters(turns.text, fixed(begin[turn]), fixed(bytes_of), characters)
-        ends = np.maximum(some.first[1:] - 1, some.first[:-1])
-        filled = windows[:, 1] > windows[:, 0]
-        low, high = np.zeros(len(found), np.int64), np.zeros(len(found), np.int64)
-        low[filled], high[filled] = bytes_of[some.first[:-1][filled], 0], bytes_of[ends[filled], 1]
-        at_turn = turn[np.minimum(some.first[:-1], len(turn) - 1)] if len(turn) else low
-        last_turn = turn[np.minimum(ends, len(turn) - 1)] if len(turn) else low
-        alone = np.ones(len(found), np.bool_)
-        single = filled & (at_turn == last_turn)
-        opens, stops = _borders()
-        judged = np.empty(int(single.sum()), np.bool_)
-        stand_alone(
-            turns.text, fixed(low[single]), fixed(high[single]), fixed(begin[at_turn[single]]),
-            fixed(end[at_turn[single]]), opens, stops, judged,
-        )  # fmt: skip
-        alone[single] = judged
-        letters = np.zeros(len(found))
-        wording = found[:, 1]
+        wording, letters = found[:, 1], np.zeros(len(found))
+        low, high = _edges(bytes_of, some.first[:-1], some.first[1:])
         share_letters(
-            turns.text, fixed(low * single), fixed(high * single), self.texts.text,
-            self.texts.begin, self.texts.end, fixed(self.wording.sample[wording]), self._letters, letters,
+            turns.text, fixed(low), fixed(high), self.texts.text, self.texts.begin, self.texts.end,
+            fixed(self.wording.sample[wording]), self._letters, letters,
         )  # fmt: skip
         self._letters[:] = 0
+        best = windows[:, :2] - windows[:, 2:3] + some.first[:-1, None]
         return Sightings(
-            record=read.records[found[:, 0]], wording=wording, letters=letters, alone=alone,
+            record=read.records[found[:, 0]], wording=wording, letters=letters, best=best,
+            alone=self._alone(turns, bytes_of, best, begin[turn], end[turn]),
             length=np.diff(read.first)[found[:, 0]], at=some.first, stems=stems[some.places],
             words=ids_of(read.tokens.exact[some.places], self.wording.words),
             turn=turns.number[read.turns][turn].astype(np.int32), characters=characters,
         )  # fmt: skip
+
+    def _alone(self, turns: Turns, places: Ints, best: Ints, begin: Ints, end: Ints) -> NDArray[np.bool_]:
+        """Tell which windows are a sentence or a line; those over several turns or without words are."""
+        alone = np.ones(len(best), np.bool_)
+        filled = np.flatnonzero(best[:, 1] > best[:, 0])
+        first, last = best[filled, 0], best[filled, 1] - 1
+        asked, first, last = (each[begin[first] == begin[last]] for each in (filled, first, last))
+        judged = np.empty(len(asked), np.bool_)
+        stand_alone(
+            turns.text, fixed(places[first, 0]), fixed(places[last, 1]), fixed(begin[first]),
+            fixed(end[first]), *_borders(), judged,
+        )  # fmt: skip
+        alone[asked] = judged
+        return alone
+
+
+def _edges(places: Ints, first: Ints, end: Ints) -> tuple[Ints, Ints]:
+    """Return the first and the end byte of ranges of tokens, 0 of an empty one."""
+    filled = end > first
+    low, high = np.zeros(len(first), np.int64), np.zeros(len(first), np.int64)
+    low[filled], high[filled] = places[first[filled], 0], places[end[filled] - 1, 1]
+    return low, high
 
 
 def _read(turns: Turns, records: Ints) -> _Read:

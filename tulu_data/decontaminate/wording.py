@@ -5,7 +5,7 @@ in order and as stems for comparing as bags, its 3-grams, and its rarest pairs o
 are flat arrays, so a saved index is mapped and not read. It knows no record and no rule.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +35,11 @@ MOST_WORDINGS = 64
 """A pair that more wordings hold says too little to look it up."""
 MOST_PAIRS = 48
 """Pairs by which a wording is looked up: its rarest."""
-PAIR_SHARE, PAIR_BITS = 0.05, 36.0
+PAIR_SHARE, PAIR_BITS = 0.05, 32.0
 """Share of these pairs, and bits of them, that make a candidate."""
 
+TEXTS = 160_000
+"""Texts as if there were so many of which rarity is given."""
 _MIX, _FOLD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 
 
@@ -100,10 +102,13 @@ class Wording(NamedTuple):
         return Vocabulary(self.stems.keys, self.stems.table, self.numbers, self.weight)
 
 
-def rarity(frequency: Ints, texts: int) -> NDArray[np.float64]:
-    """Return the bits of tokens that so many of all texts hold, and last those of one that none holds."""
+def rarity(frequency: NDArray[Any], texts: int) -> NDArray[np.float64]:
+    """Return the bits of tokens that so many of all texts hold, and last those of one that none holds.
+
+    They are given as if there were `TEXTS` texts, so that few texts and many lead to the same judgement.
+    """
     bits: NDArray[np.float64] = np.log2((texts + 1) / (np.append(frequency, 0) + 0.5))
-    return np.maximum(bits, 0.0)
+    return np.maximum(bits, 0.0) * (np.log2(TEXTS) / np.log2(texts + 2))
 
 
 def ids_of(keys: Hashes, lexicon: Lexicon) -> Numbers:

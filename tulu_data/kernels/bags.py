@@ -352,7 +352,9 @@ def weigh_stretches(
     ids: Numbers, first: Ints, found: Ints, units: Units, vocabulary: Vocabulary, pairs: Pairs, bits: Bits,
     marks: Marks, windows: Ints, scores: Bits,
 ) -> None:  # fmt: skip
-    """Write, for each (record, unit, stretch), the best window (first token, end token) and its scores.
+    """Write, for each (record, unit, stretch), its best window, the same with room around, and its SCORES.
+
+    A window is (first token, end token), cut to what it shares; the room holds the tokens that share nothing.
 
     A stretch below 0 is the whole record.
     `bits` holds the bits of each id and, last, those of a token that is not known.
@@ -365,9 +367,14 @@ def weigh_stretches(
             low += max(stretch - 1, 0) << shift
             high = min(first[record] + (stretch + 1 << shift), high)
         stamp = _mark(units, unit, vocabulary.numbers, marks)
-        width = _window_width(units.at[unit + 1] - units.at[unit])
-        windows[k, 0], windows[k, 1] = _best_window(ids, low, high, width, bits, stamp, marks)
-        _score(ids, windows[k, 0], windows[k, 1], units, unit, vocabulary, bits, marks, scores[k])
+        tokens = units.at[unit + 1] - units.at[unit]
+        width = _window_width(tokens)
+        start, end = _best_window(ids, low, high, width, bits, stamp, marks)
+        _score(ids, start, end, units, unit, vocabulary, bits, marks, scores[k])
+        spare = width - tokens
+        windows[k, 0], windows[k, 1] = start, end
+        windows[k, 2] = max(first[record], min(start, end - tokens) - spare)
+        windows[k, 3] = min(first[record + 1], max(end, start + tokens) + spare)
 
 
 @kernel
@@ -375,6 +382,6 @@ def score_windows(
     ids: Numbers, at: Ints, unit: Ints, units: Units, vocabulary: Vocabulary, bits: Bits, marks: Marks,
     scores: Bits,
 ) -> None:  # fmt: skip
-    """Write the SCORES of window k, `ids[at[k]:at[k + 1]]`, and unit `unit[k]`."""
+    """Write the SCORES of window k, `ids[at[k, 0]:at[k, 1]]`, and unit `unit[k]`."""
     for k in range(len(unit)):
-        _score(ids, at[k], at[k + 1], units, unit[k], vocabulary, bits, marks, scores[k])
+        _score(ids, at[k, 0], at[k, 1], units, unit[k], vocabulary, bits, marks, scores[k])

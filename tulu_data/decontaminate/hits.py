@@ -1,0 +1,260 @@
+"""Hits: what was found and weighed, as a table.
+
+The one idea: hits of every rule get the same columns. An n-gram rule brings its overlap and its spans along,
+the others are rows of what was weighed, one for each instance of a wording; both are named, sorted and cut
+into lists of spans here, and nowhere else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tulu_data.decontaminate.evidence import Evidence
+from tulu_data.decontaminate.index import FIELDS, Index
+from tulu_data.decontaminate.rules import IdfRule, LexicalRule
+from tulu_data.decontaminate.settling import MATCHES, Weighed, settle
+from tulu_data.decontaminate.sighting import Sightings, Watch
+from tulu_data.kernels.alignment import count_characters
+from tulu_data.kernels.tokens import tokens_of
+from tulu_data.kernels.words import Ints, fixed
+from tulu_data.schema import TEXT
+
+RECORD_SPAN = pa.struct([("turn", pa.int32()), ("start", pa.int64()), ("end", pa.int64())])
+INSTANCE_SPAN = pa.struct([("start", pa.int64()), ("end", pa.int64())])
+HITS = pa.schema(
+    [
+        ("record", pa.int64()), ("id", TEXT), ("suite", TEXT), ("split", TEXT), ("instance", TEXT),
+        ("rule", TEXT), ("field", TEXT), ("overlap", pa.float64()), ("match", TEXT),
+        ("information", pa.float64()),
+        ("record_spans", pa.list_(RECORD_SPAN)), ("instance_spans", pa.list_(INSTANCE_SPAN)),
+    ]
+)  # fmt: skip
+"""Arrow schema of hits.
+
+`record` is the position in the scanned stream, from 0. `overlap` is what the rule measures, `match` one of
+MATCHES, `information` the bits of the instance's words that the record holds in order. Spans are half-open
+ranges of characters in the original texts: of message `turn` (from 0, all roles counted), and of the
+instance's `field`.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """What one piece of a stream holds."""
+
+    position: int
+    """Of its first record in the stream."""
+    count: int
+    text_bytes: int
+    evidence: list[Evidence]
+    """For each rule of n-gram overlap."""
+    sightings: Sightings
+    records: Ints
+    """Records of the piece with a sighting, in order."""
+    ids: pa.Array
+    """Their ids."""
+    kept: list[pa.Array]
+    """Their other columns that hits carry."""
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Hits of one rule."""
+
+    rule: str
+    record: Ints
+    """Position in all streams together."""
+    unit: Ints
+    overlap: NDArray[np.float64]
+    sighting: Ints
+    theirs: Ints
+    """(turn, first character, end character) of each span of a record."""
+    their_sizes: Ints
+    ours: Ints
+    our_sizes: Ints
+
+
+def no_hits(keep: Sequence[str] = ()) -> pa.Table:
+    """Return a table of no hits that carry some text columns."""
+    return pa.schema([*HITS, *((name, TEXT) for name in keep)]).empty_table()
+
+
+def hits_of(
+    index: Index, streams: list[list[Piece]], watches: list[Watch], keep: Sequence[str]
+) -> list[pa.Table]:
+    """Weigh what streams hold; return the hits of each, in schema HITS with the columns that `keep` names."""
+    pieces = [piece for stream in streams for piece in stream]
+    starts = np.concatenate([[0], np.cumsum([piece.count for piece in pieces])]).astype(np.int64)
+    if not pieces:
+        return [no_hits(keep) for _ in streams]
+    sightings = _joined(pieces, starts)
+    weighed = settle(sightings, watches, index.wording, int(starts[-1]))
+    rows = [_gram_rows(index, k, pieces, starts, sightings) for k in range(len(index.rules.grams))]
+    rows += [row for rule in index.rules.rules for row in _weighed_rows(index, rule, weighed)]
+    table, record = _table(index, rows, weighed, pieces, starts, keep)
+    ends = np.cumsum([sum(piece.count for piece in stream) for stream in streams])
+    cuts = np.searchsorted(record, np.concatenate([[0], ends]))
+    return [
+        table.slice(low, high - low).set_column(0, "record", pa.array(record[low:high] - first))
+        for low, high, first in zip(cuts[:-1], cuts[1:], [0, *ends[:-1]], strict=True)
+    ]
+
+
+def _joined(pieces: list[Piece], starts: Ints) -> Sightings:
+    """Join the sightings of all pieces, records counted from the first."""
+    parts = [piece.sightings for piece in pieces]
+    base = np.cumsum([0, *(part.at[-1] for part in parts)])
+
+    def join(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    return Sightings(
+        record=np.concatenate([p.record + s for p, s in zip(parts, starts, strict=False)]),
+        best=np.concatenate([p.best + b for p, b in zip(parts, base, strict=False)]),
+        wording=join("wording"), letters=join("letters"), alone=join("alone"), length=join("length"),
+        at=np.concatenate([[0], *(p.at[1:] + b for p, b in zip(parts, base, strict=False))]).astype(np.int64),
+        stems=join("stems"), words=join("words"), turn=join("turn"), characters=join("characters"),
+    )  # fmt: skip
+
+
+def _gram_rows(
+    index: Index, number: int, pieces: list[Piece], starts: Ints, sightings: Sightings
+) -> _Rows:
+    """Return the hits of a rule of n-gram overlap."""
+    found = [piece.evidence[number] for piece in pieces]
+    hits = np.concatenate([each.hits for each in found])
+    record = np.concatenate([e.hits[:, 0] + s for e, s in zip(found, starts, strict=False)])
+    their_sizes = np.concatenate([np.diff(each.hits[:, 4], prepend=0) for each in found])
+    our_sizes = np.concatenate([np.diff(each.hits[:, 5], prepend=0) for each in found])
+    known = sightings.record * index.wording.count + sightings.wording
+    wanted = record * index.wording.count + index.wording.group[hits[:, 1]]
+    return _Rows(
+        rule=index.rules.grams[number].name, record=record, unit=hits[:, 1], overlap=hits[:, 2] / hits[:, 3],
+        sighting=np.searchsorted(known, wanted), theirs=np.concatenate([each.theirs for each in found]),
+        their_sizes=their_sizes, ours=np.concatenate([each.ours for each in found]), our_sizes=our_sizes,
+    )  # fmt: skip
+
+
+def _weighed_rows(index: Index, rule: object, weighed: Weighed) -> list[_Rows]:
+    """Return the hits of a rule that weighs words, one for each text of a wording."""
+    if isinstance(rule, IdfRule):
+        measured = weighed.same
+        chosen = np.flatnonzero((measured > rule.threshold) & (weighed.match != MATCHES.index("common")))
+    elif isinstance(rule, LexicalRule):
+        measured = weighed.likeness
+        chosen = np.flatnonzero(weighed.reworded & (measured > rule.threshold))
+    else:
+        return []
+    group = index.wording.group
+    order = np.argsort(group, kind="stable")
+    first = np.searchsorted(group[order], np.arange(index.wording.count + 1))
+    wording = weighed.sightings.wording[chosen]
+    counts = first[wording + 1] - first[wording]
+    sighting = np.repeat(chosen, counts)
+    places = np.repeat(first[wording] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+    unit = order[places]
+    theirs, their_sizes = _record_spans(weighed, sighting)
+    ours, our_sizes = _instance_spans(index, weighed, sighting, unit)
+    return [_Rows(
+        rule=rule.name, record=weighed.sightings.record[sighting], unit=unit, overlap=measured[sighting],
+        sighting=sighting, theirs=theirs, their_sizes=their_sizes, ours=ours, our_sizes=our_sizes,
+    )]  # fmt: skip
+
+
+def _places(at: Ints, chosen: Ints) -> tuple[Ints, Ints]:
+    """Return the places of some ranges, and the range of each, counted from 0."""
+    sizes = at[chosen + 1] - at[chosen]
+    ends = np.cumsum(sizes)
+    owner = np.repeat(np.arange(len(chosen)), sizes)
+    return np.repeat(at[chosen] - (ends - sizes), sizes) + np.arange(ends[-1] if len(ends) else 0), owner
+
+
+def _record_spans(weighed: Weighed, sighting: Ints) -> tuple[Ints, Ints]:
+    """Return where the matched words of sightings stand in their records."""
+    seen = weighed.sightings
+    places, owner = _places(seen.at, sighting)
+    matched = weighed.held[places]
+    places, owner = places[matched], owner[matched]
+    turn = seen.turn[places].astype(np.int64)
+    spans, of = _runs(owner, places, turn, seen.characters[places].astype(np.int64))
+    return np.column_stack([turn[spans[:, 0]], spans[:, 1:]]), np.bincount(of, minlength=len(sighting))
+
+
+def _instance_spans(index: Index, weighed: Weighed, sighting: Ints, unit: Ints) -> tuple[Ints, Ints]:
+    """Return where the matched words stand in instances."""
+    begin, end = index.units.begin[unit], index.units.end[unit]
+    tokens = tokens_of(index.units.text, begin, end)
+    characters = np.empty((len(tokens.keys), 2), np.int32)
+    sizes = np.diff(tokens.at)
+    count_characters(
+        index.units.text, fixed(np.repeat(begin, sizes)), fixed(tokens.places), characters
+    )
+    places, owner = _places(weighed.shared_at, sighting)
+    matched = np.flatnonzero(weighed.shared[places])
+    nothing = np.zeros(len(matched), np.int64)
+    spans, of = _runs(owner[matched], matched, nothing, characters[matched].astype(np.int64))
+    return spans[:, 1:], np.bincount(of, minlength=len(sighting))
+
+
+def _runs(owner: Ints, places: Ints, turn: Ints, characters: Ints) -> tuple[Ints, Ints]:
+    """Join words that stand side by side: (first row, first character, end character) rows, their owners."""
+    first = np.ones(len(places), np.bool_)
+    first[1:] = (np.diff(owner) != 0) | (np.diff(places) != 1) | (np.diff(turn) != 0)
+    start = np.flatnonzero(first)
+    last = np.flatnonzero(np.append(first[1:], len(places) > 0))
+    return np.column_stack([start, characters[start, 0], characters[last, 1]]), owner[start]
+
+
+def _table(
+    index: Index, rows: list[_Rows], weighed: Weighed, pieces: list[Piece], starts: Ints, keep: Sequence[str]
+) -> tuple[pa.Table, Ints]:
+    """Name records and instances, turn spans into lists, and sort."""
+    record, unit, overlap, sighting = (
+        np.concatenate([getattr(row, name) for row in rows])
+        for name in ("record", "unit", "overlap", "sighting")
+    )
+    rule = np.repeat(np.arange(len(rows)), [len(row.record) for row in rows])
+    order = np.lexsort((rule, unit, record))
+    suite, row = index.suite[unit], index.row[unit]
+    names = pa.array([s.name for s in index.suites], TEXT)
+    instances = {name: _instance_column(index, name, suite, row) for name in ("split", "id")}
+    known = np.concatenate([piece.records + start for piece, start in zip(pieces, starts, strict=False)])
+    at = pa.array(np.searchsorted(known, record))
+    ids = pa.chunked_array([piece.ids for piece in pieces], TEXT).take(at)
+    columns = [
+        pa.array(record), ids, names.take(pa.array(suite)), instances["split"], instances["id"],
+        pa.array([r.rule for r in rows], TEXT).take(pa.array(rule)),
+        pa.array(FIELDS, TEXT).take(pa.array(index.field[unit])), pa.array(overlap),
+        pa.array(MATCHES, TEXT).take(pa.array(weighed.match[sighting].astype(np.int64))),
+        pa.array(weighed.information[sighting]),
+        _lists(np.concatenate([r.their_sizes for r in rows]), _structs(rows, "theirs", RECORD_SPAN)),
+        _lists(np.concatenate([r.our_sizes for r in rows]), _structs(rows, "ours", INSTANCE_SPAN)),
+    ]  # fmt: skip
+    kept = [pa.chunked_array([p.kept[k] for p in pieces], TEXT).take(at) for k in range(len(keep))]
+    table = pa.table([*columns, *kept], schema=no_hits(keep).schema)
+    return table.take(pa.array(order)), record[order]
+
+
+def _structs(rows: list[_Rows], name: str, kind: pa.StructType) -> pa.StructArray:
+    """Join spans into one column."""
+    spans = np.concatenate([getattr(row, name) for row in rows])
+    columns = [pa.array(spans[:, k]).cast(field.type) for k, field in enumerate(kind)]
+    return pa.StructArray.from_arrays(columns, fields=list(kind))
+
+
+def _lists(sizes: Ints, values: pa.StructArray) -> pa.ListArray:
+    """Cut values into lists of some sizes."""
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), values)
+
+
+def _instance_column(index: Index, name: str, suite: Ints, row: Ints) -> pa.Array:
+    """Take a column of the suites' instances, one value per hit."""
+    sizes = [one.instances.num_rows for one in index.suites]
+    base = np.concatenate([[0], np.cumsum(sizes)])
+    chunks = [chunk for one in index.suites for chunk in one.instances[name].chunks]
+    every = pa.chunked_array(chunks, TEXT)
+    return every.take(pa.array(base[suite] + row)).combine_chunks()
