@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from decontaminate_fixtures import batch, suite
 
-from tulu_data.decontaminate import HITS, RULES, build_index, make_report, rule_named, scan
+from tulu_data.decontaminate import HITS, RULES, build_index, make_report, rules_named, scan
 from tulu_data.errors import SuiteError
 from tulu_data.schema import TEXT
 
@@ -91,8 +91,8 @@ def test_the_index_is_named_by_its_content():
 
 def test_an_unknown_rule_is_refused_with_the_nearest_name():
     with pytest.raises(SuiteError) as caught:
-        rule_named("tulu2")
+        rules_named("tulu2")
     assert str(caught.value) == (
         "rule 'tulu2': no such rule; did you mean 'tulu3'? "
-        "(known: any-10, any-13, any-8, coverage, longest, tulu3)"
+        "(known: any-10, any-13, any-8, auto, coverage, idf, lexical, longest, tulu3)"
     )

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from word_reference import ALPHABETS, EVERY, overlap, words
 
 from tulu_data.decontaminate import HITS, RULES, evidence, scan
-from tulu_data.decontaminate.rules import Rule
-from tulu_data.decontaminate.scan import user_turns
+from tulu_data.decontaminate.index import measure_of
+from tulu_data.decontaminate.rules import GramRule
+from tulu_data.decontaminate.turns import listed
 from tulu_data.kernels.buffers import messages_of
 from tulu_data.kernels.coverage import BLOCK, candidates, find_pairs, new_scratch
 from tulu_data.kernels.folding import folding
@@ -85,7 +86,7 @@ def test_a_hit_is_what_brute_force_says(pair, rule):
 def test_grams_of_any_size_are_found_wherever_they_stand(pair, n):
     instance, turns = pair
     expected = overlap(instance, turns, n)["grams"]
-    found = scan_texts([instance], [turns], Rule(name="any", n=n, measure="grams", threshold=0.0)).table
+    found = scan_texts([instance], [turns], GramRule(name="any", n=n, measure="grams", threshold=0.0)).table
     assert found["overlap"].to_pylist() == ([pytest.approx(expected)] if expected else [])
 
 
@@ -94,10 +95,12 @@ def test_grams_of_any_size_are_found_wherever_they_stand(pair, n):
 def test_turns_that_are_one_text_match_over_their_borders(pair, measure):
     instance, turns = pair
     expected = overlap(instance, turns, joined=True)[measure]
-    index = index_of([instance], Rule(name="some", n=8, measure=measure, threshold=0.0))
-    read = user_turns(messages_of(batch([turns]).column("messages")))._replace(joined=True)
-    pairs = candidates(read, index.grams, index.measure, new_scratch(index.grams), folding())
-    found = evidence.explain(read, pairs, index.units, index.grams, index.measure)
+    index = index_of([instance], GramRule(name="some", n=8, measure=measure, threshold=0.0))
+    read = listed(messages_of(batch([turns]).column("messages")), users=True)._replace(joined=True)
+    pairs = candidates(
+        read, index.grams[0], measure_of(index.rules.grams[0]), new_scratch(index.grams[0]), folding()
+    )
+    found = evidence.explain(read, pairs, index.units, index.grams[0], measure_of(index.rules.grams[0]))
     assert [covered / whole for _, _, covered, whole, *_ in found.hits.tolist()] == (
         [pytest.approx(expected)] if expected else []
     )
@@ -268,7 +271,7 @@ def test_many_records_against_many_instances_agree_with_brute_force(measure, thr
         for r, turns in enumerate(records)
         for k, instance in enumerate(instances)
     }
-    rule = Rule(name="some", n=8, measure=measure, threshold=threshold)
+    rule = GramRule(name="some", n=8, measure=measure, threshold=threshold)
     found = scan_texts(instances, records, rule, batch_size=40)
     assert hit_set(found) == {pair for pair, share in shares.items() if share > threshold}
     assert found.table["overlap"].to_pylist() == [
@@ -282,10 +285,10 @@ def test_a_scan_counts_the_records_that_hold_each_gram():
     rows = batch(
         [[QUESTION, QUESTION], ["what is the capital of France"], [QUESTION.partition(",")[0]], ["hello"]]
     )
-    turns = user_turns(messages_of(rows.column("messages")))
-    scratch = new_scratch(index.grams)._replace(pairs=np.empty((2, 2), np.int64))
-    candidates(turns, index.grams, index.measure, scratch, folding())
-    assert scratch.held[index.grams.slots].tolist() == [2] * 3 + [1] * 10 + [1]
+    turns = listed(messages_of(rows.column("messages")), users=True)
+    scratch = new_scratch(index.grams[0])._replace(pairs=np.empty((2, 2), np.int64))
+    candidates(turns, index.grams[0], measure_of(index.rules.grams[0]), scratch, folding())
+    assert scratch.held[index.grams[0].slots].tolist() == [2] * 3 + [1] * 10 + [1]
 
 
 def test_records_of_any_length_are_found_in_one_batch():
@@ -322,10 +325,10 @@ def test_evidence_does_not_depend_on_how_much_is_looked_at_together(drawn, chunk
 def test_candidates_that_do_not_fit_their_room_are_found_in_several_rounds():
     index = index_of([QUESTION] * 5)
     rows = batch([[QUESTION], ["hello"], [QUESTION, QUESTION], [QUESTION]])
-    turns = user_turns(messages_of(rows.column("messages")))
-    scratch = new_scratch(index.grams)
+    turns = listed(messages_of(rows.column("messages")), users=True)
+    scratch = new_scratch(index.grams[0])
     small = scratch._replace(pairs=scratch.pairs[:7].copy())
-    found = candidates(turns, index.grams, index.measure, small, folding())
+    found = candidates(turns, index.grams[0], measure_of(index.rules.grams[0]), small, folding())
     assert found.tolist() == [[r, u] for r in (0, 2, 3) for u in range(5)]
 
 

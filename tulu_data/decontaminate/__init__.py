@@ -1,8 +1,8 @@
 """Eval suites, the n-gram index, the scan, rules, evidence and report."""
 
+from tulu_data.decontaminate.hits import HITS
 from tulu_data.decontaminate.index import Index, build_index
 from tulu_data.decontaminate.report import Report, make_report
-from tulu_data.decontaminate.hits import HITS
 from tulu_data.decontaminate.rules import RULES, GramRule, Rules, rules_named
 from tulu_data.decontaminate.scan import Hits, Scanner, scan
 from tulu_data.decontaminate.settling import MATCHES, Match

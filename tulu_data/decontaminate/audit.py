@@ -21,12 +21,12 @@ import pyarrow.parquet as pq
 
 from tulu_data.decontaminate.datasets import PLACE, Dataset, Reading, everything, open_dataset
 from tulu_data.decontaminate.decisions import NO_DECISIONS, Decided, decide
+from tulu_data.decontaminate.hits import HITS
 from tulu_data.decontaminate.index import Index
 from tulu_data.decontaminate.quarantine import Quarantine
-from tulu_data.decontaminate.turns import Scope
 from tulu_data.decontaminate.report import Report, make_report
-from tulu_data.decontaminate.hits import HITS
 from tulu_data.decontaminate.scan import Scanner
+from tulu_data.decontaminate.turns import Scope
 from tulu_data.errors import SourceError
 from tulu_data.schema import TEXT, Kind
 from tulu_data.specs.decisions import Decisions

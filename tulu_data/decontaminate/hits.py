@@ -120,17 +120,15 @@ def _joined(pieces: list[Piece], starts: Ints) -> Sightings:
     )  # fmt: skip
 
 
-def _gram_rows(
-    index: Index, number: int, pieces: list[Piece], starts: Ints, sightings: Sightings
-) -> _Rows:
+def _gram_rows(index: Index, number: int, pieces: list[Piece], starts: Ints, sightings: Sightings) -> _Rows:
     """Return the hits of a rule of n-gram overlap."""
     found = [piece.evidence[number] for piece in pieces]
     hits = np.concatenate([each.hits for each in found])
     record = np.concatenate([e.hits[:, 0] + s for e, s in zip(found, starts, strict=False)])
     their_sizes = np.concatenate([np.diff(each.hits[:, 4], prepend=0) for each in found])
     our_sizes = np.concatenate([np.diff(each.hits[:, 5], prepend=0) for each in found])
-    known = sightings.record * index.wording.count + sightings.wording
-    wanted = record * index.wording.count + index.wording.group[hits[:, 1]]
+    known = sightings.record * index.wording.texts + sightings.wording
+    wanted = record * index.wording.texts + index.wording.group[hits[:, 1]]
     return _Rows(
         rule=index.rules.grams[number].name, record=record, unit=hits[:, 1], overlap=hits[:, 2] / hits[:, 3],
         sighting=np.searchsorted(known, wanted), theirs=np.concatenate([each.theirs for each in found]),
@@ -150,7 +148,7 @@ def _weighed_rows(index: Index, rule: object, weighed: Weighed) -> list[_Rows]:
         return []
     group = index.wording.group
     order = np.argsort(group, kind="stable")
-    first = np.searchsorted(group[order], np.arange(index.wording.count + 1))
+    first = np.searchsorted(group[order], np.arange(index.wording.texts + 1))
     wording = weighed.sightings.wording[chosen]
     counts = first[wording + 1] - first[wording]
     sighting = np.repeat(chosen, counts)
@@ -189,9 +187,7 @@ def _instance_spans(index: Index, weighed: Weighed, sighting: Ints, unit: Ints) 
     tokens = tokens_of(index.units.text, begin, end)
     characters = np.empty((len(tokens.keys), 2), np.int32)
     sizes = np.diff(tokens.at)
-    count_characters(
-        index.units.text, fixed(np.repeat(begin, sizes)), fixed(tokens.places), characters
-    )
+    count_characters(index.units.text, fixed(np.repeat(begin, sizes)), fixed(tokens.places), characters)
     places, owner = _places(weighed.shared_at, sighting)
     matched = np.flatnonzero(weighed.shared[places])
     nothing = np.zeros(len(matched), np.int64)

@@ -214,4 +214,6 @@ def _whole_turn_only(index: Index, number: int) -> int:
     mine = index.suite == number
     longest = np.zeros(index.suites[number].instances.num_rows, np.int64)
     np.maximum.at(longest, index.row[mine], index.words[mine])
-    return int(np.count_nonzero((longest > 0) & (longest < min([WHOLE, *(rule.n for rule in index.rules.grams)]))))
+    return int(
+        np.count_nonzero((longest > 0) & (longest < min([WHOLE, *(rule.n for rule in index.rules.grams)])))
+    )

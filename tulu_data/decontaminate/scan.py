@@ -61,9 +61,11 @@ class Scanner:
         self._watches: list[Watch] = []
         self._streams: list[list[Piece]] = []
         wording = index.wording
-        self._bits = rarity(wording.stems.frequency, wording.count)
+        self._bits = rarity(wording.stems.frequency, wording.texts)
 
-    def read(self, batches: Iterable[pa.RecordBatch], kind: Kind, keep: Sequence[str] = ()) -> tuple[int, int]:
+    def read(
+        self, batches: Iterable[pa.RecordBatch], kind: Kind, keep: Sequence[str] = ()
+    ) -> tuple[int, int]:
         """Look through a stream of normalised or version records; return how many, and bytes of turns.
 
         Filter them first where not all count. Hits will carry the columns of their records that `keep`
@@ -103,9 +105,7 @@ class Scanner:
         """Find what one piece of a stream holds."""
         worker, index = self._worker(), self._index
         turns = turns_of(batch, kind, self._scope)
-        evidence = [
-            _evidence(turns, index, k, scratch) for k, scratch in enumerate(worker.scratches)
-        ]
+        evidence = [_evidence(turns, index, k, scratch) for k, scratch in enumerate(worker.scratches)]
         found = [each.hits[:, :2] for each in evidence]
         hits = np.unique(np.concatenate([np.empty((0, 2), np.int64), *found]), axis=0)
         asked = np.unique(np.stack([hits[:, 0], index.wording.group[hits[:, 1]]], axis=1), axis=0)

@@ -51,7 +51,7 @@ PHRASE = 8
 NUMBERS, NO_NUMBERS = 0.7, 1.44
 """What numbers count beside words, and bits of numbers that no text holds: two small ones say little."""
 DILUTION = 0.2
-"""What each doubling of a record's length over the instance's takes: it has more windows to be alike by chance."""
+"""What each doubling of a record's length over the instance's takes: more windows are alike by chance."""
 LIKENESS, REWORDED_BITS, LEAST_NUMBERS = 0.8, 50.0, 0.3
 """A rephrased item's likeness of words and numbers together, its bits, and its likeness of numbers."""
 FLOOR = 0.4
@@ -98,7 +98,8 @@ def settle(sightings: Sightings, watches: list[Watch], wording: Wording, records
     number = wording.number_words[words]
 
     def total(chosen: Flags) -> Bits:
-        return np.bincount(owner[chosen], weight[chosen], count)
+        sums: Bits = np.bincount(owner[chosen], weight[chosen], count).astype(np.float64)
+        return sums
 
     every = np.ones(len(words), np.bool_)
     matched, whole = total(shared), total(every)
@@ -135,8 +136,8 @@ def _bits(kind: int, watches: list[Watch], wording: Wording, records: int) -> Bi
     held = sum((watch.held[kind] for watch in watches), np.zeros(len(lexicon.keys), np.int64))
     sampled = sum(watch.sampled for watch in watches)
     in_records = held * (records / max(sampled, 1))
-    alone = rarity(lexicon.frequency, wording.count)
-    return np.maximum(rarity(lexicon.frequency + in_records, wording.count + records), FLOOR * alone)
+    alone = rarity(lexicon.frequency, wording.texts)
+    return np.maximum(rarity(lexicon.frequency + in_records, wording.texts + records), FLOOR * alone)
 
 
 def _aligned(sightings: Sightings, wording: Wording, bits: Bits) -> tuple[Flags, Ints, Flags]:
@@ -150,8 +151,9 @@ def _aligned(sightings: Sightings, wording: Wording, bits: Bits) -> tuple[Flags,
     totals = np.empty(int(widths.max(initial=0)) + 1)
     at = np.stack([sightings.at[:-1], sightings.at[1:]], axis=1)
     align(
-        wording.of_words, wording.at, fixed(sightings.words), fixed(at[small]), fixed(sightings.wording[small]),
-        fixed(bits), totals, steps, shared, fixed(shared_at[:-1][small]), held,
+        wording.of_words, wording.at, fixed(sightings.words), fixed(at[small]),
+        fixed(sightings.wording[small]), fixed(bits), totals, steps, shared,
+        fixed(shared_at[:-1][small]), held,
     )  # fmt: skip
     for k in np.flatnonzero(cells > _TABLE):
         # Too long to compare in order: whatever stands in both.

@@ -246,7 +246,8 @@ def _best(found: Ints, scores: Bits) -> Ints:
     order = rows[np.lexsort((-shared[rows], ~asked[rows], found[rows, 1], found[rows, 0]))]
     fresh = np.ones(len(order), np.bool_)
     fresh[1:] = (np.diff(found[order, 0]) != 0) | (np.diff(found[order, 1]) != 0)
-    return order[fresh]
+    best: Ints = order[fresh]
+    return best
 
 
 def is_sampled(turns: Turns) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tulu_data.kernels.alignment import hash_grams
 from tulu_data.kernels.bags import (
+    NOTHING,
     REACH,
     UNIT,
     Numbers,
@@ -40,6 +41,8 @@ PAIR_SHARE, PAIR_BITS = 0.05, 32.0
 
 TEXTS = 160_000
 """Texts as if there were so many of which rarity is given."""
+UNSEEN = 1_000
+"""Texts that are thought to be there besides, so that a handful of texts makes no word common."""
 _MIX, _FOLD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 
 
@@ -87,7 +90,7 @@ class Wording(NamedTuple):
     """Of each wording: one text that has it."""
 
     @property
-    def count(self) -> int:
+    def texts(self) -> int:
         """How many wordings there are."""
         return len(self.at) - 1
 
@@ -107,8 +110,10 @@ def rarity(frequency: NDArray[Any], texts: int) -> NDArray[np.float64]:
 
     They are given as if there were `TEXTS` texts, so that few texts and many lead to the same judgement.
     """
-    bits: NDArray[np.float64] = np.log2((texts + 1) / (np.append(frequency, 0) + 0.5))
-    return np.maximum(bits, 0.0) * (np.log2(TEXTS) / np.log2(texts + 2))
+    texts += UNSEEN
+    bits: NDArray[np.float64] = np.log2(texts / (np.append(frequency, 0) + 0.5))
+    scaled: NDArray[np.float64] = np.maximum(bits, 0.0) * (np.log2(TEXTS) / np.log2(texts))
+    return scaled
 
 
 def ids_of(keys: Hashes, lexicon: Lexicon) -> Numbers:
@@ -165,10 +170,10 @@ def _distinct(tokens: Tokens) -> tuple[Ints, Ints]:
 
 def _lexicon(keys: Hashes, owner: Ints) -> tuple[Lexicon, Numbers]:
     """Give ids to keys but 0, and count their owners."""
-    known, ids = np.unique(keys, return_inverse=True)
-    ids = ids.astype(np.int32)
+    known, places = np.unique(keys, return_inverse=True)
+    ids: Numbers = places.astype(np.int32)
     if len(known) and known[0] == 0:
-        known, ids = known[1:], np.where(ids == 0, -3, ids - 1).astype(np.int32)
+        known, ids = known[1:], np.where(ids == 0, NOTHING, ids - 1).astype(np.int32)
     once = np.unique(owner[ids >= 0] * max(len(known), 1) + ids[ids >= 0]) % max(len(known), 1)
     table = np.zeros(power(2 * len(known)), np.int32)
     fill_table(fixed(known), table)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tulu_data.kernels.jit import inner, kernel
-from tulu_data.kernels.words import Bytes, Hashes, Ints
+from tulu_data.kernels.words import Bytes, Hashes, Ints, signed
 
 Ids = NDArray[np.int32]
 Flags = NDArray[np.bool_]
@@ -87,9 +87,9 @@ def share_grams(
 @inner
 def _letter(b: int) -> int:
     """Return a byte in lower case, 0 where it is no letter or digit; other bytes than ASCII stay."""
-    if b >= 0x80 or 0x61 <= b <= 0x7A or 0x30 <= b <= 0x39:  # noqa: PLR2004 - ASCII
+    if b >= 0x80 or 0x61 <= b <= 0x7A or 0x30 <= b <= 0x39:
         return b
-    return b | 0x20 if 0x41 <= b <= 0x5A else 0  # noqa: PLR2004 - ASCII
+    return b | 0x20 if 0x41 <= b <= 0x5A else 0
 
 
 @kernel
@@ -105,7 +105,7 @@ def share_letters(
         h, size = np.uint64(0), 0
         stamp = np.uint64(k + 1)
         for p in range(begin[k], end[k]):
-            letter = _letter(np.int64(text[p]))
+            letter = _letter(signed(text[p]))
             if letter:
                 h = h << _EIGHT | np.uint64(letter)
                 size += 1
@@ -113,7 +113,7 @@ def share_letters(
                     table[(h * _FACTOR) >> _S49 & _LAST] = stamp ^ (h * _FACTOR << np.uint64(20))
         h, size, runs, found = np.uint64(0), 0, 0, 0
         for p in range(ours_begin[unit[k]], ours_end[unit[k]]):
-            letter = _letter(np.int64(ours[p]))
+            letter = _letter(signed(ours[p]))
             if letter:
                 h = h << _EIGHT | np.uint64(letter)
                 size += 1
@@ -179,6 +179,6 @@ def stand_alone(text: Bytes, begin: Ints, end: Ints, low: Ints, high: Ints, open
         while p >= low[k] and opens[text[p]]:
             p -= 1
         q = end[k]
-        while q < high[k] and text[q] == 0x20:  # noqa: PLR2004 - a space
+        while q < high[k] and text[q] == 0x20:
             q += 1
         alone[k] = (p < low[k] or ends[text[p]]) and (q >= high[k] or ends[text[q]])

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tulu_data.kernels.jit import inner, kernel
-from tulu_data.kernels.words import Hashes, Ints, fixed, mixed
+from tulu_data.kernels.words import Hashes, Ints, fixed, mixed, signed
 
 Numbers = NDArray[np.int32]
 Bits = NDArray[np.float64]
@@ -114,10 +114,14 @@ def new_sums(pairs: Pairs) -> Sums:
 
 def window_widths(tokens: Ints) -> Ints:
     """Return the tokens of the windows in which units of so many tokens are looked for."""
+    widths: Ints = tokens + tokens * 3 // 10 + 6
+    return widths
+
+
+@inner
+def _window_width(tokens: int) -> int:
+    """Do what `window_widths` does, for one unit."""
     return tokens + tokens * 3 // 10 + 6
-
-
-_window_width = inner(window_widths)
 
 
 @kernel
@@ -267,7 +271,7 @@ def find_stretches(
 def _mark(units: Units, unit: int, numbers: NDArray[np.bool_], marks: Marks) -> int:
     """Note the tokens of a unit, a word once and a number as often as it stands there; return the stamp."""
     marks.clock[0] += 1
-    stamp = marks.clock[0]
+    stamp = signed(marks.clock[0])
     for k in range(units.at[unit], units.at[unit + 1]):
         token = units.ids[k]
         if token < 0:
@@ -306,13 +310,38 @@ def _best_window(
 
 
 @inner
+def _add_token(
+    token: int, vocabulary: Vocabulary, bits: Bits, marks: Marks, stamp: int, scores: Bits
+) -> None:
+    """Add a token of a window to its SCORES."""
+    unknown = bits[len(bits) - 1]
+    if token < 0:
+        scores[3] += unknown if token == UNKNOWN_NUMBER else 0.0
+        scores[6] += unknown * unknown / 2 if token == UNKNOWN_WORD else 0.0
+        return
+    weight, held = bits[token], marks.stamp[token] == stamp
+    if vocabulary.numbers[token]:
+        marks.held[token, 1] += held
+        both = held and marks.held[token, 1] <= marks.held[token, 0]
+        scores[2 if both else 3] += weight
+    elif held:
+        marks.held[token, 1] += 1
+        if marks.held[token, 1] == 1:
+            scores[0] += weight
+            scores[4] += weight * weight
+            scores[6] += weight * weight
+    elif marks.stamp[token] != -stamp:
+        marks.stamp[token] = -stamp
+        scores[6] += weight * weight
+
+
+@inner
 def _score(
     ids: Numbers, low: int, high: int, units: Units, unit: int, vocabulary: Vocabulary, bits: Bits,
     marks: Marks, scores: Bits,
 ) -> None:  # fmt: skip
     """Write the SCORES of a window of tokens and a unit."""
     stamp = _mark(units, unit, vocabulary.numbers, marks)
-    unknown = bits[len(bits) - 1]
     for k in range(len(scores)):
         scores[k] = 0.0
     for k in range(units.at[unit], units.at[unit + 1]):
@@ -324,27 +353,7 @@ def _score(
             scores[1] += bits[token]
             scores[5] += bits[token] * bits[token]
     for p in range(low, high):
-        token = ids[p]
-        if token >= 0 and marks.stamp[token] == stamp:
-            marks.held[token, 1] += 1
-            first = marks.held[token, 1] == 1
-            if not vocabulary.numbers[token]:
-                scores[0] += bits[token] if first else 0.0
-                scores[4] += bits[token] * bits[token] if first else 0.0
-                scores[6] += bits[token] * bits[token] if first else 0.0
-            elif marks.held[token, 1] <= marks.held[token, 0]:
-                scores[2] += bits[token]
-            else:
-                scores[3] += bits[token]
-        elif token == UNKNOWN_NUMBER:
-            scores[3] += unknown
-        elif token == UNKNOWN_WORD:
-            scores[6] += unknown * unknown / 2
-        elif token >= 0 and vocabulary.numbers[token]:
-            scores[3] += bits[token]
-        elif token >= 0 and marks.stamp[token] != -stamp:
-            marks.stamp[token] = -stamp
-            scores[6] += bits[token] * bits[token]
+        _add_token(ids[p], vocabulary, bits, marks, stamp, scores)
 
 
 @kernel

@@ -36,12 +36,14 @@ STEM = 5
 NUMBER = np.uint64(1)
 """Bit of a key that tells a number."""
 
+_UNITS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen twenty"
+)
+_TENS = "thirty forty fifty sixty seventy eighty ninety"
 _NUMBER_WORDS = {
-    **{word: k for k, word in enumerate((
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-        "sixteen seventeen eighteen nineteen twenty"
-    ).split())},
-    **{word: 10 * (k + 3) for k, word in enumerate("thirty forty fifty sixty seventy eighty ninety".split())},
+    **{word: k for k, word in enumerate(_UNITS.split())},
+    **{word: 10 * (k + 3) for k, word in enumerate(_TENS.split())},
     "hundred": 100, "thousand": 1000, "million": 1_000_000, "billion": 1_000_000_000, "dozen": 12,
     "once": 1, "twice": 2, "double": 2, "doubled": 2, "thrice": 3, "triple": 3, "tripled": 3,
     "first": 1, "second": 2, "third": 3,
@@ -157,7 +159,7 @@ def _continues(text: Bytes, before: Ints, first: int, stop: int) -> bool:
     for k in range(first, stop):
         if not _NOUGHT <= text[k] <= _NINE:
             return False
-    return text[before[1]] == _DOT or stop - first == 3  # noqa: PLR2004 - thousands
+    return text[before[1]] == _DOT or stop - first == 3
 
 
 @inner
@@ -191,7 +193,7 @@ def _written(out: Points, h: np.uint64, numbers: NumberWords) -> np.uint64:
     if digits:
         return _number_key(value, _ZERO, _ZERO)
     number = _number_word(h, numbers)
-    return number if number else _stem(out)
+    return number or _stem(out)
 
 
 @inner
@@ -201,6 +203,18 @@ def _is_single(out: Points, tables: Folding) -> bool:
         return False
     element = signed(tables[signed(tables[signed(out[1]) >> PAGE_BITS]) + (signed(out[1]) & 127)])
     return element & 7 == SINGLE
+
+
+@inner
+def _ascii_range(text: Bytes, first: int, end: int, alphabet: Bytes) -> tuple[int, int]:
+    """Return first and end byte of the next ASCII word, twice the same where it is not as plain as that."""
+    while first < end and text[first] < _ASCII and not alphabet[text[first]]:
+        first += 1
+    stop = first
+    while stop < end and alphabet[text[stop]]:
+        stop += 1
+    whole = stop == end or text[stop] < _ASCII
+    return first, stop if whole and first + 16 <= len(text) and stop - first <= 16 else first
 
 
 @inner
@@ -230,15 +244,10 @@ def find_tokens(
         while i < end[k]:
             first, stop, key, h, plain = i, i, _ZERO, _ZERO, False
             if part == 0 and text[i] < _ASCII:
-                while first < end[k] and text[first] < _ASCII and not alphabet[text[first]]:
-                    first += 1
-                stop = first
-                while stop < end[k] and alphabet[text[stop]]:
-                    stop += 1
+                first, stop = _ascii_range(text, i, end[k], alphabet)
                 if first == end[k]:
                     break
-                plain = stop > first and (stop == end[k] or text[stop] < _ASCII)
-                plain &= first + 16 <= len(text) and stop - first <= 16  # noqa: PLR2004 - letters loaded
+                plain = stop > first
                 i = first
             if plain:
                 i, single = stop, _ZERO
@@ -250,11 +259,9 @@ def find_tokens(
                     break
                 if text[first] < _NOUGHT or text[first] > _NINE:
                     key, alone = _written(out, h, numbers), _is_single(out, tables)
-                    if alone:
-                        near = single != _ZERO and places[count - 1, 1] == first
-                        single, key = key, _word_key(key ^ single * _PAIRS) if near else key
-                    else:
-                        single = _ZERO
+                    near = single != _ZERO and places[count - 1, 1] == first
+                    before, single = single, key if alone else _ZERO
+                    key = _word_key(key ^ before * _PAIRS) if alone and near else key
             if key == _ZERO:
                 single = _ZERO
                 if count > start and _continues(text, places[count - 1], first, stop):
@@ -282,7 +289,17 @@ def tokens_of(text: Bytes, begin: Ints, end: Ints) -> Tokens:
     keys, exact, places = np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty((room, 2), np.int64)
     at, out = np.empty(len(begin) + 1, np.int64), _room_to_spell(begin, end)
     find_tokens(
-        fixed(text), fixed(begin), fixed(end), folding(), number_words(), _alphabet(), out, keys, exact, places, at
+        fixed(text),
+        fixed(begin),
+        fixed(end),
+        folding(),
+        number_words(),
+        _alphabet(),
+        out,
+        keys,
+        exact,
+        places,
+        at,
     )
     return Tokens(keys[: at[-1]], exact[: at[-1]], places[: at[-1]], at)
 
