@@ -12,7 +12,6 @@ from word_reference import ALPHABETS, EVERY, overlap, words
 
 from tulu_data.decontaminate import HITS, RULES, evidence, scan
 from tulu_data.decontaminate.index import measure_of
-from tulu_data.decontaminate.rules import GramRule
 from tulu_data.decontaminate.turns import listed
 from tulu_data.kernels.buffers import messages_of
 from tulu_data.kernels.coverage import BLOCK, candidates, find_pairs, new_scratch
@@ -28,6 +27,7 @@ from tulu_data.kernels.ngrams import (
     tell,
 )
 from tulu_data.kernels.words import count_beyond, hash_texts, next_word, spell_texts
+from tulu_data.specs.rules import GramRule
 
 QUESTION = "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May."
 PASSAGE = "The river rose for nine days before the old mill gave way and took the bridge along with it."

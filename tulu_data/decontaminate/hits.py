@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from tulu_data.decontaminate.evidence import Evidence
 from tulu_data.decontaminate.index import FIELDS, Index
-from tulu_data.decontaminate.rules import IdfRule, LexicalRule
 from tulu_data.decontaminate.settling import MATCHES, Weighed, settle
 from tulu_data.decontaminate.sighting import Sightings, Watch
 from tulu_data.kernels.alignment import count_characters
 from tulu_data.kernels.tokens import tokens_of
 from tulu_data.kernels.words import Ints, fixed
 from tulu_data.schema import TEXT
+from tulu_data.specs.rules import IdfRule, LexicalRule
 
 RECORD_SPAN = pa.struct([("turn", pa.int32()), ("start", pa.int64()), ("end", pa.int64())])
 INSTANCE_SPAN = pa.struct([("start", pa.int64()), ("end", pa.int64())])

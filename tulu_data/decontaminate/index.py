@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 
 from tulu_data.decontaminate.evidence import Units
-from tulu_data.decontaminate.rules import AnyRule, GramRule, Rules, as_rules
 from tulu_data.decontaminate.suites import Suite
 from tulu_data.decontaminate.wording import Wording, read_wording
 from tulu_data.kernels.buffers import text_of
@@ -22,6 +21,7 @@ from tulu_data.kernels.folding import folding
 from tulu_data.kernels.measure import COUNTED, Measure
 from tulu_data.kernels.ngrams import Grams, index_units
 from tulu_data.kernels.words import Ints, fixed, hash_all
+from tulu_data.specs.rules import AnyRule, GramRule, Rules, as_rules
 
 FIELDS = ("question", "passage")
 """Texts of an instance that are compared, each on its own."""

@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tulu_data.decontaminate.index import Index
-from tulu_data.decontaminate.rules import Rules
 from tulu_data.decontaminate.settling import MATCHES
 from tulu_data.decontaminate.suites import Suite, bad_counts
 from tulu_data.kernels.ngrams import WHOLE
 from tulu_data.schema import TEXT
 from tulu_data.specs.mixture import Action
+from tulu_data.specs.rules import Rules
 
 _KEYS = ("source", "suite", "split")
 _EVIDENCE = ["suite", "split", "instance", "field", "rule", "overlap", "match", "decision"]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tulu_data.kernels.jit import inner, kernel
-from tulu_data.kernels.words import Hashes, Ints, fixed, mixed, signed
+from tulu_data.kernels.words import Hashes, Ints, mixed, signed
 
 Numbers = NDArray[np.int32]
 Bits = NDArray[np.float64]

@@ -8,10 +8,11 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from tulu_data.errors import nearest
+from tulu_data.errors import SuiteError, nearest
 from tulu_data.schema import Kind
 from tulu_data.specs.base import Mistake, Spec, refuse, shown, validate
 from tulu_data.specs.document import Document, read_document
+from tulu_data.specs.rules import rules_named
 from tulu_data.specs.source import Source
 from tulu_data.specs.uris import uri_mistakes
 
@@ -66,8 +67,8 @@ class DecontaminateStep(Spec):
     """Name of the step."""
     against: tuple[Annotated[str, Field(min_length=1)], ...]
     """Eval suite files or folders, relative to the workspace."""
-    rule: Literal["tulu3"] = "tulu3"
-    """Rule that decides a hit."""
+    rule: str = "tulu3"
+    """Rule that finds hits, or several: `auto`, `tulu3,lexical`."""
     action: Action = "drop"
     """`drop` leaves records with a hit out of the version, `drop_source` whole contaminated sources too.
 
@@ -75,6 +76,15 @@ class DecontaminateStep(Spec):
     """
     decisions: Annotated[str, Field(min_length=1)] | None = None
     """File of decisions on hits (`tulu-data review` writes it), relative to the workspace; default: none."""
+
+    @field_validator("rule")
+    @classmethod
+    def _is_a_rule(cls, rule: str) -> str:
+        try:
+            rules_named(rule)
+        except SuiteError as error:
+            raise refuse(Mistake(text=f"{str(error).partition(': ')[2]}, found {shown(rule)}")) from None
+        return rule
 
     @field_validator("against", mode="before")
     @classmethod

@@ -2,7 +2,7 @@
 
 The one idea: a rule is data, its name and numbers; several may be asked for together, and each hit says
 which rule found it. An n-gram rule measures overlap exactly; the others weigh words by their rarity. What
-a hit is worth, an item or a common phrase, is judged alike for all (`settling`). A rule does no work itself.
+a hit is worth, an item or a common phrase, is judged alike for all. A rule does no work itself.
 """
 
 from dataclasses import asdict, dataclass
