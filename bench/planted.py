@@ -195,6 +195,7 @@ def report(given: argparse.Namespace, corpus: Corpus, systems: Sequence[System],
         (
             head,
             speed_table(systems) if given.runs else "Nothing was run anew.",
+            *filter(None, (one.note() for one in systems)),
             "Right item named; in brackets: flagged by a system that names none.",
             form_table(scored, naming),
             "Flags where nothing was planted, each read in planted_flags.md.",

@@ -39,6 +39,8 @@ class System:
     listed: bool = True
     """Whether its flags on unplanted texts are for a reader."""
     costs: list[Cost] = field(default_factory=list)
+    note: Callable[[], str] = str
+    """What a reader of its costs should know."""
 
 
 def folder_of(rule: str, work: Path) -> Path:
@@ -130,7 +132,11 @@ def datatrove(corpus: Corpus, python: Path, work: Path) -> System:
         said = rows(base / "found.jsonl")
         return placed(corpus, ((d, tuple(name), gram, gram) for d, name, gram in said))
 
+    def note() -> str:
+        took = json.loads((base / "said.txt").read_text("utf-8").splitlines()[-1])
+        return f"datatrove: {took['index']:.0f} s of index, then {size / 1e6 / took['filter']:.2f} MB/s."
+
     return System(
         name=f"datatrove, {size / 1e6:.0f} MB of it", run=lambda: measured(command, base),
-        megabytes=size / 1e6, read=read, once=True, listed=False,
+        megabytes=size / 1e6, read=read, once=True, listed=False, note=note,
     )  # fmt: skip
