@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from tulu_data.decontaminate.sighting import Sightings, Watch
+from tulu_data.decontaminate.sighting import Sightings, Watch, alikeness
 from tulu_data.decontaminate.wording import Wording, gram_keys, ids_of, rarity
 from tulu_data.kernels.alignment import align, share_grams
 from tulu_data.kernels.bags import SCORES, new_marks, score_windows
@@ -48,10 +48,6 @@ WORDING = 0.65
 """Share of an instance's words, by bits and without numbers, that is its wording."""
 PHRASE = 8
 """A shorter instance is an item only where it is a sentence or a line of its own."""
-NUMBERS, NO_NUMBERS = 0.7, 1.44
-"""What numbers count beside words, and bits of numbers that no text holds: two small ones say little."""
-DILUTION = 0.2
-"""What each doubling of a record's length over the instance's takes: more windows are alike by chance."""
 LIKENESS, REWORDED_BITS, LEAST_NUMBERS = 0.8, 50.0, 0.3
 """A rephrased item's likeness of words and numbers together, its bits, and its likeness of numbers."""
 FLOOR = 0.4
@@ -108,7 +104,9 @@ def settle(sightings: Sightings, watches: list[Watch], wording: Wording, records
     in_order = np.bincount(owner[shared], minlength=count) / np.maximum(sizes, 1)
     grams = _grams(sightings, wording, bits[2])
     scores = _scores(sightings, wording, bits[0])
-    likeness, reworded = _likeness(sightings, scores, sizes)
+    likeness, together, of_numbers = alikeness(scores, sightings.length, sizes)
+    reworded = (together >= LIKENESS) & (scores[:, 0] + scores[:, 2] >= REWORDED_BITS)
+    reworded &= of_numbers >= LEAST_NUMBERS
     letters = sightings.letters >= SAME_LETTERS
     matched = np.where(letters, np.maximum(matched, whole * sightings.letters), matched)
     numbers_kept = (numbers >= SAME_NUMBERS * all_numbers) | (sightings.letters >= ALL_LETTERS)
@@ -187,15 +185,3 @@ def _scores(sightings: Sightings, wording: Wording, bits: Bits) -> Bits:
         wording.vocabulary, fixed(bits), new_marks(wording.vocabulary), scores,
     )  # fmt: skip
     return scores
-
-
-def _likeness(sightings: Sightings, scores: Bits, sizes: Ints) -> tuple[Bits, Flags]:
-    """Return how alike bags are, and whether that is too much for chance."""
-    words = scores[:, 4] / np.sqrt(np.maximum(scores[:, 5] * scores[:, 6], 1e-9))
-    numbers = scores[:, 2] / (scores[:, 3] + NO_NUMBERS)
-    some = scores[:, 3] > 0
-    diluted = DILUTION * np.log2(np.maximum(sightings.length / np.maximum(sizes, 1), 1.0))
-    likeness = np.where(some, (words + NUMBERS * numbers) / (1 + NUMBERS), words)
-    asked = np.where(some, words + NUMBERS * numbers, words) - diluted
-    alike = (asked >= LIKENESS) & (scores[:, 0] + scores[:, 2] >= REWORDED_BITS)
-    return likeness, alike & (~some | (numbers >= LEAST_NUMBERS))

@@ -21,12 +21,12 @@ from tulu_data.kernels.alignment import (
     stand_alone,
 )
 from tulu_data.kernels.bags import (
-    REACH,
     SCORES,
     Marks,
     Sums,
     find_stretches,
     new_marks,
+    new_room,
     new_sums,
     weigh_stretches,
 )
@@ -41,8 +41,12 @@ SAMPLED = 8
 """One in so many records is counted for the frequency of words."""
 WHOLE_RECORD = -1
 """Stretch that stands for a whole record."""
-LEAST_SHARE, LEAST_BITS = 0.3, 20.0
-"""Share of a wording's bits, and bits, that a window must hold to be kept."""
+LEAST_BITS, LEAST_SHARE, LEAST_LIKENESS = 25.0, 0.5, 0.65
+"""Bits that a window must share to be kept, and either share of the wording's bits or likeness."""
+NUMBERS, NO_NUMBERS = 0.7, 1.44
+"""What numbers count beside words, and bits of numbers that no text holds: two small ones say little."""
+DILUTION = 0.2
+"""What each doubling of a record's length over the instance's takes: more windows are alike by chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +111,6 @@ class Watch:
     _clocks: list[Ints] = field(init=False)
     _sums: Sums = field(init=False)
     _marks: Marks = field(init=False)
-    _near: Ints = field(init=False)
     _letters: Hashes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -117,7 +120,7 @@ class Watch:
         self._seen = [np.zeros(size, np.int64) for size in sizes]
         self._clocks = [np.zeros(1, np.int64) for _ in sizes]
         self._sums, self._marks = new_sums(self.wording.pairs), new_marks(self.wording.vocabulary)
-        self._near, self._letters = np.zeros(REACH, np.int64), np.zeros(LETTER_ROOM, np.uint64)
+        self._letters = np.zeros(LETTER_ROOM, np.uint64)
 
     @property
     def lexicons(self) -> tuple[Lexicon, Lexicon, Lexicon]:
@@ -141,7 +144,7 @@ class Watch:
             stems, fixed(read.first), fixed(found), self.wording.units, self.wording.vocabulary,
             self.wording.pairs, fixed(self.bits), self._marks, windows, scores,
         )  # fmt: skip
-        kept = _best(found, scores)
+        kept = _best(found, scores, np.diff(read.first)[found[:, 0]], np.diff(self.wording.at)[found[:, 1]])
         return self._capture(turns, read, stems, found[kept], windows[kept])
 
     def _count(self, read: _Read, sampled: NDArray[np.bool_]) -> None:
@@ -158,16 +161,15 @@ class Watch:
     def _search(self, stems: Numbers, first: Ints) -> Ints:
         """Return (record, wording, stretch) of every stretch that holds enough pairs."""
         found, start = [np.empty((0, 3), np.int64)], 0
-        pairs, first = self.wording.pairs, fixed(first)
+        pairs, room = self.wording.pairs, new_room(int(np.diff(first).max(initial=0)))
+        first = fixed(first)
         while start < len(first) - 1:
-            made, stop = find_stretches(
-                stems, first, start, self.wording.weight, pairs, self._near, self._sums
-            )
+            made, stop = find_stretches(stems, first, start, self.wording.weight, pairs, room, self._sums)
             found.append(self._sums.found[:made].copy())
             if stop == start:
                 # One record names more stretches than there is room for.
-                room = np.empty((4 * len(self._sums.found), 3), np.int64)
-                self._sums = self._sums._replace(found=room)
+                wider = np.empty((4 * len(self._sums.found), 3), np.int64)
+                self._sums = self._sums._replace(found=wider)
             start = stop
         return np.concatenate(found)
 
@@ -237,17 +239,30 @@ def _ranges_of(begin: Ints, end: Ints) -> _Taken:
     return _Taken(np.repeat(begin - first[:-1], sizes) + np.arange(first[-1]), first)
 
 
-def _best(found: Ints, scores: Bits) -> Ints:
-    """Return the best row of each record and wording; a searched one only where it shares enough."""
-    shared, all_bits = scores[:, 0] + scores[:, 2], scores[:, 1] + scores[:, 3]
+def _best(found: Ints, scores: Bits, length: Ints, sizes: Ints) -> Ints:
+    """Return the best row of each record and wording; a searched one only where it may come to something."""
+    shared, every = scores[:, 0] + scores[:, 2], scores[:, 1] + scores[:, 3]
     asked = found[:, 2] == WHOLE_RECORD
-    enough = asked | ((shared >= LEAST_BITS) & (shared >= LEAST_SHARE * all_bits))
-    rows = np.flatnonzero(enough)
+    alike = (shared >= LEAST_SHARE * every) | (alikeness(scores, length, sizes)[1] >= LEAST_LIKENESS)
+    rows = np.flatnonzero(asked | ((shared >= LEAST_BITS) & alike))
     order = rows[np.lexsort((-shared[rows], ~asked[rows], found[rows, 1], found[rows, 0]))]
     fresh = np.ones(len(order), np.bool_)
     fresh[1:] = (np.diff(found[order, 0]) != 0) | (np.diff(found[order, 1]) != 0)
     best: Ints = order[fresh]
     return best
+
+
+def alikeness(scores: Bits, length: Ints, sizes: Ints) -> tuple[Bits, Bits, Bits]:
+    """Return how alike windows and wordings are as bags, from 0 to 1, what of it is no chance, and numbers.
+
+    `length` is of the records of the windows, `sizes` of the wordings.
+    """
+    words = scores[:, 4] / np.sqrt(np.maximum(scores[:, 5] * scores[:, 6], 1e-9))
+    numbers = scores[:, 2] / (scores[:, 3] + NO_NUMBERS)
+    some = scores[:, 3] > 0
+    diluted = DILUTION * np.log2(np.maximum(length / np.maximum(sizes, 1), 1.0))
+    together = np.where(some, words + NUMBERS * numbers, words)
+    return together / np.where(some, 1 + NUMBERS, 1.0), together - diluted, np.where(some, numbers, 1.0)
 
 
 def is_sampled(turns: Turns) -> NDArray[np.bool_]:

@@ -29,8 +29,9 @@ UNIT = 16.0
 """Weights are whole numbers of this part of a bit."""
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_ONE, _LOW, _SLOT = np.uint64(1), np.uint64(63), np.uint64(0xFFFFFFFF)
+_ZERO, _ONE, _LOW, _SLOT = np.uint64(0), np.uint64(1), np.uint64(63), np.uint64(0xFFFFFFFF)
 _S6, _S20, _S32, _S58 = (np.uint64(shift) for shift in (6, 20, 32, 58))
+_HALF, _LOWER_HALF, _LIMIT_SHIFT = 32, 0xFFFFFFFF, 0xFF
 _RECENT = 256
 _AGAIN = 32
 """A pair that stands twice within so many tokens counts once."""
@@ -67,7 +68,8 @@ class Sums(NamedTuple):
     """Room of one worker; stamps only grow, so nothing is cleared."""
 
     state: Ints
-    """Per unit: stretch last met, its sum, the sum of the one before, last stretch that was named."""
+    """Per unit, side by side: stretch last met; the sum of the one before it and its own, in halves; stretch
+    last named; the unit's limit and, in the last byte, the power of two of its stretches."""
     recent: Ints
     """Pairs met last, and where."""
     clock: Ints
@@ -101,11 +103,33 @@ def new_marks(vocabulary: Vocabulary) -> Marks:
     return Marks(np.zeros(size, np.int64), np.zeros((size, 2), np.int32), np.zeros(1, np.int64))
 
 
+class Room(NamedTuple):
+    """Room for the pairs of one record."""
+
+    token: Numbers
+    """The tokens that make pairs."""
+    place: Numbers
+    """Where they stand in the record."""
+    pair: Hashes
+    at: Numbers
+    """Where the second token of each pair stands."""
+    weight: Numbers
+
+
+def new_room(tokens: int) -> Room:
+    """Make room for records of so many tokens at most."""
+    one, many = tokens + 1, REACH * tokens + 1
+    numbers = (np.empty(size, np.int32) for size in (one, one, many, many))
+    token, place, at, weight = numbers
+    return Room(token, place, np.empty(many, np.uint64), at, weight)
+
+
 def new_sums(pairs: Pairs) -> Sums:
     """Make the room of one worker."""
     units = len(pairs.limits)
     state = np.zeros((units, 4), np.int64)
-    state[:, 0] = state[:, 3] = -2
+    state[:, 0] = state[:, 2] = -2
+    state[:, 3] = pairs.limits[:, 0].astype(np.int64) << 8 | pairs.limits[:, 1]
     return Sums(
         state, np.full((_RECENT, 2), -1, np.int64), np.zeros(1, np.int64),
         np.empty((max(4 * units, 1 << 14), 3), np.int64),
@@ -199,9 +223,6 @@ def fill_pairs(hashes: Hashes, table: Hashes, bitmap: Hashes) -> None:
 @inner
 def _slot_of(pairs: Pairs, h: np.uint64) -> int:
     """Return the slot of a pair, -1 when there is none."""
-    bits = _bits(h)
-    if pairs.filter[h >> _S20 & np.uint64(len(pairs.filter) - 1)] & bits != bits:
-        return -1
     last = np.uint64(len(pairs.table) - 1)
     place = h & last
     while pairs.table[place] != 0:
@@ -212,58 +233,78 @@ def _slot_of(pairs: Pairs, h: np.uint64) -> int:
 
 
 @inner
+def _sift(ids: Numbers, begin: int, end: int, weight: Numbers, bitmap: Hashes, room: Room) -> int:
+    """Write the pairs of a record that the filter lets pass; return how many.
+
+    Written first and taken back by not counting them: no branch that can be guessed wrong.
+    """
+    held, passed, last = _ZERO, _ZERO, np.uint64(len(bitmap) - 1)
+    for p in range(begin, end):
+        token = ids[p]
+        room.token[held] = token
+        room.place[held] = p - begin
+        held += np.uint64(token >= 0 and weight[max(token, 0)] > 0)
+    for q in range(_ZERO, held):
+        token = room.token[q]
+        for g in range(_ONE, np.uint64(REACH) + _ONE):
+            other = room.token[q - g] if g <= q else token
+            h = _pair(token, other)
+            bits = _bits(h)
+            room.pair[passed] = h
+            room.at[passed] = room.place[q]
+            room.weight[passed] = weight[token] + weight[other]
+            passed += np.uint64((bitmap[h >> _S20 & last] & bits == bits) & (token != other))
+    return np.int64(passed)  # type: ignore[return-value]
+
+
+@inner
 def _add(pairs: Pairs, slot: int, weight: int, base: int, p: int, sums: Sums, record: int, made: int) -> int:
     """Add a pair's weight to every unit that holds it; return the number of stretches named."""
     state = sums.state
-    for q in range(pairs.starts[slot], pairs.starts[slot + 1]):
-        unit = pairs.postings[q]
-        stretch = base + (p >> pairs.limits[unit, 1])
+    for q in range(np.uint64(pairs.starts[slot]), np.uint64(pairs.starts[slot + 1])):
+        unit = np.uint64(pairs.postings[q])
+        limit = state[unit, 3]
+        stretch = base + (p >> (limit & _LIMIT_SHIFT))
+        total = state[unit, 1]
         if state[unit, 0] != stretch:
-            state[unit, 2] = state[unit, 1] if state[unit, 0] == stretch - 1 else 0
-            state[unit, 0], state[unit, 1] = stretch, 0
-        state[unit, 1] += weight
-        if state[unit, 1] + state[unit, 2] >= pairs.limits[unit, 0] and state[unit, 3] != stretch:
-            state[unit, 3] = stretch
+            total = total << _HALF if state[unit, 0] == stretch - 1 else 0
+            state[unit, 0] = stretch
+        total += weight
+        state[unit, 1] = total
+        if (total & _LOWER_HALF) + (total >> _HALF) >= limit >> 8 and state[unit, 2] != stretch:
+            state[unit, 2] = stretch
             sums.found[made, 0], sums.found[made, 1] = record, unit
-            sums.found[made, 2] = p >> pairs.limits[unit, 1]
+            sums.found[made, 2] = stretch - base
             made += 1
     return made
 
 
 @kernel
 def find_stretches(
-    ids: Numbers, first: Ints, start: int, weight: Numbers, pairs: Pairs, near: Ints, sums: Sums
+    ids: Numbers, first: Ints, start: int, weight: Numbers, pairs: Pairs, room: Room, sums: Sums
 ) -> tuple[int, int]:
     """Write (record, unit, stretch) where a stretch and the one before hold enough pairs.
 
     `first` is where the tokens of each record start, with the total; records from `start` on. Returns how
     many rows were written, and the record at which the room for them ended; its own rows are not among them.
     """
-    made = 0
+    made = 0 * start
     for r in range(start, len(first) - 1):
         sums.clock[0] += 1 << 32
-        base, held, before = sums.clock[0], 0, made
-        for p in range(first[r], first[r + 1]):
-            if ids[p] < 0 or weight[ids[p]] == 0:
+        base, before = sums.clock[0], made
+        passed = _sift(ids, first[r], first[r + 1], weight, pairs.filter, room)
+        for k in range(passed):
+            slot = _slot_of(pairs, room.pair[k])
+            if slot < 0:
                 continue
-            for g in range(min(held, REACH)):
-                other = near[(held - 1 - g) % REACH]
-                if other == ids[p]:
-                    continue
-                slot = _slot_of(pairs, _pair(ids[p], other))
-                if slot < 0:
-                    continue
-                at = base + p - first[r]
-                k = slot % _RECENT
-                again = sums.recent[k, 0] == slot and at - sums.recent[k, 1] < _AGAIN
-                sums.recent[k, 0], sums.recent[k, 1] = slot, at
-                if not again:
-                    if len(sums.found) - made < pairs.starts[slot + 1] - pairs.starts[slot]:
-                        return before, r
-                    total = weight[ids[p]] + weight[other]
-                    made = _add(pairs, slot, total, base, p - first[r], sums, r, made)
-            near[held % REACH] = ids[p]
-            held += 1
+            p = signed(room.at[k])
+            line = slot % _RECENT
+            again = sums.recent[line, 0] == slot and base + p - sums.recent[line, 1] < _AGAIN
+            sums.recent[line, 0], sums.recent[line, 1] = slot, base + p
+            if not again:
+                if len(sums.found) - made < pairs.starts[slot + 1] - pairs.starts[slot]:
+                    return before, r
+                made = _add(pairs, slot, signed(room.weight[k]), base, p, sums, r, made)
     return made, len(first) - 1
 
 
