@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from tulu_data.decontaminate.evidence import Evidence
 from tulu_data.decontaminate.index import FIELDS, Index
-from tulu_data.decontaminate.settling import MATCHES, Weighed, settle
+from tulu_data.decontaminate.settling import MATCHES, Weighed, rarities, settle
 from tulu_data.decontaminate.sighting import Sightings, Watch
+from tulu_data.engine.local import ordered_map
 from tulu_data.kernels.alignment import count_characters
 from tulu_data.kernels.tokens import tokens_of
 from tulu_data.kernels.words import Ints, fixed
@@ -66,7 +67,7 @@ class _Rows:
 
     rule: str
     record: Ints
-    """Position in all streams together."""
+    """Position in the piece."""
     unit: Ints
     overlap: NDArray[np.float64]
     sighting: Ints
@@ -83,56 +84,33 @@ def no_hits(keep: Sequence[str] = ()) -> pa.Table:
 
 
 def hits_of(
-    index: Index, streams: list[list[Piece]], watches: list[Watch], keep: Sequence[str]
+    index: Index, streams: list[list[Piece]], watches: list[Watch], keep: Sequence[str], workers: int
 ) -> list[pa.Table]:
     """Weigh what streams hold; return the hits of each, in schema HITS with the columns that `keep` names."""
-    pieces = [piece for stream in streams for piece in stream]
-    starts = np.concatenate([[0], np.cumsum([piece.count for piece in pieces])]).astype(np.int64)
-    if not pieces:
-        return [no_hits(keep) for _ in streams]
-    sightings = _joined(pieces, starts)
-    weighed = settle(sightings, watches, index.wording, int(starts[-1]))
-    rows = [_gram_rows(index, k, pieces, starts, sightings) for k in range(len(index.rules.grams))]
-    rows += [row for rule in index.rules.rules for row in _weighed_rows(index, rule, weighed)]
-    table, record = _table(index, rows, weighed, pieces, starts, keep)
-    ends = np.cumsum([sum(piece.count for piece in stream) for stream in streams])
-    cuts = np.searchsorted(record, np.concatenate([[0], ends]))
-    return [
-        table.slice(low, high - low).set_column(0, "record", pa.array(record[low:high] - first))
-        for low, high, first in zip(cuts[:-1], cuts[1:], [0, *ends[:-1]], strict=True)
-    ]
+    records = sum(piece.count for stream in streams for piece in stream)
+    bits = rarities(watches, index.wording, records)
+
+    def judge(piece: Piece) -> pa.Table:
+        weighed = settle(piece.sightings, index.wording, bits)
+        rows = [_gram_rows(index, k, piece) for k in range(len(index.rules.grams))]
+        rows += [row for rule in index.rules.rules for row in _weighed_rows(index, rule, weighed)]
+        return _table(index, rows, weighed, piece, keep)
+
+    return [pa.concat_tables([no_hits(keep), *ordered_map(judge, stream, workers)]) for stream in streams]
 
 
-def _joined(pieces: list[Piece], starts: Ints) -> Sightings:
-    """Join the sightings of all pieces, records counted from the first."""
-    parts = [piece.sightings for piece in pieces]
-    base = np.cumsum([0, *(part.at[-1] for part in parts)])
-
-    def join(name: str) -> np.ndarray:
-        return np.concatenate([getattr(part, name) for part in parts])
-
-    return Sightings(
-        record=np.concatenate([p.record + s for p, s in zip(parts, starts, strict=False)]),
-        best=np.concatenate([p.best + b for p, b in zip(parts, base, strict=False)]),
-        wording=join("wording"), letters=join("letters"), alone=join("alone"), length=join("length"),
-        at=np.concatenate([[0], *(p.at[1:] + b for p, b in zip(parts, base, strict=False))]).astype(np.int64),
-        stems=join("stems"), words=join("words"), turn=join("turn"), characters=join("characters"),
-    )  # fmt: skip
-
-
-def _gram_rows(index: Index, number: int, pieces: list[Piece], starts: Ints, sightings: Sightings) -> _Rows:
+def _gram_rows(index: Index, number: int, piece: Piece) -> _Rows:
     """Return the hits of a rule of n-gram overlap."""
-    found = [piece.evidence[number] for piece in pieces]
-    hits = np.concatenate([each.hits for each in found])
-    record = np.concatenate([e.hits[:, 0] + s for e, s in zip(found, starts, strict=False)])
-    their_sizes = np.concatenate([np.diff(each.hits[:, 4], prepend=0) for each in found])
-    our_sizes = np.concatenate([np.diff(each.hits[:, 5], prepend=0) for each in found])
-    known = sightings.record * index.wording.texts + sightings.wording
-    wanted = record * index.wording.texts + index.wording.group[hits[:, 1]]
+    found, seen = piece.evidence[number], piece.sightings
+    hits, texts = found.hits, index.wording.texts
     return _Rows(
-        rule=index.rules.grams[number].name, record=record, unit=hits[:, 1], overlap=hits[:, 2] / hits[:, 3],
-        sighting=np.searchsorted(known, wanted), theirs=np.concatenate([each.theirs for each in found]),
-        their_sizes=their_sizes, ours=np.concatenate([each.ours for each in found]), our_sizes=our_sizes,
+        rule=index.rules.grams[number].name, record=hits[:, 0], unit=hits[:, 1],
+        overlap=hits[:, 2] / hits[:, 3],
+        sighting=np.searchsorted(
+            seen.record * texts + seen.wording, hits[:, 0] * texts + index.wording.group[hits[:, 1]]
+        ),
+        theirs=found.theirs, their_sizes=np.diff(hits[:, 4], prepend=0),
+        ours=found.ours, our_sizes=np.diff(hits[:, 5], prepend=0),
     )  # fmt: skip
 
 
@@ -204,24 +182,20 @@ def _runs(owner: Ints, places: Ints, turn: Ints, characters: Ints) -> tuple[Ints
     return np.column_stack([start, characters[start, 0], characters[last, 1]]), owner[start]
 
 
-def _table(
-    index: Index, rows: list[_Rows], weighed: Weighed, pieces: list[Piece], starts: Ints, keep: Sequence[str]
-) -> tuple[pa.Table, Ints]:
+def _table(index: Index, rows: list[_Rows], weighed: Weighed, piece: Piece, keep: Sequence[str]) -> pa.Table:
     """Name records and instances, turn spans into lists, and sort."""
     record, unit, overlap, sighting = (
         np.concatenate([getattr(row, name) for row in rows])
         for name in ("record", "unit", "overlap", "sighting")
     )
     rule = np.repeat(np.arange(len(rows)), [len(row.record) for row in rows])
-    order = np.lexsort((rule, unit, record))
     suite, row = index.suite[unit], index.row[unit]
     names = pa.array([s.name for s in index.suites], TEXT)
     instances = {name: _instance_column(index, name, suite, row) for name in ("split", "id")}
-    known = np.concatenate([piece.records + start for piece, start in zip(pieces, starts, strict=False)])
-    at = pa.array(np.searchsorted(known, record))
-    ids = pa.chunked_array([piece.ids for piece in pieces], TEXT).take(at)
+    at = pa.array(np.searchsorted(piece.records, record))
     columns = [
-        pa.array(record), ids, names.take(pa.array(suite)), instances["split"], instances["id"],
+        pa.array(record + piece.position), piece.ids.take(at), names.take(pa.array(suite)),
+        instances["split"], instances["id"],
         pa.array([r.rule for r in rows], TEXT).take(pa.array(rule)),
         pa.array(FIELDS, TEXT).take(pa.array(index.field[unit])), pa.array(overlap),
         pa.array(MATCHES, TEXT).take(pa.array(weighed.match[sighting].astype(np.int64))),
@@ -229,9 +203,9 @@ def _table(
         _lists(np.concatenate([r.their_sizes for r in rows]), _structs(rows, "theirs", RECORD_SPAN)),
         _lists(np.concatenate([r.our_sizes for r in rows]), _structs(rows, "ours", INSTANCE_SPAN)),
     ]  # fmt: skip
-    kept = [pa.chunked_array([p.kept[k] for p in pieces], TEXT).take(at) for k in range(len(keep))]
+    kept = [column.take(at) for column in piece.kept]
     table = pa.table([*columns, *kept], schema=no_hits(keep).schema)
-    return table.take(pa.array(order)), record[order]
+    return table.take(pa.array(np.lexsort((rule, unit, record))))
 
 
 def _structs(rows: list[_Rows], name: str, kind: pa.StructType) -> pa.StructArray:

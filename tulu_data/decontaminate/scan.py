@@ -81,7 +81,7 @@ class Scanner:
 
     def settle(self, keep: Sequence[str] = ()) -> list[Hits]:
         """Weigh what was found; return the hits of each stream."""
-        tables = hits_of(self._index, self._streams, self._watches, keep)
+        tables = hits_of(self._index, self._streams, self._watches, keep, self._workers)
         return [
             Hits(
                 table=table, records=sum(piece.count for piece in pieces),

@@ -81,9 +81,14 @@ class Weighed:
     """Which words of each window stand in the wording."""
 
 
-def settle(sightings: Sightings, watches: list[Watch], wording: Wording, records: int) -> Weighed:
-    """Weigh sightings by the frequency of words in the suites and in `records` records."""
-    bits = [_bits(k, watches, wording, records) for k in range(3)]
+def rarities(watches: list[Watch], wording: Wording, records: int) -> tuple[Bits, Bits, Bits]:
+    """Return the bits of stems, words and grams by their frequency in the suites and in `records` records."""
+    stems, words, grams = (_bits(k, watches, wording, records) for k in range(3))
+    return stems, words, grams
+
+
+def settle(sightings: Sightings, wording: Wording, bits: tuple[Bits, Bits, Bits]) -> Weighed:
+    """Weigh sightings by the bits of stems, words and grams."""
     unit, count = sightings.wording, len(sightings.wording)
     shared, shared_at, held = _aligned(sightings, wording, bits[1])
     sizes = np.diff(wording.at)[unit]
