@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tulu_data.decontaminate.evidence import Evidence
 from tulu_data.decontaminate.index import FIELDS, Index
+from tulu_data.decontaminate.minhash import Near
 from tulu_data.decontaminate.settling import MATCHES, Weighed, rarities, settle
 from tulu_data.decontaminate.sighting import Sightings, Watch
 from tulu_data.engine.local import ordered_map
@@ -21,7 +22,7 @@ from tulu_data.kernels.alignment import count_characters
 from tulu_data.kernels.tokens import tokens_of
 from tulu_data.kernels.words import Ints, fixed
 from tulu_data.schema import TEXT
-from tulu_data.specs.rules import IdfRule, LexicalRule
+from tulu_data.specs.rules import AnyRule, GramRule, IdfRule, LexicalRule
 
 RECORD_SPAN = pa.struct([("turn", pa.int32()), ("start", pa.int64()), ("end", pa.int64())])
 INSTANCE_SPAN = pa.struct([("start", pa.int64()), ("end", pa.int64())])
@@ -52,6 +53,8 @@ class Piece:
     text_bytes: int
     evidence: list[Evidence]
     """For each rule of n-gram overlap."""
+    near: list[Near]
+    """For each rule that compares whole texts."""
     sightings: Sightings
     records: Ints
     """Records of the piece with a sighting, in order."""
@@ -93,7 +96,11 @@ def hits_of(
     def judge(piece: Piece) -> pa.Table:
         weighed = settle(piece.sightings, index.wording, bits)
         rows = [_gram_rows(index, k, piece) for k in range(len(index.rules.grams))]
-        rows += [row for rule in index.rules.rules for row in _weighed_rows(index, rule, weighed)]
+        rows += [
+            _weighed_rows(index, rule.name, weighed, *_chosen(index, rule, piece, weighed))
+            for rule in index.rules.rules
+            if not isinstance(rule, GramRule)
+        ]
         return _table(index, rows, weighed, piece, keep)
 
     return [pa.concat_tables([no_hits(keep), *ordered_map(judge, stream, workers)]) for stream in streams]
@@ -101,29 +108,42 @@ def hits_of(
 
 def _gram_rows(index: Index, number: int, piece: Piece) -> _Rows:
     """Return the hits of a rule of n-gram overlap."""
-    found, seen = piece.evidence[number], piece.sightings
-    hits, texts = found.hits, index.wording.texts
+    found = piece.evidence[number]
+    hits = found.hits
     return _Rows(
         rule=index.rules.grams[number].name, record=hits[:, 0], unit=hits[:, 1],
         overlap=hits[:, 2] / hits[:, 3],
-        sighting=np.searchsorted(
-            seen.record * texts + seen.wording, hits[:, 0] * texts + index.wording.group[hits[:, 1]]
-        ),
+        sighting=_sighted(index, piece.sightings, hits[:, 0], index.wording.group[hits[:, 1]]),
         theirs=found.theirs, their_sizes=np.diff(hits[:, 4], prepend=0),
         ours=found.ours, our_sizes=np.diff(hits[:, 5], prepend=0),
     )  # fmt: skip
 
 
-def _weighed_rows(index: Index, rule: object, weighed: Weighed) -> list[_Rows]:
-    """Return the hits of a rule that weighs words, one for each text of a wording."""
+def _chosen(index: Index, rule: AnyRule, piece: Piece, weighed: Weighed) -> tuple[Ints, NDArray[np.float64]]:
+    """Return the sightings that are hits of a rule, and what it measures of each."""
     if isinstance(rule, IdfRule):
         measured = weighed.same
         chosen = np.flatnonzero((measured > rule.threshold) & (weighed.match != MATCHES.index("common")))
-    elif isinstance(rule, LexicalRule):
+        return chosen, measured[chosen]
+    if isinstance(rule, LexicalRule):
         measured = weighed.likeness
         chosen = np.flatnonzero(weighed.reworded & (measured > rule.threshold))
-    else:
-        return []
+        return chosen, measured[chosen]
+    near = piece.near[[each.name for each in index.rules.near].index(rule.name)]
+    return _sighted(index, piece.sightings, near.pairs[:, 0], near.pairs[:, 1]), near.overlap
+
+
+def _sighted(index: Index, sightings: Sightings, record: Ints, wording: Ints) -> Ints:
+    """Return the sighting of each record and wording."""
+    texts = index.wording.texts
+    found: Ints = np.searchsorted(sightings.record * texts + sightings.wording, record * texts + wording)
+    return found
+
+
+def _weighed_rows(
+    index: Index, rule: str, weighed: Weighed, chosen: Ints, measured: NDArray[np.float64]
+) -> _Rows:
+    """Return the hits of a rule that are some of the sightings, one for each text of a wording."""
     group = index.wording.group
     order = np.argsort(group, kind="stable")
     first = np.searchsorted(group[order], np.arange(index.wording.texts + 1))
@@ -134,10 +154,10 @@ def _weighed_rows(index: Index, rule: object, weighed: Weighed) -> list[_Rows]:
     unit = order[places]
     theirs, their_sizes = _record_spans(weighed, sighting)
     ours, our_sizes = _instance_spans(index, weighed, sighting, unit)
-    return [_Rows(
-        rule=rule.name, record=weighed.sightings.record[sighting], unit=unit, overlap=measured[sighting],
+    return _Rows(
+        rule=rule, record=weighed.sightings.record[sighting], unit=unit, overlap=np.repeat(measured, counts),
         sighting=sighting, theirs=theirs, their_sizes=their_sizes, ours=ours, our_sizes=our_sizes,
-    )]  # fmt: skip
+    )  # fmt: skip
 
 
 def _places(at: Ints, chosen: Ints) -> tuple[Ints, Ints]:

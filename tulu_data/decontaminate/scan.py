@@ -16,6 +16,7 @@ import pyarrow as pa
 from tulu_data.decontaminate.evidence import Evidence, explain
 from tulu_data.decontaminate.hits import HITS, Piece, hits_of, no_hits
 from tulu_data.decontaminate.index import Index, measure_of
+from tulu_data.decontaminate.minhash import Neighbours
 from tulu_data.decontaminate.sighting import Watch
 from tulu_data.decontaminate.turns import Scope, turns_of
 from tulu_data.decontaminate.wording import Texts, rarity
@@ -62,6 +63,7 @@ class Scanner:
         self._streams: list[list[Piece]] = []
         wording = index.wording
         self._bits = rarity(wording.stems.frequency, wording.texts)
+        self._neighbours = [Neighbours(rule, wording) for rule in index.rules.near]
 
     def read(
         self, batches: Iterable[pa.RecordBatch], kind: Kind, keep: Sequence[str] = ()
@@ -108,14 +110,16 @@ class Scanner:
         evidence = [_evidence(turns, index, k, scratch) for k, scratch in enumerate(worker.scratches)]
         found = [each.hits[:, :2] for each in evidence]
         hits = np.unique(np.concatenate([np.empty((0, 2), np.int64), *found]), axis=0)
-        asked = np.unique(np.stack([hits[:, 0], index.wording.group[hits[:, 1]]], axis=1), axis=0)
+        asked = np.stack([hits[:, 0], index.wording.group[hits[:, 1]]], axis=1)
+        near = [one.find(turns) for one in self._neighbours]
+        asked = np.unique(np.concatenate([asked, *(one.pairs for one in near)]), axis=0)
         sightings = worker.watch.look(turns, asked, search=index.rules.search)
         records = np.unique(sightings.record)
         rows = batch.take(pa.array(records))
         ids = rows.column("id")
         return Piece(
             position=position, count=batch.num_rows, text_bytes=int(np.sum(turns.end - turns.begin)),
-            evidence=evidence, sightings=sightings, records=records,
+            evidence=evidence, near=near, sightings=sightings, records=records,
             ids=record_ids(rows, kind) if ids.null_count else ids,
             kept=[rows.column(name) for name in keep],
         )  # fmt: skip

@@ -58,7 +58,20 @@ class LexicalRule(Rule):
     """Likeness of an instance and a window of the record as bags of weighed words, numbers as a multiset."""
 
 
-AnyRule = GramRule | IdfRule | LexicalRule
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinHashRule(Rule):
+    """Jaccard similarity of the whole record and the whole instance, as sets of word n-grams.
+
+    Pairs to compare are found by MinHash, so one in some hundred just above the threshold is overlooked.
+    """
+
+    n: int
+    """Words per n-gram."""
+    permutations: int = 128
+    """Numbers of a signature; more overlook less."""
+
+
+AnyRule = GramRule | IdfRule | LexicalRule | MinHashRule
 
 RULES: dict[str, AnyRule] = {
     "tulu3": GramRule(name="tulu3", n=8, measure="words", threshold=0.5),
@@ -67,10 +80,11 @@ RULES: dict[str, AnyRule] = {
     **{f"any-{n}": GramRule(name=f"any-{n}", n=n, measure="grams", threshold=0.0) for n in (8, 10, 13)},
     "idf": IdfRule(name="idf", threshold=0.3),
     "lexical": LexicalRule(name="lexical", threshold=0.3),
+    "minhash": MinHashRule(name="minhash", n=2, threshold=0.4),
 }
 """`tulu3`: the Tulu 3 paper. `coverage`: PaLM, at least 70% of 8-grams. `longest`: one run of shared words
 that is more than half of the instance. `any-13`: GPT-3, any 13-gram. `idf`: edited copies. `lexical`:
-rephrased ones."""
+rephrased ones. `minhash`: records that are nearly the whole instance and little else."""
 
 COMBINATIONS = {"auto": ("tulu3", "idf", "lexical")}
 """Names for rules that are asked for together. `auto` finds exact, edited and rephrased copies."""
@@ -93,7 +107,12 @@ class Rules:
     @cached_property
     def search(self) -> bool:
         """Whether a rule looks for instances in other words."""
-        return len(self.grams) < len(self.rules)
+        return any(isinstance(rule, IdfRule | LexicalRule) for rule in self.rules)
+
+    @cached_property
+    def near(self) -> tuple[MinHashRule, ...]:
+        """The rules that compare whole texts."""
+        return tuple(rule for rule in self.rules if isinstance(rule, MinHashRule))
 
     def to_dict(self) -> dict[str, Any]:
         """Return names and numbers, for reports and recipe ids."""

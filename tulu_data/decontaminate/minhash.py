@@ -1,0 +1,48 @@
+"""Near-duplicates: records whose whole prompt is nearly an eval instance.
+
+The one idea: record and wording are compared as sets of word n-grams, numbers by their value as everywhere
+(`kernels.tokens`). A record is all its turns as one text, so an instance inside a long document is none of
+its business: other rules look into records. MinHash only says which pairs to compare.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tulu_data.decontaminate.wording import Wording
+from tulu_data.kernels.coverage import Turns
+from tulu_data.kernels.minhash import fill_buckets, find_alike, make_plan, shingles
+from tulu_data.kernels.tokens import tokens_of
+from tulu_data.kernels.words import Ints
+from tulu_data.specs.rules import MinHashRule
+
+MISSED = 0.9
+"""What a near-duplicate that is not compared weighs, beside a pair that is compared in vain: the latter costs
+a moment only."""
+
+
+class Near(NamedTuple):
+    """Wordings that records are like."""
+
+    pairs: Ints
+    """(record, wording) rows, in the order of both, each once."""
+    overlap: NDArray[np.float64]
+
+
+class Neighbours:
+    """The wordings as sets of n-grams, ready for looking records up."""
+
+    def __init__(self, rule: MinHashRule, wording: Wording) -> None:
+        """Index wordings."""
+        self._rule = rule
+        self._plan = make_plan(rule.threshold, rule.permutations, missed=MISSED)
+        words = wording.words.keys[wording.of_words]
+        self._buckets = fill_buckets(shingles(words, wording.at, rule.n), self._plan)
+
+    def find(self, turns: Turns) -> Near:
+        """Return the wordings that records are like, with the Jaccard similarity of their n-grams."""
+        tokens = tokens_of(turns.text, turns.begin, turns.end)
+        sets = shingles(tokens.exact, tokens.at[turns.first], self._rule.n)
+        alike = find_alike(sets, self._buckets, self._plan, self._rule.threshold)
+        return Near(alike.pairs, alike.jaccard)
