@@ -172,7 +172,7 @@ def test_tables_have_headings_and_gaps_and_no_trailing_spaces(workspace):
     out = run().stdout
     assert [line for line in out.splitlines() if line != line.rstrip()] == []
     assert [block.splitlines()[0] for block in out.split("\n\n")[:4]] == [
-        "suites", "hits by rule tulu3", "examples", "datasets",
+        "suites", "hits by rule tulu3 in user turns", "examples", "datasets",
     ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,7 @@ from tulu_data.cli.options import (
 from tulu_data.report.tables import percent, table
 from tulu_data.schema import KINDS, Kind
 from tulu_data.specs.mixture import ACTIONS, Action
+from tulu_data.specs.rules import COMBINATIONS, RULES, SCOPES, Scope
 from tulu_data.specs.source import ADAPTERS, Adapter
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ SHOWN = 5
 """Hits printed as examples; all are in hits.parquet."""
 MANY_SUITES = 20
 """Above this number of suites only those with hits are listed."""
+LOOKED_AT = {"user": "user turns", "all": "all turns", "conversation": "whole conversations"}
+"""Words for scopes."""
 REPORTS = Path("reports", "decontamination")
 """Folder of a workspace for the report."""
 
@@ -61,7 +64,14 @@ def _parts(_context: click.Context, _option: click.Parameter, given: tuple[str, 
 @click.option(
     "--against", multiple=True, required=True, help="File, folder or glob of eval suites; may repeat."
 )
-@click.option("--rule", default="tulu3", show_default=True, help="Rule that says what is a hit.")
+@click.option(
+    "--rule", default="tulu3", show_default=True,
+    help=f"Rule that says what is a hit, or several with commas: {', '.join([*COMBINATIONS, *RULES])}.",
+)  # fmt: skip
+@click.option(
+    "--scope", type=click.Choice(SCOPES), default="user", show_default=True,
+    help="Turns to look at: those of users, all, or all as one conversation, across their borders.",
+)  # fmt: skip
 @click.option(
     "--kind", type=click.Choice(KINDS), help="Kind of every DATASET (default: told by its columns)."
 )
@@ -92,8 +102,8 @@ def _parts(_context: click.Context, _option: click.Parameter, given: tuple[str, 
 @json_option
 @click.option("--fail-on-hit", is_flag=True, help="Exit with 1 when a hit is left after decisions (for CI).")
 def command(  # noqa: PLR0913, PLR0917 - one for each option
-    datasets: tuple[str, ...], against: tuple[str, ...], rule: str, kind: Kind | None, adapter: Adapter,
-    columns: dict[str, str], store: Path | None, out: Path | None, decisions: Path | None,
+    datasets: tuple[str, ...], against: tuple[str, ...], rule: str, scope: Scope, kind: Kind | None,
+    adapter: Adapter, columns: dict[str, str], store: Path | None, out: Path | None, decisions: Path | None,
     write: Path | None, action: Action | None, workers: int | None, as_json: bool, fail_on_hit: bool,
 ) -> None:  # fmt: skip
     """Find eval instances inside training data, with evidence.
@@ -138,7 +148,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     base = here if datasets else root
     with Quarantine(folder) as quarantine, ScanBar() as bar:
         found = audit(
-            datasets, index, base=base, store=opened, reading=reading, decisions=decided,
+            datasets, index, base=base, store=opened, reading=reading, decisions=decided, scope=scope,
             course=Course(workers=workers, quarantine=quarantine, progress=bar),
         )  # fmt: skip
     say(f"{found.speed:,.0f} MB/s")
@@ -239,15 +249,12 @@ def _suite_table(suites: "Sequence[SuiteSummary]") -> "Table":
 
 def _print_hits(console: "Console", found: "Audit") -> None:
     """Print one line per source and suite that share an instance; matches that are no hits stand beside."""
-    rule = found.report.rules
     others = [OTHERS[match] for match, count in found.report.other_matches.items() if count]
     found_any = (r for r in found.report.rows if r.instances_hit or any(getattr(r, name) for name in others))
     rows = sorted(found_any, key=lambda r: (-r.share, r.source, r.suite))
     if not rows:
         text = (
-            f"[bold]no hits[/bold] by rule {rule.name}"
-            if found.scanned
-            else "[bold]nothing was scanned[/bold]"
+            f"[bold]no hits[/bold] {_asked(found)}" if found.scanned else "[bold]nothing was scanned[/bold]"
         )
         console.print(f"\n{text}")
         return
@@ -257,12 +264,21 @@ def _print_hits(console: "Console", found: "Audit") -> None:
         counts = (f"{row.instances:,}", f"{row.instances_hit:,}", percent(row.share), f"{row.records_hit:,}")
         beside = (f"{getattr(row, name):,}" for name in others)
         made.add_row(row.source, row.suite, row.split, *counts, *beside, row.verdict)
-    console.print(f"\n[bold]hits[/bold] by rule {rule.name}")
+    console.print(f"\n[bold]hits[/bold] {_asked(found)}")
     print_table(console, made)
 
 
+def _asked(found: "Audit") -> str:
+    """Say by which rules hits were looked for, and where."""
+    rules = found.report.rules
+    names = ", ".join(rule.name for rule in rules.rules)
+    listed = f"rule{'s' if len(rules.rules) > 1 else ''} {names}"
+    by = f"rule {rules.name} ({names})" if rules.name in COMBINATIONS else listed
+    return f"by {by} in {LOOKED_AT[found.scope]}"
+
+
 def _print_examples(console: "Console", found: "Audit", index: "Index") -> None:
-    """Print a few hits with the first line of what matched."""
+    """Print a few hits, each with the rules that found it and the first line of what matched."""
     import pyarrow.compute as pc
     from rich.markup import escape
 
@@ -273,10 +289,17 @@ def _print_examples(console: "Console", found: "Audit", index: "Index") -> None:
         return
     console.print("\n[bold]examples[/bold]")
     items = found.hits.filter(pc.equal(counted_as(found.hits), "item"))
-    for hit in items.slice(0, SHOWN).to_pylist():
-        line = matched_text(index, hit).strip().split("\n", 1)[0]
-        where = f"{hit['origin']} = {hit['suite']}/{hit['split']}/{hit['instance']} {hit['field']}"
-        console.print(f"  {escape(where)}, overlap {hit['overlap']:.2f}", soft_wrap=True)
+    same: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    # Rows of one record and field stand together, so these hold all that the first few need.
+    for hit in items.slice(0, SHOWN * len(RULES)).to_pylist():
+        key = tuple(hit[name] for name in ("origin", "suite", "split", "instance", "field"))
+        same.setdefault(key, []).append(hit)
+    for (origin, suite, split, instance, field), hits in list(same.items())[:SHOWN]:
+        line = matched_text(index, hits[0]).strip().split("\n", 1)[0]
+        overlaps = ", ".join(f"{hit['overlap']:.2f} by {hit['rule']}" for hit in hits)
+        what = f"{hits[0]['match']}, {hits[0]['information']:,.0f} bits"
+        where = f"{origin} = {suite}/{split}/{instance} {field}"
+        console.print(f"  {escape(where)}, overlap {overlaps}; {what}", soft_wrap=True)
         console.print(f"    [dim]{escape(line[:100].rstrip())}[/dim]", soft_wrap=True)
 
 

@@ -26,10 +26,10 @@ from tulu_data.decontaminate.index import Index
 from tulu_data.decontaminate.quarantine import Quarantine
 from tulu_data.decontaminate.report import Report, make_report
 from tulu_data.decontaminate.scan import Scanner
-from tulu_data.decontaminate.turns import Scope
 from tulu_data.errors import SourceError
 from tulu_data.schema import TEXT, Kind
 from tulu_data.specs.decisions import Decisions
+from tulu_data.specs.rules import Scope
 from tulu_data.store import Store
 
 FOUND = pa.schema([("dataset", TEXT), ("source", TEXT), ("origin", TEXT), *HITS])
@@ -76,7 +76,7 @@ class Account:
     quarantined: dict[str, int]
     scanned: int
     text_bytes: int
-    """Bytes of user turns that were scanned."""
+    """Bytes of turns that were scanned."""
     files: Mapping[str, str]
     """Sha256 of each file, by origin; none of a version."""
 
@@ -90,6 +90,7 @@ class Account:
 class Audit:
     """What scanning some datasets found."""
 
+    scope: Scope
     report: Report
     decided: Decided
     """The hits, of schema FOUND, with the decisions on them."""
@@ -108,7 +109,7 @@ class Audit:
 
     @property
     def speed(self) -> float:
-        """Megabytes of user turns per second, reading included."""
+        """Megabytes of turns per second, reading included."""
         return sum(account.text_bytes for account in self.accounts) / 1e6 / self.seconds
 
     @property
@@ -125,8 +126,8 @@ class Audit:
         """Return the report and the accounts as JSON values."""
         accounts = [asdict(account) for account in self.accounts]
         return {
-            **self.report.to_dict(), "decisions": self.decided.to_dict(), "datasets": accounts,
-            "unreadable": list(self.unreadable), "adapter": self.reading.adapter,
+            "scope": self.scope, **self.report.to_dict(), "decisions": self.decided.to_dict(),
+            "datasets": accounts, "unreadable": list(self.unreadable), "adapter": self.reading.adapter,
             "columns": dict(self.reading.columns),
         }  # fmt: skip
 
@@ -172,6 +173,7 @@ def audit(
     report = make_report(index, decided.hits, records)
     seconds = time.perf_counter() - started
     return Audit(
+        scope=scope,
         report=report,
         decided=decided,
         accounts=tuple(accounts),
@@ -250,9 +252,12 @@ def _renamed(path: Path) -> Iterator[Path]:
 
 
 def matched_text(index: Index, hit: Mapping[str, Any]) -> str:
-    """Return the first matched part of the instance of a hit, as its suite writes it."""
+    """Return the first matched part of the instance of a hit, as its suite writes it.
+
+    It is the whole text where the two have no word in common, only the letters of their words.
+    """
     instances = next(suite for suite in index.suites if suite.name == hit["suite"]).instances
     same = pc.and_(pc.equal(instances["id"], hit["instance"]), pc.equal(instances["split"], hit["split"]))
     text: str = instances.filter(same)[hit["field"]][0].as_py()
-    span = hit["instance_spans"][0]
+    span = next(iter(hit["instance_spans"]), {"start": 0, "end": len(text)})
     return text[span["start"] : span["end"]]

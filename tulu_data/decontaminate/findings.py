@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tulu_data.decontaminate.suites import Suite, load_suites
+from tulu_data.decontaminate.turns import messages_in_order
 from tulu_data.errors import SourceError, StoreError, SuiteError
 from tulu_data.kernels.record_ids import record_ids
 from tulu_data.schema import MESSAGES, TEXT, Kind
@@ -43,7 +44,7 @@ class Shelf:
     """The records behind some hits of one dataset or source, read back."""
 
     turns: Mapping[str, pa.ListScalar]
-    """Messages (of the prompt, for preferences) by record id."""
+    """Messages by record id, in the order in which hits count them."""
     changed: tuple[str, ...] = ()
     """Files whose bytes are others than when they were scanned."""
 
@@ -79,7 +80,7 @@ class Findings:
         return replace(self, hits=hits, shelves={})
 
     def hit_records(self) -> pa.Table:
-        """Return the records behind all hits that can be read back: id and messages (of the prompt)."""
+        """Return the records behind all hits that can be read back: id and messages, as hits count them."""
         names = self.hits[self.shelf_key].unique().to_pylist()
         shelves = [self._shelf(name) for name in names]
         turns = {
@@ -212,8 +213,7 @@ def _shelf_of_version(version: Version, hits: pa.Table) -> Shelf:
 
 def _turns(records: pa.RecordBatch, ids: pa.Array, kind: Kind) -> dict[str, pa.ListScalar]:
     """Return the messages of records by id."""
-    column = records.column("prompt" if kind == "preference" else "messages")
-    return dict(zip(ids.to_pylist(), column, strict=True))
+    return dict(zip(ids.to_pylist(), messages_in_order(records, kind), strict=True))
 
 
 def _findings(

@@ -18,7 +18,7 @@ from tulu_data.decontaminate.hits import HITS, Piece, hits_of, no_hits
 from tulu_data.decontaminate.index import Index, measure_of
 from tulu_data.decontaminate.minhash import Neighbours
 from tulu_data.decontaminate.sighting import Watch
-from tulu_data.decontaminate.turns import Scope, turns_of
+from tulu_data.decontaminate.turns import turns_of
 from tulu_data.decontaminate.wording import Texts, rarity
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.coverage import Scratch, Turns, candidates, find_pairs, new_scratch
@@ -27,6 +27,7 @@ from tulu_data.kernels.jit import is_compiled
 from tulu_data.kernels.record_ids import record_ids
 from tulu_data.kernels.words import Ints, hash_texts
 from tulu_data.schema import Kind
+from tulu_data.specs.rules import Scope
 
 _PIECE = 4096
 """Records judged at a time: small enough to keep every thread busy, large enough to forget the call."""

@@ -268,11 +268,12 @@ def alikeness(scores: Bits, length: Ints, sizes: Ints) -> tuple[Bits, Bits, Bits
 def is_sampled(turns: Turns) -> NDArray[np.bool_]:
     """Tell which records are counted: about one in `SAMPLED`, by what they say."""
     size = turns.end - turns.begin
+    text = turns.text if len(turns.text) else np.zeros(1, np.uint8)
     mixed = size.astype(np.uint64)
     with np.errstate(over="ignore"):
         for k in range(8):
             at = turns.begin + size * k // 8
-            letter = np.where(size > 0, turns.text[np.minimum(at, max(len(turns.text) - 1, 0))], 0)
+            letter = np.where(size > 0, text[np.minimum(at, len(text) - 1)], 0)
             mixed = (mixed ^ letter.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
             mixed ^= mixed >> np.uint64(29)
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed)])[turns.first]

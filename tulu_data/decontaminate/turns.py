@@ -4,8 +4,6 @@ The one idea: a scope names messages, and the kernels get them as places in the 
 messages of several columns belong together are they laid side by side. It finds nothing.
 """
 
-from typing import Literal, get_args
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -13,23 +11,27 @@ from numpy.typing import NDArray
 from tulu_data.kernels.buffers import Messages, messages_of
 from tulu_data.kernels.coverage import Turns
 from tulu_data.schema import Kind
-
-Scope = Literal["user", "all", "conversation"]
-"""What of a record is looked at: user turns, all turns, or all turns as one text across their borders.
-
-Of a preference the first is the prompt's user turns; the others hold prompt, chosen and rejected.
-"""
-SCOPES: tuple[Scope, ...] = get_args(Scope)
+from tulu_data.specs.rules import Scope
 
 
 def turns_of(batch: pa.RecordBatch, kind: Kind, scope: Scope = "user") -> Turns:
     """List the turns of every record that a scope names; messages are counted over all columns in order."""
-    names = ("prompt", "chosen", "rejected") if kind == "preference" else ("messages",)
-    columns = [batch.column(name) for name in names]
     if scope == "user":
-        return listed(messages_of(columns[0]), users=True)
-    turns = listed(messages_of(columns[0] if len(columns) == 1 else _side_by_side(columns)), users=False)
+        # The first column holds them all, and its messages are the first that are counted.
+        return listed(messages_of(batch.column(_columns(kind)[0])), users=True)
+    turns = listed(messages_of(messages_in_order(batch, kind)), users=False)
     return turns._replace(joined=scope == "conversation")
+
+
+def messages_in_order(batch: pa.RecordBatch, kind: Kind) -> pa.Array:
+    """Return all messages of every record, in the order in which hits count them."""
+    columns = [batch.column(name) for name in _columns(kind)]
+    return columns[0] if len(columns) == 1 else _side_by_side(columns)
+
+
+def _columns(kind: Kind) -> tuple[str, ...]:
+    """Name the columns of messages."""
+    return ("prompt", "chosen", "rejected") if kind == "preference" else ("messages",)
 
 
 def listed(messages: Messages, *, users: bool) -> Turns:

@@ -27,6 +27,7 @@ from tulu_data.mix.tokens import TokenCounter
 from tulu_data.schema import Kind
 from tulu_data.specs.decisions import read_decisions
 from tulu_data.specs.mixture import Action, DecontaminateStep, DedupStep, FilterStep, Mixture
+from tulu_data.specs.rules import Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +47,15 @@ class Decontamination:
     """What a decontamination step found: the report and the hits, joined with sources."""
 
     action: Action
+    scope: Scope
     report: Report
     decided: Decided
     """The hits, with the decisions on them."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the action, the report and the counts of decisions, as JSON values."""
-        return {"action": self.action, **self.report.to_dict(), "decisions": self.decided.to_dict()}
+        """Return action, scope, the report and the counts of decisions, as JSON values."""
+        asked = {"action": self.action, "scope": self.scope}
+        return {**asked, **self.report.to_dict(), "decisions": self.decided.to_dict()}
 
 
 def run_steps(pool: Pool, mixture: Mixture, context: StepContext) -> list[Decontamination]:
@@ -146,7 +149,8 @@ def _decontaminate(pool: Pool, step: DecontaminateStep, kind: Kind, context: Ste
     """Scan the records that are still in, report hits per suite and source, and drop or flag them."""
     index = build_index(load_suites(step.against, context.base, cache=context.cache), step.rule)
     parts = list(pool.parts(pool.alive))
-    found = scan((part.records() for part in parts), kind, index, workers=context.workers).table
+    batches = (part.records() for part in parts)
+    found = scan(batches, kind, index, scope=step.scope, workers=context.workers).table
     line, entries = _entries_of(parts, found.column("record").to_numpy())
     scanned = {name: len(alive) for name, alive in pool.alive_by_source().items()}
     hits = found.take(pa.array(line)).set_column(0, "record", pa.array(entries))
@@ -161,7 +165,8 @@ def _decontaminate(pool: Pool, step: DecontaminateStep, kind: Kind, context: Ste
     if decided.unmet:
         context.say(f"decontaminate: decisions that met no hit: {summed(decided.unmet)}")
     hits = decided.hits.drop_columns(["record"])
-    return Decontamination(action=step.action, report=report, decided=replace(decided, hits=hits))
+    decided = replace(decided, hits=hits)
+    return Decontamination(action=step.action, scope=step.scope, report=report, decided=decided)
 
 
 def _entries_of(parts: Sequence[Part], records: Index) -> tuple[Index, Index]:

@@ -12,7 +12,7 @@ from tulu_data.errors import SuiteError, nearest
 from tulu_data.schema import Kind
 from tulu_data.specs.base import Mistake, Spec, refuse, shown, validate
 from tulu_data.specs.document import Document, read_document
-from tulu_data.specs.rules import rules_named
+from tulu_data.specs.rules import Scope, rules_named
 from tulu_data.specs.source import Source
 from tulu_data.specs.uris import uri_mistakes
 
@@ -69,6 +69,8 @@ class DecontaminateStep(Spec):
     """Eval suite files or folders, relative to the workspace."""
     rule: str = "tulu3"
     """Rule that finds hits, or several: `auto`, `tulu3,lexical`."""
+    scope: Scope = "user"
+    """What is looked at: `user` turns, `all` turns, or the `conversation`, all turns as one text."""
     action: Action = "drop"
     """`drop` leaves records with a hit out of the version, `drop_source` whole contaminated sources too.
 

@@ -7,12 +7,19 @@ a hit is worth, an item or a common phrase, is judged alike for all. A rule does
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from tulu_data.errors import SuiteError, nearest
 
 SOURCE_THRESHOLD = 0.02
 """A source is contaminated by a suite when more than this share of its instances is hit (Tulu 3)."""
+
+Scope = Literal["user", "all", "conversation"]
+"""What of a record is looked at: user turns, all turns, or all turns as one text across their borders.
+
+Of a preference the first is the prompt's user turns; the others hold prompt, chosen and rejected.
+"""
+SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
