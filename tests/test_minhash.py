@@ -73,6 +73,15 @@ def test_signatures_are_those_of_datasketch(scheme, texts, permutations, seed):
         assert ours[k].tolist() == theirs.hashvalues.tolist()
 
 
+@pytest.mark.parametrize("permutations", [16, 64, 128])
+@pytest.mark.parametrize("missed", [0.5, 0.9])
+def test_bands_are_those_of_datasketch(permutations, missed):
+    for threshold in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
+        plan = make_plan(threshold, permutations, missed=missed)
+        lsh = MinHashLSH(threshold=threshold, num_perm=permutations, weights=(1 - missed, missed))
+        assert (plan.bands, plan.rows) == (lsh.b, lsh.r)
+
+
 @pytest.mark.parametrize("scheme", ["affine32", "legacy"])
 def test_signatures_hold_for_the_largest_and_smallest_hashes(scheme):
     edges = [0, 1, 2**31, 2**32 - 1]

@@ -3,8 +3,8 @@
 The one idea: a signature keeps the smallest of the hashes of a text's n-grams under each of some
 permutations, and two texts agree in one with a probability that is the Jaccard similarity of their sets.
 Bands of a signature are looked up, and every candidate is told by its sets themselves, so an estimate never
-becomes a finding. Signatures are those of `datasketch` over the lower 32 bits of our hashes, which also
-says how many bands there should be. It knows words as hashes only.
+becomes a finding. Signatures are those of `datasketch` over the lower 32 bits of our hashes, and so are the
+numbers of bands. It knows words as hashes only.
 """
 
 from typing import Literal, NamedTuple
@@ -74,15 +74,37 @@ def make_plan(
     threshold: float, permutations: int = 128, *, seed: int = 1, scheme: Scheme = "affine32",
     missed: float = 0.5,
 ) -> Plan:  # fmt: skip
-    """Return datasketch's permutations, and its bands for a threshold.
+    """Return the permutations and the bands that datasketch has for a threshold.
 
     `missed` says how much a pair above the threshold that shares no band weighs, beside one below that does.
     """
-    from datasketch import MinHash, MinHashLSH
+    factors, addends = _permutations(permutations, seed, scheme)
+    return Plan(fixed(factors), fixed(addends), *_best_bands(threshold, permutations, missed))
 
-    lsh = MinHashLSH(threshold=threshold, num_perm=permutations, weights=(1 - missed, missed))
-    factors, addends = MinHash(num_perm=permutations, seed=seed, scheme=scheme).permutations
-    return Plan(fixed(factors), fixed(addends), lsh.b, lsh.r)
+
+def _permutations(count: int, seed: int, scheme: Scheme) -> tuple[Signatures, Signatures]:
+    """Draw factors and addends in datasketch's order."""
+    draw = np.random.RandomState(seed)  # another generator would draw other numbers
+    if scheme == "affine32":
+        odd = draw.randint(0, 1 << 31, count, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+        return odd, draw.randint(0, 1 << 32, count, dtype=np.uint32)
+    pairs = [[draw.randint(low, _PRIME, dtype=np.uint64) for low in (1, 0)] for _ in range(count)]
+    factors, addends = np.array(pairs, np.uint64).T
+    return factors, addends
+
+
+def _best_bands(threshold: float, permutations: int, missed: float) -> tuple[int, int]:
+    """Return the bands, and the permutations of each, with the least weighed sum of both kinds of error."""
+    # Both integrands are polynomials of at most this degree, so these nodes give their integrals exactly.
+    nodes, weights = np.polynomial.legendre.leggauss(permutations // 2 + 1)
+    low, high = threshold * (nodes + 1) / 2, threshold + (1 - threshold) * (nodes + 1) / 2
+    errors = {}
+    for bands in range(1, permutations + 1):
+        for rows in range(1, permutations // bands + 1):
+            met = weights @ (1 - (1 - low**rows) ** bands) * threshold / 2
+            unmet = weights @ ((1 - high**rows) ** bands) * (1 - threshold) / 2
+            errors[bands, rows] = met * (1 - missed) + unmet * missed
+    return min(errors, key=lambda plan: errors[plan])
 
 
 def shingles(words: Hashes, at: Ints, n: int) -> Sets:
