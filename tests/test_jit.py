@@ -22,7 +22,7 @@ def test_machine_code_is_kept_for_these_sources_only(monkeypatch, tmp_path):
     again = jit.kernel(double)
     assert again(21) == 42
     assert sum(again.stats.cache_hits.values()) == 1
-    monkeypatch.setattr(jit, "_SOURCES", "edited")
+    monkeypatch.setattr(jit, "SOURCES", "edited")
     edited = jit.kernel(double)
     assert edited(21) == 42
     assert sum(edited.stats.cache_hits.values()) == 0
@@ -37,5 +37,5 @@ def test_a_kernel_is_known_to_be_compiled_without_being_loaded(monkeypatch, tmp_
     again = jit.kernel(double)
     assert jit.is_compiled(again)
     assert not again.signatures
-    monkeypatch.setattr(jit, "_SOURCES", "edited")
+    monkeypatch.setattr(jit, "SOURCES", "edited")
     assert not jit.is_compiled(again)

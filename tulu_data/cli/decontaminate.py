@@ -119,7 +119,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     are the same to the byte. Rows that are dropped or no records lie beside the report, and add up.
     """
     from tulu_data.cli.progress import ScanBar
-    from tulu_data.decontaminate import build_index, load_suites, rules_named
+    from tulu_data.decontaminate import load_suites, open_index, rules_named
     from tulu_data.decontaminate.audit import Course, audit, write_audit
     from tulu_data.decontaminate.clean import Target, check_target, forget_clean
     from tulu_data.decontaminate.datasets import Reading
@@ -140,7 +140,8 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     chosen = rules_named(rule)
     if not is_ready():
         stage("compiling kernels (first run on this machine, some seconds)")
-    index = build_index(load_suites(against, here, cache=opened.root / "cache" / "suites"), chosen)
+    cache = opened.root / "cache" / "suites"
+    index = open_index(load_suites(against, here, cache=cache), chosen, cache=cache)
     say(f"{len(index.suites)} suites, {sum(s.instances.num_rows for s in index.suites):,} eval instances")
     reading = Reading(
         kind=kind, adapter=adapter, columns=columns, skip=(folder, opened.root, *([write] if write else []))

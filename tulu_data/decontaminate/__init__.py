@@ -1,7 +1,7 @@
 """Eval suites, the n-gram index, the scan, rules, evidence and report."""
 
 from tulu_data.decontaminate.hits import HITS
-from tulu_data.decontaminate.index import Index, build_index
+from tulu_data.decontaminate.index import Index, build_index, open_index
 from tulu_data.decontaminate.report import Report, make_report
 from tulu_data.decontaminate.scan import Hits, Scanner, scan
 from tulu_data.decontaminate.settling import MATCHES, Match
@@ -24,6 +24,7 @@ __all__ = [
     "find_suites",
     "load_suites",
     "make_report",
+    "open_index",
     "rules_named",
     "scan",
 ]

@@ -13,8 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tulu_data.decontaminate.evidence import Evidence
-from tulu_data.decontaminate.index import FIELDS, Index
+from tulu_data.decontaminate.index import Index
 from tulu_data.decontaminate.minhash import Near
+from tulu_data.decontaminate.segments import FIELDS
 from tulu_data.decontaminate.settling import MATCHES, Weighed, rarities, settle
 from tulu_data.decontaminate.sighting import Sightings, Watch
 from tulu_data.engine.local import ordered_map

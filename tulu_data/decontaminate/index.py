@@ -2,32 +2,38 @@
 
 The one idea: every text of an instance (the question, and the passage on its own) is a unit of one flat
 n-gram index for each rule that counts n-grams, and of one index of wordings that weighs what any rule finds;
-`key` names it all by content. It reads no training data.
+`key` names it all by content. Saved are, each in a file of its own in `.index/` beside the suites: what was
+read of one suite (`segments`), what all rules share of some suites, and the n-grams of a rule over them. So
+another suite or another rule makes anew only what depends on it. It reads no training data.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from tulu_data.decontaminate.evidence import Units
+from tulu_data.decontaminate.saved import Shelf
+from tulu_data.decontaminate.segments import Segment, joined, read_segment, text_array
 from tulu_data.decontaminate.suites import Suite
-from tulu_data.decontaminate.wording import Wording, read_wording
+from tulu_data.decontaminate.wording import Wording, join_wording
 from tulu_data.kernels.buffers import text_of
-from tulu_data.kernels.folding import folding
+from tulu_data.kernels.jit import SOURCES
 from tulu_data.kernels.measure import COUNTED, Measure
 from tulu_data.kernels.ngrams import Grams, index_units
-from tulu_data.kernels.words import Ints, fixed, hash_all
+from tulu_data.kernels.words import Bytes, Ints, fixed
 from tulu_data.specs.rules import AnyRule, GramRule, Rules, as_rules
-
-FIELDS = ("question", "passage")
-"""Texts of an instance that are compared, each on its own."""
 
 INDEX_VERSION = 5
 """Raised whenever the same suites and rules would give another index or other hits."""
+FEW = 4
+"""So many joined indexes stay in a folder, and twice as many n-gram indexes: those written last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,28 +79,105 @@ def measure_of(rule: GramRule) -> Measure:
     return Measure(COUNTED.index(rule.measure), rule.threshold, rule.inclusive)
 
 
+class _Common(NamedTuple):
+    """What all rules share."""
+
+    text: Bytes
+    begin: Ints
+    end: Ints
+    words: Ints
+    suite: Ints
+    field: Ints
+    row: Ints
+    wording: Wording
+
+
 def build_index(
     suites: Sequence[Suite], rules: Rules | AnyRule | str = "tulu3", *, key_bits: int = 64
 ) -> Index:
     """Index every question and passage of the suites; fewer `key_bits` make collisions, for tests."""
-    rules = as_rules(rules)
-    texts, suite, field, row = [], [], [], []
-    for s, one in enumerate(suites):
-        for f, name in enumerate(FIELDS):
-            column = one.instances[name].combine_chunks()
-            rows = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
-            texts.append(column.drop_null())
-            suite.append(np.full(len(rows), s))
-            field.append(np.full(len(rows), f))
-            row.append(rows)
-    text = pa.concat_arrays(texts) if texts else pa.array([], pa.large_string())
-    ids = [fixed(np.concatenate(part) if part else np.zeros(0, np.int64)) for part in (suite, field, row)]
-    view = text_of(text)
-    units = Units(text=view.bytes, begin=fixed(view.offsets[:-1]), end=fixed(view.offsets[1:]))
-    hashes, at = hash_all(units.text, units.begin, units.end, folding())
-    mask = np.uint64((1 << key_bits) - 1)
-    grams = tuple(index_units(hashes, at, rule.n, mask, measure_of(rule)) for rule in rules.grams)
+    nowhere = Shelf((), None)
+    return _index(suites, as_rules(rules), lambda _: nowhere, nowhere, np.uint64((1 << key_bits) - 1))
+
+
+def open_index(
+    suites: Sequence[Suite], rules: Rules | AnyRule | str = "tulu3", *, cache: Path | None = None
+) -> Index:
+    """Return what `build_index` returns, from saved files as far as they are there, and save the rest.
+
+    A suite's own file lies beside the suite; what is joined of several lies beside the first of them, by
+    name, whose folder can be written. Where none can, both lie in the folder `cache`, or are built in
+    memory. Only the `FEW` that were written last stay.
+    """
+    folders = list(dict.fromkeys(suite.beside for suite in suites if suite.beside))
+
+    def shelf_of(suite: Suite) -> Shelf:
+        return Shelf([suite.beside] if suite.beside else [], cache)
+
+    return _index(suites, as_rules(rules), shelf_of, Shelf(folders, cache), np.uint64((1 << 64) - 1))
+
+
+def _index(
+    suites: Sequence[Suite], rules: Rules, shelf_of: Callable[[Suite], Shelf], shelf: Shelf, mask: np.uint64
+) -> Index:
+    """Take what is kept and make the rest."""
+
+    @cache
+    def segments() -> list[Segment]:
+        return [_segment(suite, shelf_of(suite)) for suite in suites]
+
+    def grams_of(rule: GramRule) -> Grams:
+        def make() -> Grams:
+            hashes, at = joined([segment.words for segment in segments()], 0)
+            return index_units(hashes, at, rule.n, mask, measure_of(rule))
+
+        return shelf.kept("grams", _digest(content, rule.n, *measure_of(rule)), Grams, make, most=2 * FEW)
+
+    content = [_content(suite) for suite in suites]
+    common = shelf.kept("texts", _digest(content), _Common, lambda: _join(suites, segments()), most=FEW)
     return Index(
-        suites=tuple(suites), rules=rules, grams=grams, units=units, words=fixed(np.diff(at)),
-        wording=read_wording(units.text, units.begin, units.end), suite=ids[0], field=ids[1], row=ids[2],
+        suites=tuple(suites), rules=rules, grams=tuple(grams_of(rule) for rule in rules.grams),
+        units=Units(text=common.text, begin=common.begin, end=common.end), wording=common.wording,
+        words=common.words, suite=common.suite, field=common.field, row=common.row,
     )  # fmt: skip
+
+
+def _segment(suite: Suite, shelf: Shelf) -> Segment:
+    """Return what is to be read of a suite."""
+    label = f"words-{hashlib.sha256(suite.name.encode()).hexdigest()[:12]}"
+    return shelf.kept(label, _digest(_content(suite)), Segment, lambda: read_segment(suite), most=1)
+
+
+def _join(suites: Sequence[Suite], segments: Sequence[Segment]) -> _Common:
+    """Put the texts of all suites together."""
+    view = text_of(text_array(suites))
+    begin, end = fixed(view.offsets[:-1]), fixed(view.offsets[1:])
+    suite = np.repeat(np.arange(len(segments)), [len(segment.row) for segment in segments])
+    words, field, row = (
+        fixed(np.concatenate([np.zeros(0, np.int64), *map(part_of, segments)]))
+        for part_of in (lambda each: np.diff(each.words.at), lambda each: each.field, lambda each: each.row)
+    )
+    tokens = [segment.tokens for segment in segments]
+    (keys, at), (exact, _) = joined(tokens, 0), joined(tokens, 1)
+    return _Common(
+        text=fixed(view.bytes), begin=begin, end=end, words=words, suite=fixed(suite), field=field, row=row,
+        wording=join_wording(keys, exact, at),
+    )  # fmt: skip
+
+
+def _content(suite: Suite) -> list[object]:
+    """Return what the texts of a suite depend on, wherever its files are seen from."""
+    return [suite.name, [digest for _, digest in suite.files], suite.reading]
+
+
+def _digest(*content: object) -> str:
+    """Name arrays by what they depend on: this code and the tables of Unicode too."""
+    return hashlib.sha256(json.dumps([_code(), *content]).encode()).hexdigest()
+
+
+@cache
+def _code() -> list[str]:
+    """Return what the arrays of the same texts depend on."""
+    own = (Path(__file__).with_name(f"{name}.py") for name in ("index", "segments", "wording"))
+    sources = hashlib.sha256(b"\0".join(path.read_bytes() for path in own)).hexdigest()
+    return [SOURCES, sources, unicodedata.unidata_version]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tulu_data.kernels.alignment import hash_grams
+from tulu_data.kernels.alignment import count_held, hash_grams
 from tulu_data.kernels.bags import (
     NOTHING,
     REACH,
@@ -25,7 +25,7 @@ from tulu_data.kernels.bags import (
     look_up,
     window_widths,
 )
-from tulu_data.kernels.tokens import Tokens, tokens_of
+from tulu_data.kernels.numbering import numbered
 from tulu_data.kernels.words import Bytes, Hashes, Ints, fixed
 
 GRAM = 3
@@ -130,18 +130,16 @@ def gram_keys(exact: Hashes, first: Ints) -> Hashes:
     return hashes
 
 
-def read_wording(text: Bytes, begin: Ints, end: Ints) -> Wording:
-    """Index texts by what they say."""
-    tokens = tokens_of(text, begin, end)
-    kept, group = _distinct(tokens)
-    sizes = np.diff(tokens.at)[kept]
+def join_wording(keys: Hashes, exact: Hashes, starts: Ints) -> Wording:
+    """Index texts by what they say: the keys of their tokens (`kernels.tokens`), which start at `starts`."""
+    kept, group = _distinct(exact, starts)
+    sizes = np.diff(starts)[kept]
     at = np.concatenate([[0], np.cumsum(sizes)])
-    chosen = np.repeat(tokens.at[kept] - at[:-1], sizes) + np.arange(at[-1])
-    keys, exact = tokens.keys[chosen], tokens.exact[chosen]
-    owner = np.repeat(np.arange(len(kept)), sizes)
-    stems, of_stems = _lexicon(keys, owner)
-    words, of_words = _lexicon(exact, owner)
-    grams, of_grams = _lexicon(gram_keys(exact, at), owner)
+    chosen = np.repeat(starts[kept] - at[:-1], sizes) + np.arange(at[-1])
+    keys, exact = keys[chosen], exact[chosen]
+    stems, of_stems = _lexicon(keys, at)
+    words, of_words = _lexicon(exact, at)
+    grams, of_grams = _lexicon(gram_keys(exact, at), at)
     numbers = (stems.keys & np.uint64(1)).astype(np.bool_)
     bits = rarity(stems.frequency, len(kept))[:-1]
     says = bits >= np.where(numbers, FEW_NUMBER_BITS, FEW_BITS)
@@ -153,31 +151,29 @@ def read_wording(text: Bytes, begin: Ints, end: Ints) -> Wording:
     )  # fmt: skip
 
 
-def _distinct(tokens: Tokens) -> tuple[Ints, Ints]:
+def _distinct(exact: Hashes, at: Ints) -> tuple[Ints, Ints]:
     """Return the first of each group of texts of the same words, and the group of each text."""
     with np.errstate(over="ignore"):
-        place = np.arange(len(tokens.exact)) - np.repeat(tokens.at[:-1], np.diff(tokens.at))
-        mixed = (tokens.exact + place.astype(np.uint64) * _FOLD) * _MIX
+        place = np.arange(len(exact)) - np.repeat(at[:-1], np.diff(at))
+        mixed = (exact + place.astype(np.uint64) * _FOLD) * _MIX
         mixed = (mixed ^ mixed >> np.uint64(32)) * _FOLD
         sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed ^ mixed >> np.uint64(29))])
-        digest = sums[tokens.at[1:]] - sums[tokens.at[:-1]] + np.diff(tokens.at).astype(np.uint64)
-    _, first, group = np.unique(digest, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return first[order], rank[group]
+        digest = sums[at[1:]] - sums[at[:-1]] + np.diff(at).astype(np.uint64)
+    first, group = numbered(digest)
+    return first, group.astype(np.int64)
 
 
-def _lexicon(keys: Hashes, owner: Ints) -> tuple[Lexicon, Numbers]:
-    """Give ids to keys but 0, and count their owners."""
-    known, places = np.unique(keys, return_inverse=True)
-    ids: Numbers = places.astype(np.int32)
-    if len(known) and known[0] == 0:
-        known, ids = known[1:], np.where(ids == 0, NOTHING, ids - 1).astype(np.int32)
-    once = np.unique(owner[ids >= 0] * max(len(known), 1) + ids[ids >= 0]) % max(len(known), 1)
-    table = np.zeros(power(2 * len(known)), np.int32)
+def _lexicon(keys: Hashes, at: Ints) -> tuple[Lexicon, Numbers]:
+    """Give ids to keys but 0, and count the texts that hold them."""
+    first, ids = numbered(keys)
+    known = keys[first]
+    for nothing in np.flatnonzero(known == 0):
+        known = np.delete(known, nothing)
+        ids = np.where(ids == nothing, NOTHING, ids - (ids > nothing)).astype(np.int32)
+    table, frequency = np.zeros(power(2 * len(known)), np.int32), np.zeros(len(known), np.int64)
     fill_table(fixed(known), table)
-    frequency = np.bincount(once, minlength=len(known))
+    every, seen = np.ones(len(at) - 1, np.bool_), np.zeros(len(known), np.int64)
+    count_held(fixed(ids), fixed(at), every, seen, np.zeros(1, np.int64), frequency)
     return Lexicon(fixed(known), fixed(table), fixed(frequency)), ids
 
 

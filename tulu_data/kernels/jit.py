@@ -21,14 +21,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _compiled = njit(nogil=True, no_cfunc_wrapper=True, _nrt=False)
 _inner = njit(nogil=True, _nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-_SOURCES = sha256(b"\0".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
+SOURCES = sha256(b"\0".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
+"""Digest of the sources of all kernels."""
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]
     """Machine code on disk, valid for these very sources."""
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-        return (*super()._index_key(sig, codegen), _SOURCES)
+        return (*super()._index_key(sig, codegen), SOURCES)
 
 
 def kernel(function: F) -> F:
@@ -47,7 +48,7 @@ def is_compiled(function: Callable[..., Any]) -> bool:
     cache = getattr(function, "_cache", None)
     if not isinstance(cache, _Cache):
         return False
-    return any(key[-1] == _SOURCES for key in cache._cache_file._load_index())  # noqa: SLF001
+    return any(key[-1] == SOURCES for key in cache._cache_file._load_index())  # noqa: SLF001
 
 
 def inner(function: F) -> F:

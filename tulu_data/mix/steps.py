@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tulu_data.decontaminate import Report, build_index, load_suites, make_report, scan
+from tulu_data.decontaminate import Report, load_suites, make_report, open_index, scan
 from tulu_data.decontaminate.decisions import NO_DECISIONS, Decided, decide, summed
 from tulu_data.decontaminate.report import strongest, to_drop
 from tulu_data.dedup.exact import first_of_each, prompt_keys
@@ -147,7 +147,8 @@ def _prompt_keys(pool: Pool, alive: Index, kind: Kind, context: StepContext) -> 
 
 def _decontaminate(pool: Pool, step: DecontaminateStep, kind: Kind, context: StepContext) -> Decontamination:
     """Scan the records that are still in, report hits per suite and source, and drop or flag them."""
-    index = build_index(load_suites(step.against, context.base, cache=context.cache), step.rule)
+    suites = load_suites(step.against, context.base, cache=context.cache)
+    index = open_index(suites, step.rule, cache=context.cache)
     parts = list(pool.parts(pool.alive))
     batches = (part.records() for part in parts)
     found = scan(batches, kind, index, scope=step.scope, workers=context.workers).table

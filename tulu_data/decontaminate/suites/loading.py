@@ -6,7 +6,7 @@ is mapped into memory as it was kept, so adding one suite reads one suite.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
@@ -67,6 +67,7 @@ def read_named(suite: NamedSuite, cache: Path | None) -> Suite:
     empty = Suite(
         name=suite.name, files=tuple((f.origin, f.sha256) for f in suite.files),
         instances=pa.table({}), role=suite.role, uri=suite.uri, reading=suite.reading.key,
+        beside=suite.spec.parent,
     )  # fmt: skip
     owner = f"{suite.spec} {suite.name}"
     found = kept.table(owner, empty.key)
@@ -80,10 +81,8 @@ def read_named(suite: NamedSuite, cache: Path | None) -> Suite:
 
 def _filled(empty: Suite, instances: pa.Table, facts: dict[str, list[tuple[str, int, str]]]) -> Suite:
     """Return a suite with its instances."""
-    return Suite(
-        name=empty.name, files=empty.files, instances=instances, role=empty.role, uri=empty.uri,
-        reading=empty.reading, bad=tuple((path, row, reason) for path, row, reason in facts["bad"]),
-    )  # fmt: skip
+    bad = tuple((path, row, reason) for path, row, reason in facts["bad"])
+    return replace(empty, instances=instances, bad=bad)
 
 
 def _joined(parts: Sequence[tuple[str, FileRows]]) -> tuple[pa.Table, dict[str, list[tuple[str, int, str]]]]:
@@ -121,7 +120,7 @@ def _read_own(name: str, files: Sequence[_OwnFile], cache: Path | None) -> Suite
     kept = SuiteCache(files[0].folder, cache)
     empty = Suite(
         name=name, files=tuple((one.file.origin, one.file.sha256) for one in files), instances=pa.table({}),
-        reading=OWN.key,
+        reading=OWN.key, beside=files[0].folder,
     )  # fmt: skip
     owner = f"{files[0].file.origin} {name}"
     found = kept.table(owner, empty.key)

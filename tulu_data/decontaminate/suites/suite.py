@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -31,6 +32,8 @@ class Suite:
     """Where a spec says that it is."""
     reading: str = ""
     """Key of how its files are read."""
+    beside: Path | None = None
+    """Folder in whose `.index` is kept what was made of it."""
 
     @property
     def path(self) -> str:
