@@ -8,7 +8,8 @@ document and every 20th of the others; it is too slow for the rest). Peers are e
 made by `python3.12 -m venv V && V/bin/pip install decontaminate`, and `datatrove spacy 'xxhash<3.6'`.
 
 Ours is cold when nothing is on disk, and warm, as everywhere else, when its machine code and what it keeps
-of the suites are. Scores go to RESULTS.md, flags on unplanted texts to planted_flags.md.
+of the suites are. Scores go to RESULTS.md, flags on unplanted texts to planted_flags.md; the labels of leaks
+that a rule missed go to misses.jsonl beside its hits, which stay when --work names a folder.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from pathlib import Path
 import planted_corpus
 from planted_flags import verdicts, write_flags
 from planted_measure import median
-from planted_score import Corpus, Flag, Found, Score, flags, open_corpus, scores, unplanted
+from planted_score import Corpus, Flag, Found, Score, flags, misses, open_corpus, scores, unplanted
 from planted_systems import PLAIN, System, datatrove, decon, folder_of, ours, plain
 from results import markdown, write_section
 
@@ -184,6 +185,8 @@ def report(given: argparse.Namespace, corpus: Corpus, systems: Sequence[System],
         write_flags(raised)
     for rule in given.rule:
         check_account(corpus, folder_of(rule, work) / "out/report.json")
+        missed = "".join(f"{json.dumps(row)}\n" for row in misses(corpus, found[rule]))
+        (folder_of(rule, work) / "misses.jsonl").write_text(missed, "utf-8")
     about = corpus.about
     scored = {name: scores(corpus, said) for name, said in found.items()}
     head = (

@@ -196,6 +196,22 @@ def scores(corpus: Corpus, found: Iterable[Found]) -> dict[str, Score]:
     }
 
 
+def misses(corpus: Corpus, found: Iterable[Found]) -> list[dict]:
+    """List the labels of leaks that are not named as what they are, with what was said of the right item."""
+    said: dict[str, dict[Name | None, str]] = defaultdict(dict)
+    for one in found:
+        if said[one.document].get(one.instance) != "item":
+            said[one.document][one.instance] = one.match
+    missed = []
+    for document, label in corpus.labels.items():
+        names = [(e["suite"], e["split"], e["instance"]) for e in label["equivalents"]]
+        matches = {said[document][name] for name in names if name in said[document]}
+        if label["expected"] not in matches:
+            others = sum(match == "item" for match in said[document].values())
+            missed.append({**label, "said": sorted(matches), "items": others})
+    return missed
+
+
 def unplanted(found: Iterable[Found]) -> dict[str, int]:
     """Count the documents of each kind in which nothing is planted and an item is said to be."""
     said = {one.document for one in found if one.match == "item"}
