@@ -28,8 +28,9 @@ import pyarrow.parquet as pq
 from known_overlaps import lines
 from results import markdown, write_section
 
-from tulu_data.decontaminate import Suite, build_index, load_suites, scan
+from tulu_data.decontaminate import Suite, build_index, load_suites
 from tulu_data.decontaminate.index import Index
+from tulu_data.decontaminate.scan import scan
 from tulu_data.schema import normalised_schema
 
 ROOT = Path(__file__).parents[1]

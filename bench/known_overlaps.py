@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tulu_data.decontaminate import build_index, load_suites, scan
+from tulu_data.decontaminate import build_index, load_suites
+from tulu_data.decontaminate.scan import scan
 from tulu_data.kernels.folding import folding
 from tulu_data.kernels.words import next_word
 from tulu_data.schema import normalised_schema

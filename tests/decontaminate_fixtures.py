@@ -2,7 +2,8 @@
 
 import pyarrow as pa
 
-from tulu_data.decontaminate import Suite, build_index, scan
+from tulu_data.decontaminate import Suite, build_index
+from tulu_data.decontaminate.scan import scan
 from tulu_data.decontaminate.suites import INSTANCES
 from tulu_data.schema import normalised_schema
 

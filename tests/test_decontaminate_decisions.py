@@ -5,9 +5,10 @@ from decontaminate_fixtures import batch, suite
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tulu_data.decontaminate import build_index, make_report, scan
+from tulu_data.decontaminate import build_index, make_report
 from tulu_data.decontaminate.decisions import decide, summed, text_digest
 from tulu_data.decontaminate.report import counted_as, to_drop
+from tulu_data.decontaminate.scan import scan
 from tulu_data.schema import TEXT
 from tulu_data.specs.decisions import SCOPES, Decision, Decisions
 

@@ -6,7 +6,7 @@ from decontaminate_fixtures import batch, index_of, scan_texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tulu_data.decontaminate import scan
+from tulu_data.decontaminate.scan import scan
 
 QUESTION = "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May."
 EDITED = (

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pytest
 from decontaminate_fixtures import batch, suite
 
-from tulu_data.decontaminate import HITS, RULES, build_index, make_report, rules_named, scan
+from tulu_data.decontaminate import HITS, RULES, build_index, make_report, rules_named
+from tulu_data.decontaminate.scan import scan
 from tulu_data.errors import SuiteError
 from tulu_data.schema import TEXT
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from word_reference import ALPHABETS, EVERY, overlap, words
 
-from tulu_data.decontaminate import HITS, RULES, evidence, scan
+from tulu_data.decontaminate import HITS, RULES, evidence
 from tulu_data.decontaminate.index import measure_of
+from tulu_data.decontaminate.scan import scan
 from tulu_data.decontaminate.turns import listed
 from tulu_data.kernels.buffers import messages_of
 from tulu_data.kernels.coverage import BLOCK, candidates, find_pairs, new_scratch

@@ -14,7 +14,7 @@ from word_reference import overlap, words
 
 from tulu_data.cli.decontaminate import command as decontaminate
 from tulu_data.cli.review import command as review
-from tulu_data.decontaminate import scan
+from tulu_data.decontaminate.scan import scan
 from tulu_data.decontaminate.turns import turns_of
 from tulu_data.errors import SpecError
 from tulu_data.schema import KINDS, normalised_schema

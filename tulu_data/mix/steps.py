@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tulu_data.decontaminate import Report, load_suites, make_report, open_index, scan
+from tulu_data.decontaminate import Report, load_suites, make_report, open_index
 from tulu_data.decontaminate.decisions import NO_DECISIONS, Decided, decide, summed
 from tulu_data.decontaminate.report import strongest, to_drop
+from tulu_data.decontaminate.scan import scan
 from tulu_data.dedup.exact import first_of_each, prompt_keys
 from tulu_data.engine.local import ordered_map
 from tulu_data.filters import FILTERS, PATTERNS, excerpts
