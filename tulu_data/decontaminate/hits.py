@@ -16,7 +16,7 @@ from tulu_data.decontaminate.evidence import Evidence
 from tulu_data.decontaminate.index import Index
 from tulu_data.decontaminate.minhash import Near
 from tulu_data.decontaminate.segments import FIELDS
-from tulu_data.decontaminate.settling import MATCHES, Weighed, rarities, settle
+from tulu_data.decontaminate.settling import MATCHES, PHRASE, Weighed, rarities, settle
 from tulu_data.decontaminate.sighting import Sightings, Watch
 from tulu_data.engine.local import ordered_map
 from tulu_data.kernels.alignment import count_characters
@@ -124,7 +124,9 @@ def _chosen(index: Index, rule: AnyRule, piece: Piece, weighed: Weighed) -> tupl
     """Return the sightings that are hits of a rule, and what it measures of each."""
     if isinstance(rule, IdfRule):
         measured = weighed.same
-        chosen = np.flatnonzero((measured > rule.threshold) & (weighed.match != MATCHES.index("common")))
+        whole = np.diff(index.wording.at)[weighed.sightings.wording] >= PHRASE
+        worth = weighed.match != MATCHES.index("common")
+        chosen = np.flatnonzero((measured > rule.threshold) & worth & whole)
         return chosen, measured[chosen]
     if isinstance(rule, LexicalRule):
         measured = weighed.likeness

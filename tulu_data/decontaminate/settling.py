@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tulu_data.decontaminate.sighting import Sightings, Watch, alikeness
-from tulu_data.decontaminate.wording import Wording, gram_keys, ids_of, rarity
+from tulu_data.decontaminate.wording import GRAM, Wording, gram_keys, ids_of, rarity
 from tulu_data.kernels.alignment import align, share_grams
-from tulu_data.kernels.bags import SCORES, new_marks, score_windows
+from tulu_data.kernels.windows import SCORES, new_marks, score_windows
 from tulu_data.kernels.words import Ints, fixed
 
 Bits = NDArray[np.float64]
@@ -36,8 +36,8 @@ MARGIN, MISSING = 25.0, 0.8
 IN_ORDER, GRAMS, FOREIGN = 0.65, 0.34, 0.6
 """Of an edited item, the share of words that stand in the record in order, the share of 3-grams, and the bits
 of other words between them, as a share of its own."""
-NEARLY_ALL, NEARLY_GRAMS = 0.85, 0.55
-"""The same of an item with hardly an edit, which needs no margin."""
+NEARLY_ALL, NEARLY_GRAMS, NEARLY_MARGIN = 0.85, 0.55, 20.0
+"""Of an item with hardly an edit, the shares of words and 3-grams, and the bits beyond those that miss."""
 ALL_OF_IT = 0.97
 """Share of the bits from which on nothing is missing."""
 SAME_LETTERS, ALL_LETTERS = 0.8, 0.9
@@ -48,8 +48,9 @@ WORDING = 0.65
 """Share of an instance's words, by bits and without numbers, that is its wording."""
 PHRASE = 8
 """A shorter instance is an item only where it is a sentence or a line of its own."""
-LIKENESS, REWORDED_BITS, LEAST_NUMBERS = 0.8, 50.0, 0.3
-"""A rephrased item's likeness of words and numbers together, its bits, and its likeness of numbers."""
+LIKENESS, REWORDED_BITS, REWORDED_SHARE, LEAST_NUMBERS = 0.8, 50.0, 0.35, 0.3
+"""A rephrased item's likeness of words and numbers together, its bits, their share of all bits of the
+instance and of the window's numbers, and its likeness of numbers."""
 FLOOR = 0.4
 """Of a word's bits by the suites alone, what it keeps however often records hold it: a leaked instance that
 stands in many records is no common phrase."""
@@ -109,17 +110,19 @@ def settle(sightings: Sightings, wording: Wording, bits: tuple[Bits, Bits, Bits]
     in_order = np.bincount(owner[shared], minlength=count) / np.maximum(sizes, 1)
     grams = _grams(sightings, wording, bits[2])
     scores = _scores(sightings, wording, bits[0])
-    likeness, together, of_numbers = alikeness(scores, sightings.length, sizes)
-    reworded = (together >= LIKENESS) & (scores[:, 0] + scores[:, 2] >= REWORDED_BITS)
-    reworded &= of_numbers >= LEAST_NUMBERS
+    likeness, by_chance, of_numbers = alikeness(scores, sightings.length, sizes)
+    alike = scores[:, 0] + scores[:, 2]
+    reworded = (by_chance >= LIKENESS) & (alike >= REWORDED_BITS) & (of_numbers >= LEAST_NUMBERS)
+    reworded &= alike >= REWORDED_SHARE * (scores[:, 1] + scores[:, 3])
     letters = sightings.letters >= SAME_LETTERS
     matched = np.where(letters, np.maximum(matched, whole * sightings.letters), matched)
     numbers_kept = (numbers >= SAME_NUMBERS * all_numbers) | (sightings.letters >= ALL_LETTERS)
     foreign = np.bincount(window_of, bits[1][sightings.words], count) - total(shared)
     margin = matched - MISSING * (whole - matched) >= MARGIN
     edited = margin & (in_order >= IN_ORDER) & (grams >= GRAMS) & (foreign <= FOREIGN * whole)
-    nearly = (in_order >= NEARLY_ALL) & (grams >= NEARLY_GRAMS) & (matched >= MARGIN)
-    complete = (matched >= ALL_OF_IT * whole) & (matched >= LEAST_BITS)
+    nearly = (in_order >= NEARLY_ALL) & (grams >= NEARLY_GRAMS) & (2 * matched - whole >= NEARLY_MARGIN)
+    together = (grams >= NEARLY_GRAMS) | letters | (sizes < GRAM)
+    complete = (matched >= ALL_OF_IT * whole) & (matched >= LEAST_BITS) & together
     recut = letters & (matched >= MARGIN)
     phrase = (sizes < PHRASE) & ~sightings.alone
     item = (((edited | nearly | complete | recut) & numbers_kept) | reworded) & ~phrase

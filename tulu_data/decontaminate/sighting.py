@@ -20,18 +20,10 @@ from tulu_data.kernels.alignment import (
     share_letters,
     stand_alone,
 )
-from tulu_data.kernels.bags import (
-    SCORES,
-    Marks,
-    Sums,
-    find_stretches,
-    new_marks,
-    new_room,
-    new_sums,
-    weigh_stretches,
-)
+from tulu_data.kernels.bags import Sums, find_stretches, new_room, new_sums
 from tulu_data.kernels.coverage import Turns
 from tulu_data.kernels.tokens import Tokens, tokens_of
+from tulu_data.kernels.windows import SCORES, Marks, new_marks, weigh_stretches
 from tulu_data.kernels.words import Bytes, Hashes, Ints, fixed
 
 Bits = NDArray[np.float64]
@@ -41,11 +33,11 @@ SAMPLED = 8
 """One in so many records is counted for the frequency of words."""
 WHOLE_RECORD = -1
 """Stretch that stands for a whole record."""
-LEAST_BITS, LEAST_SHARE, LEAST_LIKENESS = 25.0, 0.5, 0.65
+LEAST_BITS, LEAST_SHARE, LEAST_LIKENESS = 25.0, 0.42, 0.65
 """Bits that a window must share to be kept, and either share of the wording's bits or likeness."""
 NUMBERS, NO_NUMBERS = 0.7, 1.44
 """What numbers count beside words, and bits of numbers that no text holds: two small ones say little."""
-DILUTION = 0.2
+DILUTION = 0.3
 """What each doubling of a record's length over the instance's takes: more windows are alike by chance."""
 
 

@@ -17,15 +17,14 @@ from tulu_data.kernels.bags import (
     UNIT,
     Numbers,
     Pairs,
-    Units,
     Vocabulary,
     fill_pairs,
     fill_table,
     list_pairs,
     look_up,
-    window_widths,
 )
 from tulu_data.kernels.numbering import numbered
+from tulu_data.kernels.windows import Units, window_widths
 from tulu_data.kernels.words import Bytes, Hashes, Ints, fixed
 
 GRAM = 3
