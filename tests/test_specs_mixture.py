@@ -228,7 +228,7 @@ MISTAKES = [
         "an unknown rule",
         steps("step: decontaminate, against: [e/], rule: tulu", rest=""),
         "6:48 steps[0].rule: no such rule; did you mean 'tulu3'? (known: any-10, any-13, any-8, auto, coverage, "
-        "idf, lexical, longest, minhash, tulu3), found 'tulu'",
+        "embedding, idf, lexical, longest, minhash, tulu3), found 'tulu'",
     ),
     (
         "an unknown action",

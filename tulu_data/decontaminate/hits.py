@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tulu_data.decontaminate.evidence import Evidence
 from tulu_data.decontaminate.index import Index
-from tulu_data.decontaminate.minhash import Near
+from tulu_data.decontaminate.near import Near
 from tulu_data.decontaminate.segments import FIELDS
 from tulu_data.decontaminate.settling import MATCHES, PHRASE, Weighed, rarities, settle
 from tulu_data.decontaminate.sighting import Sightings, Watch

@@ -5,16 +5,11 @@ The one idea: record and wording are compared as sets of word n-grams, numbers b
 its business: other rules look into records. MinHash only says which pairs to compare.
 """
 
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-
+from tulu_data.decontaminate.near import Near
 from tulu_data.decontaminate.wording import Wording
 from tulu_data.kernels.coverage import Turns
 from tulu_data.kernels.minhash import fill_buckets, find_alike, make_plan, shingles
 from tulu_data.kernels.tokens import tokens_of
-from tulu_data.kernels.words import Ints
 from tulu_data.specs.rules import MinHashRule
 
 MISSED = 0.9
@@ -22,15 +17,7 @@ MISSED = 0.9
 a moment only."""
 
 
-class Near(NamedTuple):
-    """Wordings that records are like."""
-
-    pairs: Ints
-    """(record, wording) rows, in the order of both, each once."""
-    overlap: NDArray[np.float64]
-
-
-class Neighbours:
+class ShingledWordings:
     """The wordings as sets of n-grams, ready for looking records up."""
 
     def __init__(self, rule: MinHashRule, wording: Wording) -> None:

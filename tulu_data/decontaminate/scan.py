@@ -13,10 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from tulu_data.decontaminate import encoder
+from tulu_data.decontaminate.embedding import EmbeddedWordings
 from tulu_data.decontaminate.evidence import Evidence, explain
 from tulu_data.decontaminate.hits import HITS, Piece, hits_of, no_hits
 from tulu_data.decontaminate.index import Index, measure_of
-from tulu_data.decontaminate.minhash import Neighbours
+from tulu_data.decontaminate.minhash import ShingledWordings
+from tulu_data.decontaminate.near import Neighbours
 from tulu_data.decontaminate.sighting import Watch
 from tulu_data.decontaminate.turns import turns_of
 from tulu_data.decontaminate.wording import Texts, rarity
@@ -27,7 +30,7 @@ from tulu_data.kernels.jit import is_compiled
 from tulu_data.kernels.record_ids import record_ids
 from tulu_data.kernels.words import Ints, hash_texts
 from tulu_data.schema import Kind
-from tulu_data.specs.rules import Scope
+from tulu_data.specs.rules import MinHashRule, NearRule, Scope
 
 _PIECE = 4096
 """Records judged at a time: small enough to keep every thread busy, large enough to forget the call."""
@@ -64,7 +67,7 @@ class Scanner:
         self._streams: list[list[Piece]] = []
         wording = index.wording
         self._bits = rarity(wording.stems.frequency, wording.texts)
-        self._neighbours = [Neighbours(rule, wording) for rule in index.rules.near]
+        self._neighbours = [_neighbours(rule, index) for rule in index.rules.near]
 
     def read(
         self, batches: Iterable[pa.RecordBatch], kind: Kind, keep: Sequence[str] = ()
@@ -154,6 +157,15 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordB
             piece = batch.slice(start, _PIECE)
             yield position, piece
             position += piece.num_rows
+
+
+def _neighbours(rule: NearRule, index: Index) -> Neighbours:
+    """Make the wordings ready for a rule that compares whole texts."""
+    if isinstance(rule, MinHashRule):
+        return ShingledWordings(rule, index.wording)
+    units = index.units
+    texts = Texts(units.text, units.begin, units.end)
+    return EmbeddedWordings(rule, index.wording, texts, encoder.installed())
 
 
 def _evidence(turns: Turns, index: Index, number: int, scratch: Scratch) -> Evidence:

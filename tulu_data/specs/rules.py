@@ -78,7 +78,17 @@ class MinHashRule(Rule):
     """Numbers of a signature; more overlook less."""
 
 
-AnyRule = GramRule | IdfRule | LexicalRule | MinHashRule
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingRule(Rule):
+    """Cosine of the vectors that a sentence-embedding model gives the instance and a window of the record.
+
+    The model comes with the extra `embedding`.
+    """
+
+
+NearRule = MinHashRule | EmbeddingRule
+"""A rule that compares whole texts."""
+AnyRule = GramRule | IdfRule | LexicalRule | NearRule
 
 RULES: dict[str, AnyRule] = {
     "tulu3": GramRule(name="tulu3", n=8, measure="words", threshold=0.5),
@@ -88,10 +98,12 @@ RULES: dict[str, AnyRule] = {
     "idf": IdfRule(name="idf", threshold=0.3),
     "lexical": LexicalRule(name="lexical", threshold=0.3),
     "minhash": MinHashRule(name="minhash", n=2, threshold=0.4),
+    "embedding": EmbeddingRule(name="embedding", threshold=0.8),
 }
 """`tulu3`: the Tulu 3 paper. `coverage`: PaLM, at least 70% of 8-grams. `longest`: one run of shared words
 that is more than half of the instance. `any-13`: GPT-3, any 13-gram. `idf`: edited copies. `lexical`:
-rephrased ones. `minhash`: records that are nearly the whole instance and little else."""
+rephrased ones. `minhash`: records that are nearly the whole instance and little else. `embedding`:
+what a sentence-embedding model finds alike."""
 
 COMBINATIONS = {"auto": ("tulu3", "idf", "lexical")}
 """Names for rules that are asked for together. `auto` finds exact, edited and rephrased copies."""
@@ -117,9 +129,9 @@ class Rules:
         return any(isinstance(rule, IdfRule | LexicalRule) for rule in self.rules)
 
     @cached_property
-    def near(self) -> tuple[MinHashRule, ...]:
+    def near(self) -> tuple[NearRule, ...]:
         """The rules that compare whole texts."""
-        return tuple(rule for rule in self.rules if isinstance(rule, MinHashRule))
+        return tuple(rule for rule in self.rules if isinstance(rule, NearRule))
 
     def to_dict(self) -> dict[str, Any]:
         """Return names and numbers, for reports and recipe ids."""
