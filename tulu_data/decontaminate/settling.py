@@ -42,12 +42,16 @@ ALL_OF_IT = 0.97
 """Share of the bits from which on nothing is missing."""
 SAME_LETTERS, ALL_LETTERS = 0.8, 0.9
 """Share of the runs of letters from which on the words may be cut differently, and the numbers with them."""
+LEFT_OUT, KEPT = 0.2, 0.8
+"""Of the halves of an instance, by bits: with less than this of one and more than that of the other, a record
+holds a part of it, however alike that part is."""
 SAME_NUMBERS = 0.5
 """Share of an item's numbers, by bits, that stand in the record."""
 WORDING = 0.65
 """Share of an instance's words, by bits and without numbers, that is its wording."""
 PHRASE = 8
-"""A shorter instance is an item only where it is a sentence or a line of its own."""
+"""A shorter instance is an item only where it is a sentence or a line of its own, as are hardly more than
+numbers."""
 LIKENESS, REWORDED_BITS, REWORDED_SHARE, LEAST_NUMBERS = 0.8, 50.0, 0.35, 0.3
 """A rephrased item's likeness of words and numbers together, its bits, their share of all bits of the
 instance and of the window's numbers, and its likeness of numbers."""
@@ -106,6 +110,7 @@ def settle(sightings: Sightings, wording: Wording, bits: tuple[Bits, Bits, Bits]
     every = np.ones(len(words), np.bool_)
     matched, whole = total(shared), total(every)
     numbers, all_numbers = total(shared & number), total(number)
+    in_part = _in_part(weight, owner, shared, whole)
     window_of = np.repeat(np.arange(count), np.diff(sightings.at))
     in_order = np.bincount(owner[shared], minlength=count) / np.maximum(sizes, 1)
     grams = _grams(sightings, wording, bits[2])
@@ -113,18 +118,21 @@ def settle(sightings: Sightings, wording: Wording, bits: tuple[Bits, Bits, Bits]
     likeness, by_chance, of_numbers = alikeness(scores, sightings.length, sizes)
     alike = scores[:, 0] + scores[:, 2]
     reworded = (by_chance >= LIKENESS) & (alike >= REWORDED_BITS) & (of_numbers >= LEAST_NUMBERS)
-    reworded &= alike >= REWORDED_SHARE * (scores[:, 1] + scores[:, 3])
+    reworded &= ~in_part & (alike >= REWORDED_SHARE * (scores[:, 1] + scores[:, 3]))
     letters = sightings.letters >= SAME_LETTERS
     matched = np.where(letters, np.maximum(matched, whole * sightings.letters), matched)
-    numbers_kept = (numbers >= SAME_NUMBERS * all_numbers) | (sightings.letters >= ALL_LETTERS)
-    foreign = np.bincount(window_of, bits[1][sightings.words], count) - total(shared)
+    # Where little but numbers is missing, they were swapped and not cut.
+    missing = np.bincount(owner[~shared], minlength=count)
+    cut = 2 * np.bincount(owner[~shared & number], minlength=count) <= missing
+    numbers_kept = (numbers >= SAME_NUMBERS * all_numbers) | (sightings.letters >= ALL_LETTERS) & cut
+    foreign = np.bincount(window_of, bits[1][_known(sightings.words)], count) - total(shared)
     margin = matched - MISSING * (whole - matched) >= MARGIN
     edited = margin & (in_order >= IN_ORDER) & (grams >= GRAMS) & (foreign <= FOREIGN * whole)
     nearly = (in_order >= NEARLY_ALL) & (grams >= NEARLY_GRAMS) & (2 * matched - whole >= NEARLY_MARGIN)
     together = (grams >= NEARLY_GRAMS) | letters | (sizes < GRAM)
     complete = (matched >= ALL_OF_IT * whole) & (matched >= LEAST_BITS) & together
     recut = letters & (matched >= MARGIN)
-    phrase = (sizes < PHRASE) & ~sightings.alone
+    phrase = ((sizes < PHRASE) | (whole - all_numbers < LEAST_BITS)) & ~sightings.alone
     item = (((edited | nearly | complete | recut) & numbers_kept) | reworded) & ~phrase
     common = (matched < LEAST_BITS) | phrase
     template = (matched - numbers >= WORDING * (whole - all_numbers)) & ~item
@@ -170,10 +178,28 @@ def _aligned(sightings: Sightings, wording: Wording, bits: Bits) -> tuple[Flags,
     return shared, shared_at, held
 
 
+def _in_part(weight: Bits, owner: Ints, shared: Flags, whole: Bits) -> Flags:
+    """Tell which instances have hardly a word of one half, by bits, and most of the other, in the window."""
+    ends = np.cumsum(weight)
+    before = np.concatenate([[0.0], np.cumsum(whole)])[:-1]
+    # Not by a hair: sums of other sightings come before.
+    late = ends - weight / 2 - before[owner] > whole[owner] / 2 + 1e-6
+    halves = np.bincount(2 * owner + late, weight, 2 * len(whole))
+    held = np.bincount((2 * owner + late)[shared], weight[shared], 2 * len(whole))
+    shares = (held / np.maximum(halves, 1e-9)).reshape(-1, 2)
+    part: Flags = (shares.min(axis=1) < LEFT_OUT) & (shares.max(axis=1) > KEPT)
+    return part
+
+
+def _known(words: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return ids of words by which what is kept of each can be asked: -1, the last, of any unknown one."""
+    return np.maximum(words, -1)
+
+
 def _grams(sightings: Sightings, wording: Wording, bits: Bits) -> Bits:
     """Return the share of 3-grams, by bits, that windows hold."""
     known = np.append(wording.words.keys, np.zeros(1, np.uint64))
-    exact = known[sightings.words]
+    exact = known[_known(sightings.words)]
     held = ids_of(gram_keys(exact, sightings.at), wording.grams)
     shares = np.zeros((len(sightings.wording), 2))
     seen = np.full(len(wording.grams.keys), -1, np.int64)

@@ -20,7 +20,7 @@ from tulu_data.kernels.alignment import (
     share_letters,
     stand_alone,
 )
-from tulu_data.kernels.bags import Sums, find_stretches, new_room, new_sums
+from tulu_data.kernels.bags import NOTHING, Sums, find_stretches, new_room, new_sums
 from tulu_data.kernels.coverage import Turns
 from tulu_data.kernels.tokens import Tokens, tokens_of
 from tulu_data.kernels.windows import SCORES, Marks, new_marks, weigh_stretches
@@ -181,18 +181,19 @@ class Watch:
         )  # fmt: skip
         self._letters[:] = 0
         best = windows[:, :2] - windows[:, 2:3] + some.first[:-1, None]
+        sentence = _stretched(best, stems[some.places], some.first[1:])
         return Sightings(
             record=read.records[found[:, 0]], wording=wording, letters=letters, best=best,
-            alone=self._alone(turns, bytes_of, best, begin[turn], end[turn]),
+            alone=self._alone(turns, bytes_of, sentence, begin[turn], end[turn]),
             length=np.diff(read.first)[found[:, 0]], at=some.first, stems=stems[some.places],
             words=ids_of(read.tokens.exact[some.places], self.wording.words),
             turn=turns.number[read.turns][turn].astype(np.int32), characters=characters,
         )  # fmt: skip
 
     def _alone(self, turns: Turns, places: Ints, best: Ints, begin: Ints, end: Ints) -> NDArray[np.bool_]:
-        """Tell which windows are a sentence or a line; those over several turns or without words are."""
-        alone = np.ones(len(best), np.bool_)
-        filled = np.flatnonzero(best[:, 1] > best[:, 0])
+        """Tell which windows are a sentence or a line; those over several turns are too."""
+        alone = best[:, 1] > best[:, 0]
+        filled = np.flatnonzero(alone)
         first, last = best[filled, 0], best[filled, 1] - 1
         asked, first, last = (each[begin[first] == begin[last]] for each in (filled, first, last))
         judged = np.empty(len(asked), np.bool_)
@@ -202,6 +203,13 @@ class Watch:
         )  # fmt: skip
         alone[asked] = judged
         return alone
+
+
+def _stretched(best: Ints, stems: Numbers, ends: Ints) -> Ints:
+    """Take the numbers that follow a number at the end of a window, which say nothing, into the window."""
+    other = np.append(np.flatnonzero(stems != NOTHING), len(stems))
+    after = np.minimum(other[np.searchsorted(other, best[:, 1])], ends)
+    return np.column_stack([best[:, 0], np.where(best[:, 1] > best[:, 0], after, best[:, 1])])
 
 
 def _edges(places: Ints, first: Ints, end: Ints) -> tuple[Ints, Ints]:

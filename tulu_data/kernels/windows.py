@@ -78,7 +78,7 @@ def _mark(units: Units, unit: int, numbers: NDArray[np.bool_], marks: Marks) -> 
 def _best_window(
     ids: Numbers, low: int, high: int, width: int, bits: Bits, stamp: int, marks: Marks
 ) -> tuple[int, int]:
-    """Return the window of `width` tokens that shares most with the marked unit, cut to what it shares."""
+    """Return the window of `width` tokens that shares most with the marked unit, cut to what that takes."""
     total, best, end = 0.0, 0.0, low
     for p in range(low, high):
         if p - width >= low:
@@ -94,10 +94,18 @@ def _best_window(
                 total += bits[token]
             if total > best + 1e-9:
                 best, end = total, p + 1
-    start = max(low, end - width)
-    while start < end and (ids[start] < 0 or marks.stamp[ids[start]] != stamp):
-        start += 1
-    return start, end
+    start, total = max(low, end - width), 0.0
+    for p in range(start, end):
+        if ids[p] >= 0:
+            marks.held[ids[p], 1] = 0
+    first = end
+    while first > start and total < best - 1e-6:
+        first -= 1
+        token = ids[first]
+        if token >= 0 and marks.stamp[token] == stamp:
+            marks.held[token, 1] += 1
+            total += bits[token] if marks.held[token, 1] <= marks.held[token, 0] else 0.0
+    return first, end
 
 
 @inner
