@@ -181,7 +181,8 @@ def _pairs(ids: Numbers, at: Ints, weight: Numbers) -> Pairs:
     room, units = REACH * len(ids), len(at) - 1
     hashes, owner, weights = np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int32)
     made = list_pairs(fixed(ids), fixed(at), fixed(weight), np.zeros(REACH, np.int64), hashes, owner, weights)
-    order = np.lexsort((owner[:made], hashes[:made]))
+    # Units come in order, so a stable sort keeps them so.
+    order = np.argsort(hashes[:made], kind="stable")
     hashes, owner, weights = hashes[order], owner[order], weights[order]
     fresh = np.ones(made, np.bool_)
     fresh[1:] = (hashes[1:] != hashes[:-1]) | (owner[1:] != owner[:-1])
@@ -202,9 +203,14 @@ def _pairs(ids: Numbers, at: Ints, weight: Numbers) -> Pairs:
 
 def _rarest(hashes: Hashes, owner: Ints, weights: Numbers, units: int) -> NDArray[np.bool_]:
     """Tell which pairs, sorted by hash, are among the rarest of their wordings."""
-    _, place, count = np.unique(hashes, return_inverse=True, return_counts=True)
-    shared = count[place]
-    order = np.lexsort((hashes, -weights, shared, owner))
+    fresh = np.append(np.ones(min(1, len(hashes)), np.bool_), hashes[1:] != hashes[:-1])
+    place = np.cumsum(fresh) - 1
+    shared = np.minimum(np.bincount(place, minlength=1)[place], MOST_WORDINGS + 1)
+    # Of equal ones, a stable sort leaves those of the least hash first.
+    heaviest = int(weights.max(initial=0))
+    order = np.argsort(
+        (owner * (MOST_WORDINGS + 2) + shared) * (heaviest + 1) + heaviest - weights, kind="stable"
+    )
     sizes = np.bincount(owner, minlength=units)
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
