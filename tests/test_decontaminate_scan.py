@@ -27,7 +27,9 @@ from tulu_data.kernels.ngrams import (
     sift,
     tell,
 )
-from tulu_data.kernels.words import count_beyond, hash_texts, next_word, spell_texts
+from tulu_data.kernels.sharing import read_pairs
+from tulu_data.kernels.spelling import number_known, number_new, number_texts
+from tulu_data.kernels.words import count_beyond, hash_texts, next_word
 from tulu_data.specs.rules import GramRule
 
 QUESTION = "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May."
@@ -320,7 +322,30 @@ def test_evidence_does_not_depend_on_how_much_is_looked_at_together(drawn, chunk
     straight = scan_texts(instances, records)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evidence, "_CHUNK", chunk)
+        patch.setattr(evidence, "_SPANS", chunk // 10)
         assert scan_texts(instances, records).table.equals(straight.table)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.one_of(noise, pairs().map(lambda pair: pair[0])), min_size=1, max_size=4), st.data())
+def test_words_have_equal_numbers_if_they_are_equal(texts, data):
+    split = data.draw(st.integers(0, len(texts)))
+    raw = [text.encode() for text in texts]
+    ends = np.cumsum([len(one) for one in raw])
+    begins, joined = ends - [len(one) for one in raw], np.frombuffer(b"".join(raw) + b" " * 200, np.uint8)
+    spelled = [words(text) for text in texts]
+    total = sum(len(each) for each in spelled[:split])
+    known, ours = number_new(joined, begins[:split], ends[:split], folding(), total)
+    theirs = number_known(joined, begins[split:], ends[split:], folding(), known)
+    seen = {}
+    expected = [seen.setdefault(word, len(seen)) for each in spelled[:split] for word in each]
+    assert ours.ids.tolist() == expected
+    assert theirs.ids.tolist() == [seen.get(word, -1) for each in spelled[split:] for word in each]
+    for part, first in ((ours, 0), (theirs, split)):
+        for k in range(len(part.at) - 1):
+            spans = part.characters[part.at[k] : part.at[k + 1]].tolist()
+            for word, (start, end) in zip(spelled[first + k], spans, strict=True):
+                assert word in words(texts[first + k][start:end])
 
 
 def test_candidates_that_do_not_fit_their_room_are_found_in_several_rounds():
@@ -336,7 +361,7 @@ def test_candidates_that_do_not_fit_their_room_are_found_in_several_rounds():
 def test_every_kernel_is_compiled_once():
     scan_texts([QUESTION, "caf\u00e9"], [[QUESTION, "na\u00efve"], ["caf\u00e9"]], workers=2)
     kernels = (
-        hash_texts, spell_texts, count_beyond, next_word, assign_slots, post_units, fill_filter,
+        hash_texts, count_beyond, next_word, number_texts, read_pairs, assign_slots, post_units, fill_filter,
         fill_parts, sift, tell, find_equal, find_pairs,
     )  # fmt: skip
     assert {k.__name__: len(k.signatures) for k in kernels if len(k.signatures) > 1} == {}

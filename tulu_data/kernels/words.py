@@ -2,11 +2,10 @@
 
 The one idea: a transducer without context (see `folding`) walks the bytes once and yields words as
 64-bit hashes with their places in the ORIGINAL text; nothing is copied or rewritten. `next_word` says
-what a word is; `hash_texts` takes runs of ASCII by a shorter way that agrees with it, and `spell_texts`
-writes words out. A walk's position is a byte and, inside a code point that becomes several, a part of it.
+what a word is; `hash_ascii` takes runs of ASCII by a shorter way that agrees with it. A
+walk's position is a byte and, inside a code point that becomes several, a part of it.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -52,20 +51,6 @@ _PAGE = (1 << PAGE_BITS) - 1
 
 mixed = inner(spread)
 """Spread the bits of a hash, in a kernel."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spelled:
-    """The words of some texts, written out."""
-
-    points: Points
-    """Folded code points of all words; accents stand negated and sorted, so equal words are equal here."""
-    ends: Ints
-    """Where the points of each word end."""
-    characters: Ints
-    """First and end character of each word in its text, one row a word."""
-    at: Ints
-    """Where the words of each text start, and their total at the end."""
 
 
 @inner
@@ -173,13 +158,13 @@ def _letters(text: Bytes, at: np.uint64, size: np.uint64) -> np.uint64:
 
 
 @inner
-def _hash_ascii(
-    text: Bytes, i: np.uint64, stop: np.uint64, hashes: Hashes, count: np.uint64
+def hash_ascii(
+    text: Bytes, i: np.uint64, stop: np.uint64, hashes: Hashes, count: np.uint64, places: Ints | None
 ) -> tuple[np.uint64, np.uint64]:
     """Hash ASCII words from byte `i` on; return where they end, and the new count.
 
     They end at `stop`, before a word that is not ASCII or longer than a block, or near the end of the
-    array, of which nothing beyond is read.
+    array, of which nothing beyond is read. Where `places` is given, it gets first and end byte of each.
     Unsigned, because numba looks at every signed index for counting from the end.
     """
     while i < stop and i + _REACH <= np.uint64(len(text)):
@@ -193,6 +178,8 @@ def _hash_ascii(
             at = lowest(begins)
             size = lowest(ends) - at
             at += i
+            if places is not None:
+                places[count, 0], places[count, 1] = at, at + size
             high = _letters(text, at + _LOAD, max(size, _LOAD) - _LOAD)
             h = joined(_SEED, _letters(text, at, size), high)
             while size > _LOADS:
@@ -225,42 +212,13 @@ def hash_texts(
         i, part, stop = begin[k], 0 * begin[k], end[k]
         while i < stop:
             if part == 0 and text[i] < _ASCII:
-                j, count = _hash_ascii(text, np.uint64(i), np.uint64(stop), hashes, count)
+                j, count = hash_ascii(text, np.uint64(i), np.uint64(stop), hashes, count, None)
                 i = np.int64(j)
             if i < stop:
                 h, first, _, i, part = next_word(text, i, part, stop, tables, nothing)
                 hashes[count] = h
                 count += np.uint64(first >= 0)
     at[len(begin)] = count
-
-
-@kernel
-def spell_texts(
-    text: Bytes, begin: Ints, end: Ints, tables: Folding, out: Points, points: Points, places: Ints, at: Ints
-) -> int:
-    """Write words out: points, (end of its points, first character, end character) rows, texts' starts."""
-    count, written = 0, 0
-    for k in range(len(begin)):
-        at[k] = count
-        i, part, byte, characters, before = begin[k], 0 * begin[k], begin[k], 0, 0
-        while True:
-            _, first, stop, i, part = next_word(text, i, part, end[k], tables, out)
-            if first < 0:
-                break
-            for x in range(signed(out[0])):
-                points[written + x] = out[x + 1]
-            written += signed(out[0])
-            # A word may start in the same code point in which the last one ended.
-            for b in range(byte, first):
-                characters += text[b] & 0xC0 != 0x80
-            places[count, 0], places[count, 1] = written, characters if first >= byte else before
-            for b in range(max(byte, first), stop):
-                characters += text[b] & 0xC0 != 0x80
-            before, byte = characters - 1, max(byte, stop)
-            places[count, 2] = characters
-            count += 1
-    at[len(begin)] = count
-    return count
 
 
 def fixed(array: NDArray[Any]) -> NDArray[Any]:
@@ -279,28 +237,15 @@ def hash_all(text: Bytes, begin: Ints, end: Ints, tables: Folding) -> tuple[Hash
     return hashes[: at[-1]], at
 
 
-def spell_all(text: Bytes, begin: Ints, end: Ints, tables: Folding) -> Spelled:
-    """Write out the words of the texts `text[begin[k]:end[k]]`."""
-    sizes = end - begin
-    total, beyond = int(sizes.sum()), _beyond_ascii(text, begin, end)
-    out = np.empty(MOST_POINTS * int(sizes.max(initial=0)) + 2, np.int32)
-    points = np.empty(total + (MOST_POINTS - 1) * beyond, np.int32)
-    places, at = np.empty((word_room(text, begin, end), 3), np.int64), np.empty(len(begin) + 1, np.int64)
-    count = spell_texts(fixed(text), fixed(begin), fixed(end), tables, out, points, places, at)
-    places = places[:count]
-    written = int(places[-1, 0]) if count else 0
-    return Spelled(points=points[:written], ends=places[:, 0], characters=places[:, 1:], at=at)
-
-
 def word_room(text: Bytes, begin: Ints, end: Ints) -> int:
     """Return a number that the words of some texts, and one more, never pass.
 
     ASCII alone has a separator after each word but the last; any other byte may be or end more words.
     """
-    return int((end - begin).sum()) // 2 + (MOST_WORDS + 1) * _beyond_ascii(text, begin, end) + len(begin) + 1
+    return int((end - begin).sum()) // 2 + (MOST_WORDS + 1) * beyond_ascii(text, begin, end) + len(begin) + 1
 
 
-def _beyond_ascii(text: Bytes, begin: Ints, end: Ints) -> int:
+def beyond_ascii(text: Bytes, begin: Ints, end: Ints) -> int:
     """Count the bytes of some texts that are not ASCII."""
     return count_beyond(fixed(text), fixed(begin), fixed(end))
 
