@@ -51,7 +51,7 @@ class Bert:
 
         self._config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
         weights = load_file(folder / "model.safetensors")
-        self._weights = {name.removeprefix("bert."): np.ascontiguousarray(w) for name, w in weights.items()}
+        self._weights = {name.removeprefix("bert."): _laid_out(name, w) for name, w in weights.items()}
         sentence = folder / "sentence_bert_config.json"
         longest = self._config["max_position_embeddings"]
         if sentence.exists():
@@ -100,7 +100,7 @@ class Bert:
 
     def _linear(self, x: Vectors, at: str) -> Vectors:
         """Apply a linear layer."""
-        y: Vectors = x @ self._weights[f"{at}.weight"].T + self._weights[f"{at}.bias"]
+        y: Vectors = x @ self._weights[f"{at}.weight"] + self._weights[f"{at}.bias"]
         return y
 
     def _norm(self, x: Vectors, at: str) -> Vectors:
@@ -109,3 +109,9 @@ class Bert:
         scale = np.sqrt((x * x).mean(axis=-1, keepdims=True) + np.float32(self._config["layer_norm_eps"]))
         y: Vectors = x / scale * self._weights[f"{at}.weight"] + self._weights[f"{at}.bias"]
         return y
+
+
+def _laid_out(name: str, weight: Vectors) -> Vectors:
+    """Turn the matrices of linear layers over: short texts are multiplied twice as fast by these."""
+    linear = name.endswith("weight") and weight.ndim == 2 and "embeddings" not in name
+    return np.ascontiguousarray(weight.T if linear else weight)
