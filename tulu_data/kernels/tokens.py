@@ -185,12 +185,12 @@ def _word_key(h: np.uint64) -> np.uint64:
 
 @inner
 def _written(out: Points, h: np.uint64, numbers: NumberWords) -> np.uint64:
-    """Return the key of a word that is written out and has hash `h`, be it digits that are no ASCII."""
-    value, digits = _ZERO, True
-    for k in range(1, out[0] + 1):
-        digits &= _NOUGHT <= out[k] <= _NINE
+    """Return the key of a word that is written out and has hash `h`, be its digits no ASCII."""
+    value, k = _ZERO, 1
+    while k <= out[0] and _NOUGHT <= out[k] <= _NINE:
         value = value * np.uint64(10) + np.uint64(signed(out[k]) - _NOUGHT)
-    if digits:
+        k += 1
+    if k > 1:
         return _number_key(value, _ZERO, _ZERO)
     number = _number_word(h, numbers)
     return number or _stem(out)
