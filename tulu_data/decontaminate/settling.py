@@ -36,7 +36,7 @@ MARGIN, MISSING = 25.0, 0.8
 IN_ORDER, GRAMS, FOREIGN = 0.65, 0.34, 0.6
 """Of an edited item, the share of words that stand in the record in order, the share of 3-grams, and the bits
 of other words between them, as a share of its own."""
-NEARLY_ALL, NEARLY_GRAMS, NEARLY_MARGIN = 0.85, 0.55, 20.0
+NEARLY_ALL, NEARLY_GRAMS, NEARLY_MARGIN = 0.85, 0.55, 24.0
 """Of an item with hardly an edit, the shares of words and 3-grams, and the bits beyond those that miss."""
 ALL_OF_IT = 0.97
 """Share of the bits from which on nothing is missing."""
