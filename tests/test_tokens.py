@@ -81,8 +81,8 @@ def reference(text):
                 first = tokens.pop()[2]
                 shown = data[first:stop].decode()
             key = exact = value(re.match(r"[0-9,.]+", shown)[0])
-        elif re.fullmatch(r"[0-9]+", word):
-            single, key = None, value(word)
+        elif re.match(r"[0-9]", word):
+            single, key = None, value(re.match(r"[0-9]+", word)[0])
             exact = key
         elif word in SPELLED:
             single, key = None, ("number", SPELLED[word], "")
