@@ -1,5 +1,9 @@
 """Compiled kernels: kept on disk for these very sources, and usable where no disk can be written."""
 
+import pickle
+
+import numba
+
 from tulu_data.kernels import jit
 
 
@@ -38,4 +42,14 @@ def test_a_kernel_is_known_to_be_compiled_without_being_loaded(monkeypatch, tmp_
     assert jit.is_compiled(again)
     assert not again.signatures
     monkeypatch.setattr(jit, "SOURCES", "edited")
-    assert not jit.is_compiled(again)
+    assert not jit.is_compiled(jit.kernel(double))
+
+
+def test_what_other_sources_left_is_not_even_read(monkeypatch, tmp_path):
+    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))
+    assert jit.kernel(double)(21) == 42
+    (index,) = tmp_path.rglob("*.nbi")
+    mark = pickle.dumps(f"{numba.__version__} of other sources")
+    index.write_bytes(mark + b"names a type that is no more")
+    assert not jit.is_compiled(jit.kernel(double))
+    assert jit.kernel(double)(21) == 42

@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from numba import __version__ as numba_version
 from numba import njit
 from numba.core.caching import FunctionCache
 
@@ -28,8 +29,11 @@ SOURCES = sha256(b"\0".join(p.read_bytes() for p in sorted(Path(__file__).parent
 class _Cache(FunctionCache):  # type: ignore[misc]
     """Machine code on disk, valid for these very sources."""
 
-    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-        return (*super()._index_key(sig, codegen), SOURCES)
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        # Numba reads this mark first, and no more where it differs: what other sources left may name types
+        # that are no more.
+        self._cache_file._version = f"{numba_version} {SOURCES}"  # noqa: SLF001
 
 
 def kernel(function: F) -> F:
@@ -48,7 +52,7 @@ def is_compiled(function: Callable[..., Any]) -> bool:
     cache = getattr(function, "_cache", None)
     if not isinstance(cache, _Cache):
         return False
-    return any(key[-1] == SOURCES for key in cache._cache_file._load_index())  # noqa: SLF001
+    return bool(cache._cache_file._load_index())  # noqa: SLF001
 
 
 def inner(function: F) -> F:
