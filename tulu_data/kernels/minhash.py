@@ -7,7 +7,7 @@ becomes a finding. Signatures are those of `datasketch` over the lower 32 bits o
 numbers of bands. It knows words as hashes only.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +16,12 @@ from tulu_data.kernels.bags import fill_table, look_up
 from tulu_data.kernels.jit import inner, kernel
 from tulu_data.kernels.words import Hashes, Ints, fixed, mixed
 
-Scheme = Literal["affine32", "legacy"]
-"""How hashes are permuted: as datasketch does by default from 2.0 on, or as all its releases can."""
-Signatures = NDArray[np.uint32] | NDArray[np.uint64]
-"""One row a text, one column a permutation; 64 bits wide by the scheme `legacy`."""
+Signatures = NDArray[np.uint32]
+"""One row a text, one column a permutation."""
 Numbers = NDArray[np.int32]
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_LOW, _S61 = np.uint64(0xFFFFFFFF), np.uint64(61)
-_PRIME = np.uint64((1 << 61) - 1)
+_LOW = np.uint64(0xFFFFFFFF)
 _FIRST, _SECOND = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)
 _S13, _S16 = np.uint32(13), np.uint32(16)
 
@@ -70,27 +67,20 @@ class Alike(NamedTuple):
     jaccard: NDArray[np.float64]
 
 
-def make_plan(
-    threshold: float, permutations: int = 128, *, seed: int = 1, scheme: Scheme = "affine32",
-    missed: float = 0.5,
-) -> Plan:  # fmt: skip
+def make_plan(threshold: float, permutations: int = 128, *, seed: int = 1, missed: float = 0.5) -> Plan:
     """Return the permutations and the bands that datasketch has for a threshold.
 
     `missed` says how much a pair above the threshold that shares no band weighs, beside one below that does.
     """
-    factors, addends = _permutations(permutations, seed, scheme)
+    factors, addends = _permutations(permutations, seed)
     return Plan(fixed(factors), fixed(addends), *_best_bands(threshold, permutations, missed))
 
 
-def _permutations(count: int, seed: int, scheme: Scheme) -> tuple[Signatures, Signatures]:
-    """Draw factors and addends in datasketch's order."""
+def _permutations(count: int, seed: int) -> tuple[Signatures, Signatures]:
+    """Draw factors and addends in the order of datasketch's scheme `affine32`, its default from 2.0 on."""
     draw = np.random.RandomState(seed)  # another generator would draw other numbers
-    if scheme == "affine32":
-        odd = draw.randint(0, 1 << 31, count, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
-        return odd, draw.randint(0, 1 << 32, count, dtype=np.uint32)
-    pairs = [[draw.randint(low, _PRIME, dtype=np.uint64) for low in (1, 0)] for _ in range(count)]
-    factors, addends = np.array(pairs, np.uint64).T
-    return factors, addends
+    odd = draw.randint(0, 1 << 31, count, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+    return odd, draw.randint(0, 1 << 32, count, dtype=np.uint32)
 
 
 def _best_bands(threshold: float, permutations: int, missed: float) -> tuple[int, int]:
@@ -130,8 +120,7 @@ def distinct(sets: Sets) -> Sets:
 
 def signatures(sets: Sets, plan: Plan) -> Signatures:
     """Return the signatures of sets, that of `datasketch.MinHash` for the lower 32 bits of their n-grams."""
-    made = np.empty((len(sets.at) - 1, len(plan.factors)), plan.factors.dtype)
-    sign = sign_affine if plan.factors.dtype == np.uint32 else sign_legacy
+    made = np.empty((len(sets.at) - 1, len(plan.factors)), np.uint32)
     sign(sets.hashes, sets.at, plan.factors, plan.addends, made)
     return made
 
@@ -202,7 +191,7 @@ def hash_shingles(words: Hashes, at: Ints, n: int, hashes: Hashes) -> None:
 
 
 @kernel
-def sign_affine(hashes: Hashes, at: Ints, factors: Signatures, addends: Signatures, made: Signatures) -> None:
+def sign(hashes: Hashes, at: Ints, factors: Signatures, addends: Signatures, made: Signatures) -> None:
     """Write signatures by `a * h + b` modulo 2 ** 32, over hashes that MurmurHash3's last step has mixed."""
     for k in range(len(at) - 1):
         row = made[k]
@@ -215,22 +204,6 @@ def sign_affine(hashes: Hashes, at: Ints, factors: Signatures, addends: Signatur
             h ^= np.uint32(h >> _S16)
             for j in range(len(factors)):
                 row[j] = min(row[j], np.uint32(np.uint32(factors[j] * h) + addends[j]))
-
-
-@kernel
-def sign_legacy(hashes: Hashes, at: Ints, factors: Signatures, addends: Signatures, made: Signatures) -> None:
-    """Write signatures by `a * h + b`, of which 64 bits are kept, modulo 2 ** 61 - 1 and then 2 ** 32."""
-    for k in range(len(at) - 1):
-        row = made[k]
-        for j in range(len(factors)):
-            row[j] = _LOW
-        for p in range(at[k], at[k + 1]):
-            h = hashes[p] & _LOW
-            for j in range(len(factors)):
-                value = factors[j] * h + addends[j]
-                value = (value & _PRIME) + (value >> _S61)
-                value = (value - _PRIME if value >= _PRIME else value) & _LOW
-                row[j] = min(row[j], value)
 
 
 @kernel
