@@ -24,10 +24,13 @@ from tulu_data.decontaminate.sighting import Watch
 from tulu_data.decontaminate.turns import turns_of
 from tulu_data.decontaminate.wording import Texts, rarity
 from tulu_data.engine.local import default_workers, ordered_map
+from tulu_data.kernels.alignment import align
 from tulu_data.kernels.coverage import Scratch, Turns, candidates, find_pairs, new_scratch
 from tulu_data.kernels.folding import folding
 from tulu_data.kernels.jit import is_compiled
 from tulu_data.kernels.record_ids import record_ids
+from tulu_data.kernels.sharing import read_pairs
+from tulu_data.kernels.tokens import find_tokens
 from tulu_data.kernels.words import Ints, hash_texts
 from tulu_data.schema import Kind
 from tulu_data.specs.rules import MinHashRule, NearRule, Scope
@@ -146,7 +149,7 @@ def scan(
 
 def is_ready() -> bool:
     """Tell whether a scan can start at once; if not, it compiles its kernels first, for some seconds."""
-    return is_compiled(hash_texts) and is_compiled(find_pairs)
+    return all(is_compiled(kernel) for kernel in (hash_texts, find_pairs, read_pairs, find_tokens, align))
 
 
 def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
