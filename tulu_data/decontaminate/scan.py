@@ -29,7 +29,6 @@ from tulu_data.kernels.coverage import Scratch, Turns, candidates, find_pairs, n
 from tulu_data.kernels.folding import folding
 from tulu_data.kernels.jit import is_compiled
 from tulu_data.kernels.record_ids import record_ids
-from tulu_data.kernels.sharing import read_pairs
 from tulu_data.kernels.tokens import find_tokens
 from tulu_data.kernels.words import Ints, hash_texts
 from tulu_data.schema import Kind
@@ -149,7 +148,7 @@ def scan(
 
 def is_ready() -> bool:
     """Tell whether a scan can start at once; if not, it compiles its kernels first, for some seconds."""
-    return all(is_compiled(kernel) for kernel in (hash_texts, find_pairs, read_pairs, find_tokens, align))
+    return all(is_compiled(kernel) for kernel in (hash_texts, find_pairs, find_tokens, align))
 
 
 def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
