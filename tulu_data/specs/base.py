@@ -70,6 +70,14 @@ def type_word(value: object) -> str:
     return words.get(type(value), "a mapping" if isinstance(value, dict) else "nothing")
 
 
+def listed(value: object) -> object:
+    """Pass a list on as a tuple; refuse one text, which was meant as a list of one. For `mode="before"`."""
+    if isinstance(value, str):
+        raise refuse(Mistake(text=f"expected a list, found {shown(value)}; write [{value}]"))
+    # What a validator has seen is no JSON any more, in which a list may fill a tuple.
+    return tuple(value) if isinstance(value, list) else value
+
+
 def shown(value: object) -> str:
     """Show a found value as a person writes it: scalars themselves, the rest by their type."""
     if value is None:

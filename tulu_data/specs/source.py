@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from tulu_data.specs.base import Mistake, Spec, refuse, shown
+from tulu_data.specs.base import Mistake, Spec, listed, refuse, shown
 
 Adapter = Literal["auto", "messages", "alpaca", "sharegpt", "prompt_completion", "hh", "preference", "rlvr"]
 ADAPTERS: tuple[Adapter, ...] = get_args(Adapter)
@@ -112,10 +112,4 @@ class Source(Spec):
             raise refuse(Mistake(text=text))
         return take
 
-    @field_validator("tags", mode="before")
-    @classmethod
-    def _is_a_list(cls, tags: object) -> object:
-        if isinstance(tags, str):
-            raise refuse(Mistake(text=f"expected a list, found {shown(tags)}; write [{tags}]"))
-        # What a validator has seen is no JSON any more, in which a list may fill a tuple.
-        return tuple(tags) if isinstance(tags, list) else tags
+    _is_a_list = field_validator("tags", mode="before")(listed)

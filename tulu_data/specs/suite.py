@@ -14,7 +14,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from tulu_data.errors import nearest
-from tulu_data.specs.base import Mistake, Spec, refuse, shown, validate
+from tulu_data.specs.base import Mistake, Spec, listed, refuse, shown, validate
 from tulu_data.specs.document import Document, read_document
 from tulu_data.specs.paths import parse_path, parse_text, paths_of
 from tulu_data.specs.uris import HUB, uri_mistakes
@@ -166,13 +166,7 @@ class SuiteSource(Spec):
     rows: Annotated[int, Field(ge=1)] | None = None
     """Read at most so many rows from the start of each file; default: all."""
 
-    @field_validator("columns", mode="before")
-    @classmethod
-    def _is_a_list(cls, columns: object) -> object:
-        if isinstance(columns, str):
-            raise refuse(Mistake(text=f"expected a list, found {shown(columns)}; write [{columns}]"))
-        # What a validator has seen is no JSON any more, in which a list may fill a tuple.
-        return tuple(columns) if isinstance(columns, list) else columns
+    _is_a_list = field_validator("columns", mode="before")(listed)
 
     @model_validator(mode="before")
     @classmethod
