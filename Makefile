@@ -41,8 +41,8 @@ $(STAMP): pyproject.toml constraints.txt
 		"$(PYTHON)" -m venv "$(VENV)" || { \
 			echo "make: '$(PYTHON) -m venv $(VENV)' failed (its message is above); on Debian and Ubuntu it needs the package python3-venv" >&2; \
 			rm -rf "$(VENV)"; exit 1; }; fi
-	@echo "installing tulu-data with the train, gguf and dev extras (once, some minutes; log: $(VENV)/install.log)"
-	@$(PIP) -c constraints.txt -e '.[train,gguf,dev]' 2>&1 | tee "$(VENV)/install.log" | \
+	@echo "installing tulu-data with the train, gguf, embedding and dev extras (once, some minutes; log: $(VENV)/install.log)"
+	@$(PIP) -c constraints.txt -e '.[train,gguf,embedding,dev]' 2>&1 | tee "$(VENV)/install.log" | \
 		sed -u -n -E -e 's/^ *Downloading ([^ ]*\/)?([^ /]+) \(([0-9.]+ [MG]B)\)$$/  fetched \2 (\3)/p' \
 			-e 's/^Successfully installed .*/  installed/p' || { \
 		grep -E '^ *(ERROR|error):' "$(VENV)/install.log" | sed -E 's/^ */  /' | head -n 5 >&2 || tail -n 5 "$(VENV)/install.log" >&2; \

