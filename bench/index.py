@@ -4,7 +4,8 @@ Usage: python bench/index.py EVALS, a folder that `--against` takes.
 
 Works on a copy of the folder, for `tulu3` and for `auto`: a first build (nothing is kept but the suites), the
 same in memory alone, opening again with the suites already loaded and together with loading them, and opening
-after one small suite was added. Each figure is the median of fresh processes whose kernels are compiled;
+after one small suite was added. Each figure is the median of fresh processes whose kernels are compiled,
+and which load what the command loads;
 memory is the peak of the process, and what of it is mapped from files and so shared.
 """
 
@@ -21,6 +22,8 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parent))
 
 from results import markdown, write_section
+
+from tulu_data.cli.absent import leave_out
 
 RUNS = 3
 RULES = ("tulu3", "auto")
@@ -40,6 +43,7 @@ class Cost(NamedTuple):
 
 def work(what: str, rule: str, evals: Path) -> None:
     """Do one thing and print its costs, as JSON."""
+    leave_out("pandas", "scipy")
     from tulu_data.decontaminate import build_index, load_suites, open_index
 
     suites = () if what == "load and open" else load_suites([evals.name], evals.parent)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tulu_data.decontaminate.segments import digests_of
 from tulu_data.decontaminate.sighting import Watch
 from tulu_data.decontaminate.wording import Texts, ids_of, join_wording, power, rarity
 from tulu_data.kernels.bags import (
@@ -58,7 +59,7 @@ def read(texts):
     """Read texts as units, with a watch over them."""
     places = texts_of(texts)
     tokens = tokens_of(*places)
-    found = join_wording(tokens.keys, tokens.exact, tokens.at)
+    found = join_wording(tokens.keys, tokens.exact, tokens.at, digests_of(tokens.exact, tokens.at))
     bits = rarity(found.stems.frequency, found.texts)
     return found, Watch(found, Texts(*map(fixed, places)), bits)
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tulu_data import decontaminate
-from tulu_data.decontaminate import build_index, index, load_suites, open_index, saved, segments, wording
+from tulu_data.decontaminate import build_index, index, load_suites, open_index, saved, segments
 from tulu_data.decontaminate.saved import Shelf, arrays_of
 from tulu_data.decontaminate.scan import scan
 from tulu_data.decontaminate.suites import cache
@@ -91,7 +90,7 @@ def counted(monkeypatch):
 
     noting(segments, "hash_all", lambda _text, begin, *_: len(begin))
     noting(segments, "tokens_of", lambda _text, begin, *_: len(begin))
-    noting(index, "join_wording", lambda _keys, _exact, at: len(at) - 1)
+    noting(index, "join_wording", lambda _keys, _exact, at, _digests: len(at) - 1)
     noting(index, "index_units", lambda _hashes, at, *_: len(at) - 1)
     return calls
 
@@ -412,6 +411,16 @@ def test_segments_joined_are_what_reading_all_texts_at_once_gives(rows):
         assert places.tolist() == starts.tolist()
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.lists(texts, max_size=4), min_size=1, max_size=4), st.randoms())
+def test_suites_added_one_by_one_are_indexed_as_all_at_once(tmp_path_factory, said, random):
+    suites = [suite(questions, f"s{k}") for k, questions in enumerate(said)]
+    added, cache = random.sample(suites, len(suites)), tmp_path_factory.mktemp("cache")
+    for count in range(1, len(suites)):
+        open_index([one for one in suites if one in added[:count]], "tulu3,idf", cache=cache)
+    assert_same(open_index(suites, "tulu3,idf", cache=cache), build_index(suites, "tulu3,idf"))
+
+
 @given(st.lists(st.integers(0, 5) | st.integers(0, 2**64 - 1), max_size=200))
 def test_equal_keys_get_equal_numbers_in_order_of_first_occurrence(keys):
     first, ids = numbered(np.array(keys, np.uint64))
@@ -451,7 +460,6 @@ def test_every_exported_name_is_the_one_that_its_module_defines():
 def test_listing_suites_loads_no_compiler(evals):
     code = f"""
 import sys
-from collections import Counter
 from click.testing import CliRunner
 from tulu_data.cli.main import group
 assert CliRunner().invoke(group, ["evals", "list", {str(evals)!r}]).exit_code == 0
@@ -459,25 +467,3 @@ print(int("numba" in sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "0\n"
-
-
-pairs = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 4), st.integers(1, 9)), max_size=150)
-
-
-@given(pairs)
-def test_a_wording_keeps_its_rarest_pairs_then_its_heaviest(made):
-    made = sorted({(pair, unit): (pair, unit, weight) for pair, unit, weight in made}.values())
-    shared = Counter(pair for pair, _, _ in made)
-    expected = set()
-    for unit in range(5):
-        mine = [row for row in made if row[1] == unit]
-        best = sorted(mine, key=lambda row: (shared[row[0]], -row[2], row[0]))[:3]
-        expected |= {row for row in best if shared[row[0]] <= 3}
-    columns = np.array(made, np.int64).reshape(-1, 3)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wording, "MOST_PAIRS", 3)
-        patch.setattr(wording, "MOST_WORDINGS", 3)
-        kept = wording._rarest(
-            columns[:, 0].astype(np.uint64), columns[:, 1], columns[:, 2].astype(np.int32), 5
-        )
-    assert {row for row, stays in zip(made, kept, strict=True) if stays} == expected

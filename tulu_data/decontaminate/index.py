@@ -157,11 +157,12 @@ def _join(suites: Sequence[Suite], segments: Sequence[Segment]) -> _Common:
         fixed(np.concatenate([np.zeros(0, np.int64), *map(part_of, segments)]))
         for part_of in (lambda each: np.diff(each.words.at), lambda each: each.field, lambda each: each.row)
     )
+    digests = np.concatenate([np.zeros(0, np.uint64), *(each.digests for each in segments)])
     tokens = [segment.tokens for segment in segments]
     (keys, at), (exact, _) = joined(tokens, 0), joined(tokens, 1)
     return _Common(
         text=fixed(view.bytes), begin=begin, end=end, words=words, suite=fixed(suite), field=field, row=row,
-        wording=join_wording(keys, exact, at),
+        wording=join_wording(keys, exact, at, digests),
     )  # fmt: skip
 
 

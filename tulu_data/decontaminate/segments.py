@@ -21,7 +21,7 @@ from tulu_data.kernels.words import Hashes, Ints, fixed, hash_all
 FIELDS = ("question", "passage")
 """Texts of an instance that are compared, each on its own."""
 
-_MIX = np.uint64(0xD6E8FEB86659FD93)
+_MIX, _FOLD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 
 
 class Coded(NamedTuple):
@@ -46,6 +46,8 @@ class Segment(NamedTuple):
     """As n-grams are made of them (`kernels.words`): one hash each."""
     tokens: Coded
     """As wordings are made of them (`kernels.tokens`): key and exact key each."""
+    digests: Hashes
+    """Of each text: of its tokens' exact keys in order."""
 
 
 def read_segment(suite: Suite) -> Segment:
@@ -59,6 +61,7 @@ def read_segment(suite: Suite) -> Segment:
         field=np.repeat(np.arange(len(FIELDS)), [len(each) for each in rows]), row=np.concatenate(rows),
         words=_coded(hashes[:, None], at),
         tokens=_coded(np.stack([tokens.keys, tokens.exact], axis=1), tokens.at),
+        digests=digests_of(tokens.exact, tokens.at),
     )  # fmt: skip
 
 
@@ -77,8 +80,19 @@ def _texts(suite: Suite, field: str) -> tuple[pa.Array, Ints]:
 def _coded(hashes: Hashes, at: Ints) -> Coded:
     """Give numbers to words by their hashes, one row a word."""
     with np.errstate(over="ignore"):
-        first, ids = numbered(hashes[:, -1] ^ (hashes[:, 0] * _MIX if hashes.shape[1] > 1 else np.uint64(0)))
+        first, ids = numbered(hashes[:, -1] ^ (hashes[:, 0] * _FOLD if hashes.shape[1] > 1 else np.uint64(0)))
     return Coded(known=hashes[first], ids=ids, at=at.astype(np.int64))
+
+
+def digests_of(keys: Hashes, at: Ints) -> Hashes:
+    """Return the digest of each text, whose keys start at `at`."""
+    with np.errstate(over="ignore"):
+        place = np.arange(len(keys)) - np.repeat(at[:-1], np.diff(at))
+        mixed = (keys + place.astype(np.uint64) * _FOLD) * _MIX
+        mixed = (mixed ^ mixed >> np.uint64(32)) * _FOLD
+        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed ^ mixed >> np.uint64(29))])
+        digests: Hashes = sums[at[1:]] - sums[at[:-1]] + np.diff(at).astype(np.uint64)
+    return digests
 
 
 def joined(parts: Sequence[Coded], column: int) -> tuple[Hashes, Ints]:

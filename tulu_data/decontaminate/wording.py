@@ -24,6 +24,7 @@ from tulu_data.kernels.bags import (
     look_up,
 )
 from tulu_data.kernels.numbering import numbered
+from tulu_data.kernels.rarest import Held, rarest
 from tulu_data.kernels.windows import Units, window_widths
 from tulu_data.kernels.words import Bytes, Hashes, Ints, fixed
 
@@ -42,7 +43,6 @@ TEXTS = 160_000
 """Texts as if there were so many of which rarity is given."""
 UNSEEN = 1_000
 """Texts that are thought to be there besides, so that a handful of texts makes no word common."""
-_MIX, _FOLD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 
 
 class Texts(NamedTuple):
@@ -129,9 +129,12 @@ def gram_keys(exact: Hashes, first: Ints) -> Hashes:
     return hashes
 
 
-def join_wording(keys: Hashes, exact: Hashes, starts: Ints) -> Wording:
-    """Index texts by what they say: the keys of their tokens (`kernels.tokens`), which start at `starts`."""
-    kept, group = _distinct(exact, starts)
+def join_wording(keys: Hashes, exact: Hashes, starts: Ints, digests: Hashes) -> Wording:
+    """Index texts by what they say: the keys of their tokens (`kernels.tokens`), which start at `starts`.
+
+    Texts of one digest say the same.
+    """
+    kept, group = numbered(digests)
     sizes = np.diff(starts)[kept]
     at = np.concatenate([[0], np.cumsum(sizes)])
     chosen = np.repeat(starts[kept] - at[:-1], sizes) + np.arange(at[-1])
@@ -146,20 +149,8 @@ def join_wording(keys: Hashes, exact: Hashes, starts: Ints) -> Wording:
     return Wording(
         stems, words, grams, fixed(of_stems), fixed(of_words), fixed(of_grams), fixed(at), fixed(numbers),
         fixed((words.keys & np.uint64(1)).astype(np.bool_)), fixed(weight), _pairs(of_stems, at, weight),
-        fixed(group), fixed(kept),
+        fixed(group.astype(np.int64)), fixed(kept),
     )  # fmt: skip
-
-
-def _distinct(exact: Hashes, at: Ints) -> tuple[Ints, Ints]:
-    """Return the first of each group of texts of the same words, and the group of each text."""
-    with np.errstate(over="ignore"):
-        place = np.arange(len(exact)) - np.repeat(at[:-1], np.diff(at))
-        mixed = (exact + place.astype(np.uint64) * _FOLD) * _MIX
-        mixed = (mixed ^ mixed >> np.uint64(32)) * _FOLD
-        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed ^ mixed >> np.uint64(29))])
-        digest = sums[at[1:]] - sums[at[:-1]] + np.diff(at).astype(np.uint64)
-    first, group = numbered(digest)
-    return first, group.astype(np.int64)
 
 
 def _lexicon(keys: Hashes, at: Ints) -> tuple[Lexicon, Numbers]:
@@ -179,43 +170,21 @@ def _lexicon(keys: Hashes, at: Ints) -> tuple[Lexicon, Numbers]:
 def _pairs(ids: Numbers, at: Ints, weight: Numbers) -> Pairs:
     """Index wordings by their rarest pairs."""
     room, units = REACH * len(ids), len(at) - 1
-    hashes, owner, weights = np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int32)
-    made = list_pairs(fixed(ids), fixed(at), fixed(weight), np.zeros(REACH, np.int64), hashes, owner, weights)
-    # Units come in order, so a stable sort keeps them so.
-    order = np.argsort(hashes[:made], kind="stable")
-    hashes, owner, weights = hashes[order], owner[order], weights[order]
-    fresh = np.ones(made, np.bool_)
-    fresh[1:] = (hashes[1:] != hashes[:-1]) | (owner[1:] != owner[:-1])
-    hashes, owner, weights = hashes[fresh], owner[fresh], weights[fresh]
-    kept = _rarest(hashes, owner, weights, units)
-    hashes, owner, weights = hashes[kept], owner[kept], weights[kept]
-    slots, count = np.unique(hashes, return_counts=True)
+    every = Held(np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int32))
+    made = list_pairs(fixed(ids), fixed(at), fixed(weight), np.zeros(REACH, np.int64), *every)
+    held = Held(every.hashes[:made], every.owner[:made], every.weights[:made])
+    held = rarest(held, MOST_WORDINGS, MOST_PAIRS)
+    fresh = np.flatnonzero(np.append(np.ones(min(1, len(held.hashes)), np.bool_), np.diff(held.hashes) != 0))
+    slots = held.hashes[fresh]
     table = np.zeros(power(2 * len(slots)), np.uint64)
     bitmap = np.zeros(power(len(slots) // 4), np.uint64)
     fill_pairs(fixed(slots), table, bitmap)
-    starts = np.concatenate([[0], np.cumsum(count)]).astype(np.int32)
-    total = np.bincount(owner, weights, units)
+    starts = np.append(fresh, len(held.hashes)).astype(np.int32)
+    total = np.bincount(held.owner, held.weights, units)
     needed = np.maximum(PAIR_SHARE * total, PAIR_BITS * UNIT).astype(np.int32)
     shift = np.ceil(np.log2(window_widths(np.diff(at)))).astype(np.int32)
-    arrays = (table, bitmap, starts, owner.astype(np.int32), np.stack([needed, shift], axis=1))
+    arrays = (table, bitmap, starts, held.owner, np.stack([needed, shift], axis=1))
     return Pairs(*(fixed(array) for array in arrays))
-
-
-def _rarest(hashes: Hashes, owner: Ints, weights: Numbers, units: int) -> NDArray[np.bool_]:
-    """Tell which pairs, sorted by hash, are among the rarest of their wordings."""
-    fresh = np.append(np.ones(min(1, len(hashes)), np.bool_), hashes[1:] != hashes[:-1])
-    place = np.cumsum(fresh) - 1
-    shared = np.minimum(np.bincount(place, minlength=1)[place], MOST_WORDINGS + 1)
-    # Of equal ones, a stable sort leaves those of the least hash first.
-    heaviest = int(weights.max(initial=0))
-    order = np.argsort(
-        (owner * (MOST_WORDINGS + 2) + shared) * (heaviest + 1) + heaviest - weights, kind="stable"
-    )
-    sizes = np.bincount(owner, minlength=units)
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    rarest: NDArray[np.bool_] = (shared <= MOST_WORDINGS) & (rank < MOST_PAIRS)
-    return rarest
 
 
 def power(size: int) -> int:

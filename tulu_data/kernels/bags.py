@@ -147,7 +147,7 @@ def _bits(h: np.uint64) -> np.uint64:
 
 @kernel
 def list_pairs(
-    ids: Numbers, at: Ints, weight: Numbers, near: Ints, hashes: Hashes, owner: Ints, weights: Numbers
+    ids: Numbers, at: Ints, weight: Numbers, near: Ints, hashes: Hashes, owner: Numbers, weights: Numbers
 ) -> int:
     """Write the pairs of every unit, their units and weights; `near` has room for REACH. Return how many."""
     made = 0

@@ -141,6 +141,15 @@ def slot_of(table: Hashes, key: np.uint64) -> int:
 
 
 @kernel
+def fill_keys(hashes: Hashes, at: Ints, shape: Ints, first: Ints, mask: np.uint64, keys: Hashes) -> None:
+    """Write the keys of all grams."""
+    for u in range(len(at) - 1):
+        for g in range(first[u], first[u + 1]):
+            h = gram_hash(hashes, at[u] + g - first[u], shape[u] >> 1)
+            keys[g] = gram_key(h, shape[u], mask)
+
+
+@kernel
 def assign_slots(keys: Hashes, table: Hashes, slots: Slots) -> int:
     """Give every key a slot, in order of first occurrence, by way of an empty table; return how many."""
     count, last = 0, np.uint64(len(table) - 1)
@@ -255,7 +264,8 @@ def index_units(hashes: Hashes, at: Ints, n: int, mask: np.uint64, measure: Meas
     words = np.diff(at)
     shape = np.where(words >= n, n << 1, np.where(words > 0, words << 1 | (words < WHOLE), 0))
     first = np.concatenate([[0], np.cumsum(np.where(words > 0, words - (shape >> 1) + 1, 0))])
-    keys = _keys(hashes, at, n, mask, shape, first)
+    keys = np.empty(first[-1], np.uint64)
+    fill_keys(fixed(hashes), fixed(at), fixed(shape), fixed(first), mask, keys)
     table, slots = np.zeros(_power(len(keys) * 3 // 2), np.uint64), np.empty(len(keys), np.int32)
     count = assign_slots(fixed(keys), table, slots)
     posted = _post(fixed(slots), count, fixed(first), fixed(words), fixed(shape), measure)
@@ -283,31 +293,6 @@ def _post(
     post_units(slots, first, fixed(np.argsort(need, kind="stable")), telling, starts[:-1].copy(), postings)
     equals = np.argsort(leads, kind="stable")
     return starts, postings, passed, need, equals, np.searchsorted(leads[equals], np.arange(units + 1))
-
-
-def _keys(hashes: Hashes, at: Ints, n: int, mask: np.uint64, shape: Ints, first: Ints) -> Hashes:
-    """Return the keys of all grams."""
-    place = np.repeat(at[:-1] - first[:-1], np.diff(first)) + np.arange(first[-1])
-    keys = np.empty(len(place), np.uint64)
-    for width in range(1, n + 1):
-        units = np.flatnonzero(shape >> 1 == width)
-        grams = first[units] if width < n else np.repeat(shape >> 1 == n, np.diff(first))
-        keys[grams] = _key(_poly(hashes, place[grams], width), shape[units] if width < n else n << 1, mask)
-    return keys
-
-
-def _poly(hashes: Hashes, starts: Ints, width: int) -> Hashes:
-    """Return `gram_hash` of the `width` words from each start on."""
-    h = np.zeros(len(starts), np.uint64)
-    for k in range(width):
-        h = h * _BASE + hashes[starts + k]
-    return h
-
-
-def _key(h: Hashes, shape: int | Ints, mask: np.uint64) -> Hashes:
-    """Return `gram_key` of many grams."""
-    h = h + np.asarray(shape).astype(np.uint64) * _SALT
-    return (h ^ h >> _S32) & mask
 
 
 def _power(size: int) -> int:
