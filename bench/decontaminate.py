@@ -5,7 +5,8 @@ Every whole-process figure is a fresh process that reads the same jsonl file and
 two workers and with one, warm (machine code on disk) and cold (none); the peer is a set of lower-cased
 `\w+` 8-grams, flags only. The scan alone is measured in this process: records in memory, one worker,
 processor seconds, also with one 8-gram in every tenth record that thousands of instances share (made up:
-5,000, each with 20 words of its own; of the suites: the one that most of their longer questions share).
+5,000, each with 20 words of its own; of the suites: the one that most of their longer questions share; and
+250 that are this very 8-gram, so that each of these records holds 250 instances).
 """
 
 import json
@@ -124,18 +125,29 @@ def kernel_speed(folder: Path, runs: int) -> tuple[dict[str, float], float, floa
     built = time.perf_counter() - start
     hot = "consider the following case and then say whether"
     made_up = [f"{hot} {' '.join(f'w{20 * k + j}' for j in range(20))}" for k in range(5000)]
-    (folder / "hot").mkdir()
-    (folder / "hot/hot.jsonl").write_text("\n".join(json.dumps({"question": q}) for q in made_up), "utf-8")
-    with_hot = build_index([*suites, *load_suites(["hot"], folder)])
+    with_hot, all_hot = (
+        build_index([*suites, suite_of(folder / name, questions)])
+        for name, questions in (("shared", made_up), ("whole", [hot] * 250))
+    )
     shared, holders = most_shared(suites)
     speeds = {
         "scan alone, 1 worker": megabytes / scan_seconds(index, prompts, "", runs),
         "the same, 8-gram of 5,000 made-up instances": megabytes / scan_seconds(with_hot, prompts, hot, runs),
         f"the same, 8-gram of {holders:,} real instances": megabytes
         / scan_seconds(index, prompts, shared, runs),
+        "the same, 8-gram that is the whole of 250 instances": megabytes
+        / scan_seconds(all_hot, prompts, hot, runs),
     }
     size = sum(array.nbytes for array in index.grams if hasattr(array, "nbytes")) / 1e6
     return speeds, built, size, sum(s.instances.num_rows for s in suites)
+
+
+def suite_of(folder: Path, questions: Sequence[str]) -> Suite:
+    """Write questions as a suite and load it."""
+    folder.mkdir()
+    rows = [json.dumps({"question": question}) for question in questions]
+    (folder / "hot.jsonl").write_text("\n".join(rows), "utf-8")
+    return load_suites([folder.name], folder.parent)[0]
 
 
 def most_shared(suites: Sequence[Suite]) -> tuple[str, int]:

@@ -132,6 +132,25 @@ def test_spans_point_at_the_shared_words_in_both_originals(pair):
 
 
 @settings(max_examples=60)
+@given(st.lists(pairs(), min_size=1, max_size=5), st.data(), st.sampled_from(["tulu3", "tulu3,idf,lexical"]))
+def test_every_instance_of_a_text_is_hit_as_if_it_were_the_only_one(drawn, data, rule):
+    texts = list(dict.fromkeys(instance for instance, _ in drawn))
+    times = data.draw(st.lists(st.integers(1, 3), min_size=len(texts), max_size=len(texts)))
+    copied = [text for text, count in zip(texts, times, strict=True) for _ in range(count)] + texts
+    records = [[*turns, instance] for instance, turns in drawn]
+    once = scan_texts(texts, records, rule).table.to_pylist()
+    expected = [
+        {**hit, "instance": str(k + 1)}
+        for k, text in enumerate(copied)
+        for hit in once
+        if texts[int(hit["instance"]) - 1] == text
+    ]
+    # Sorting is stable, so the rules of a record and an instance stay in their order.
+    expected.sort(key=lambda hit: (hit["record"], int(hit["instance"])))
+    assert scan_texts(copied, records, rule).table.to_pylist() == expected
+
+
+@settings(max_examples=60)
 @given(st.lists(pairs(), min_size=1, max_size=6), st.integers(1, 5), st.integers(1, 8))
 def test_collisions_of_hashes_never_become_hits(drawn, bits, batch_size):
     instances, records = [i for i, _ in drawn], [t for _, t in drawn]
@@ -349,7 +368,7 @@ def test_words_have_equal_numbers_if_they_are_equal(texts, data):
 
 
 def test_candidates_that_do_not_fit_their_room_are_found_in_several_rounds():
-    index = index_of([QUESTION] * 5)
+    index = index_of([QUESTION + "?" * k for k in range(5)])
     rows = batch([[QUESTION], ["hello"], [QUESTION, QUESTION], [QUESTION]])
     turns = listed(messages_of(rows.column("messages")), users=True)
     scratch = new_scratch(index.grams[0])

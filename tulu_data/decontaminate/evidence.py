@@ -90,8 +90,10 @@ def _explain(turns: Turns, pairs: Ints, units: Units, grams: Grams, measure: Mea
 
 def _asked(turns: Turns, pairs: Ints, units: Units, grams: Grams, measure: Measure) -> Asked:
     """Give numbers to the words of both sides of pairs."""
-    records, record = np.unique(pairs[:, 0], return_inverse=True)
-    named, unit = np.unique(pairs[:, 1], return_inverse=True)
+    fresh = np.diff(pairs[:, 0], prepend=-1) != 0
+    records, record = pairs[fresh, 0], np.cumsum(fresh) - 1
+    named = np.flatnonzero(np.bincount(pairs[:, 1]))
+    unit = np.searchsorted(named, pairs[:, 1])
     count = turns.first[records + 1] - turns.first[records]
     first = np.concatenate([[0], np.cumsum(count)])
     chosen = np.repeat(turns.first[records] - first[:-1], count) + np.arange(first[-1])

@@ -1,8 +1,9 @@
 """Hits: what was found and weighed, as a table.
 
 The one idea: hits of every rule get the same columns. An n-gram rule brings its overlap and its spans along,
-the others are rows of what was weighed, one for each instance of a wording; both are named, sorted and cut
-into lists of spans here, and nowhere else.
+the others are rows of what was weighed, one for each text of a wording. A row of a text becomes one of each
+instance that has it only when columns are made. They are named, sorted and cut into lists of spans here, and
+nowhere else.
 """
 
 from collections.abc import Sequence
@@ -73,6 +74,7 @@ class _Rows:
     record: Ints
     """Position in the piece."""
     unit: Ints
+    """The first of the units of its text, which stands for all of them."""
     overlap: NDArray[np.float64]
     sighting: Ints
     theirs: Ints
@@ -80,6 +82,24 @@ class _Rows:
     their_sizes: Ints
     ours: Ints
     our_sizes: Ints
+
+
+class _Names:
+    """How units are called, and which are the texts of each wording; made once for all pieces."""
+
+    def __init__(self, index: Index) -> None:
+        """Look everything up by unit."""
+        sizes = [one.instances.num_rows for one in index.suites]
+        at = pa.array(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)[index.suite] + index.row)
+        self.suite = pa.array([one.name for one in index.suites], TEXT).take(pa.array(index.suite))
+        self.split, self.instance = (_instance_column(index, name).take(at) for name in ("split", "id"))
+        self.field = pa.array(FIELDS, TEXT).take(pa.array(index.field))
+        first = np.flatnonzero(np.diff(index.copies.at))
+        group = index.wording.group[first]
+        self.texts = first[np.argsort(group, kind="stable")]
+        """Units, the first of each text, in the order of their wordings."""
+        self.first = np.concatenate([[0], np.cumsum(np.bincount(group, minlength=index.wording.texts))])
+        """Where those of each wording start, and their total at the end."""
 
 
 def no_hits(keep: Sequence[str] = ()) -> pa.Table:
@@ -93,16 +113,17 @@ def hits_of(
     """Weigh what streams hold; return the hits of each, in schema HITS with the columns that `keep` names."""
     records = sum(piece.count for stream in streams for piece in stream)
     bits = rarities(watches, index.wording, records)
+    names = _Names(index)
 
     def judge(piece: Piece) -> pa.Table:
         weighed = settle(piece.sightings, index.wording, bits)
         rows = [_gram_rows(index, k, piece) for k in range(len(index.rules.grams))]
         rows += [
-            _weighed_rows(index, rule.name, weighed, *_chosen(index, rule, piece, weighed))
+            _weighed_rows(index, names, rule.name, weighed, *_chosen(index, rule, piece, weighed))
             for rule in index.rules.rules
             if not isinstance(rule, GramRule)
         ]
-        return _table(index, rows, weighed, piece, keep)
+        return _table(index, names, rows, weighed, piece, keep)
 
     return [pa.concat_tables([no_hits(keep), *ordered_map(judge, stream, workers)]) for stream in streams]
 
@@ -144,21 +165,15 @@ def _sighted(index: Index, sightings: Sightings, record: Ints, wording: Ints) ->
 
 
 def _weighed_rows(
-    index: Index, rule: str, weighed: Weighed, chosen: Ints, measured: NDArray[np.float64]
+    index: Index, names: _Names, rule: str, weighed: Weighed, chosen: Ints, measured: NDArray[np.float64]
 ) -> _Rows:
     """Return the hits of a rule that are some of the sightings, one for each text of a wording."""
-    group = index.wording.group
-    order = np.argsort(group, kind="stable")
-    first = np.searchsorted(group[order], np.arange(index.wording.texts + 1))
-    wording = weighed.sightings.wording[chosen]
-    counts = first[wording + 1] - first[wording]
-    sighting = np.repeat(chosen, counts)
-    places = np.repeat(first[wording] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
-    unit = order[places]
+    places, owner = _places(names.first, weighed.sightings.wording[chosen])
+    sighting, unit = chosen[owner], names.texts[places]
     theirs, their_sizes = _record_spans(weighed, sighting)
     ours, our_sizes = _instance_spans(index, weighed, sighting, unit)
     return _Rows(
-        rule=rule, record=weighed.sightings.record[sighting], unit=unit, overlap=np.repeat(measured, counts),
+        rule=rule, record=weighed.sightings.record[sighting], unit=unit, overlap=measured[owner],
         sighting=sighting, theirs=theirs, their_sizes=their_sizes, ours=ours, our_sizes=our_sizes,
     )  # fmt: skip
 
@@ -184,7 +199,8 @@ def _record_spans(weighed: Weighed, sighting: Ints) -> tuple[Ints, Ints]:
 
 def _instance_spans(index: Index, weighed: Weighed, sighting: Ints, unit: Ints) -> tuple[Ints, Ints]:
     """Return where the matched words stand in instances."""
-    begin, end = index.units.begin[unit], index.units.end[unit]
+    known, which = np.unique(unit, return_inverse=True)
+    begin, end = index.units.begin[known], index.units.end[known]
     tokens = tokens_of(index.units.text, begin, end)
     characters = np.empty((len(tokens.keys), 2), np.int32)
     sizes = np.diff(tokens.at)
@@ -192,7 +208,9 @@ def _instance_spans(index: Index, weighed: Weighed, sighting: Ints, unit: Ints) 
     places, owner = _places(weighed.shared_at, sighting)
     matched = np.flatnonzero(weighed.shared[places])
     nothing = np.zeros(len(matched), np.int64)
-    spans, of = _runs(owner[matched], matched, nothing, characters[matched].astype(np.int64))
+    # The words of a wording are those of each of its texts.
+    spelled = characters[_places(tokens.at, which)[0][matched]].astype(np.int64)
+    spans, of = _runs(owner[matched], matched, nothing, spelled)
     return spans[:, 1:], np.bincount(of, minlength=len(sighting))
 
 
@@ -205,49 +223,45 @@ def _runs(owner: Ints, places: Ints, turn: Ints, characters: Ints) -> tuple[Ints
     return np.column_stack([start, characters[start, 0], characters[last, 1]]), owner[start]
 
 
-def _table(index: Index, rows: list[_Rows], weighed: Weighed, piece: Piece, keep: Sequence[str]) -> pa.Table:
-    """Name records and instances, turn spans into lists, and sort."""
-    record, unit, overlap, sighting = (
+def _table(
+    index: Index, names: _Names, rows: list[_Rows], weighed: Weighed, piece: Piece, keep: Sequence[str]
+) -> pa.Table:
+    """Make rows of texts into hits of instances, sorted and named, with spans as lists."""
+    record, text, overlap, sighting = (
         np.concatenate([getattr(row, name) for row in rows])
         for name in ("record", "unit", "overlap", "sighting")
     )
     rule = np.repeat(np.arange(len(rows)), [len(row.record) for row in rows])
-    suite, row = index.suite[unit], index.row[unit]
-    names = pa.array([s.name for s in index.suites], TEXT)
-    instances = {name: _instance_column(index, name, suite, row) for name in ("split", "id")}
-    at = pa.array(np.searchsorted(piece.records, record))
+    places, row = _places(index.copies.at, text)
+    unit = index.copies.units[places]
+    order = np.argsort((record[row] * len(index.suite) + unit) * len(rows) + rule[row], kind="stable")
+    row, unit = row[order], pa.array(unit[order])
+    match = weighed.match[sighting].astype(np.int64)
+    at = pa.array(np.searchsorted(piece.records, record)[row])
     columns = [
-        pa.array(record + piece.position), piece.ids.take(at), names.take(pa.array(suite)),
-        instances["split"], instances["id"],
-        pa.array([r.rule for r in rows], TEXT).take(pa.array(rule)),
-        pa.array(FIELDS, TEXT).take(pa.array(index.field[unit])), pa.array(overlap),
-        pa.array(MATCHES, TEXT).take(pa.array(weighed.match[sighting].astype(np.int64))),
-        pa.array(weighed.information[sighting]),
-        _lists(np.concatenate([r.their_sizes for r in rows]), _structs(rows, "theirs", RECORD_SPAN)),
-        _lists(np.concatenate([r.our_sizes for r in rows]), _structs(rows, "ours", INSTANCE_SPAN)),
+        pa.array(record[row] + piece.position), piece.ids.take(at), names.suite.take(unit),
+        names.split.take(unit), names.instance.take(unit),
+        pa.array([each.rule for each in rows], TEXT).take(pa.array(rule[row])), names.field.take(unit),
+        pa.array(overlap[row]), pa.array(MATCHES, TEXT).take(pa.array(match[row])),
+        pa.array(weighed.information[sighting][row]),
+        _lists([each.theirs for each in rows], [each.their_sizes for each in rows], row, RECORD_SPAN),
+        _lists([each.ours for each in rows], [each.our_sizes for each in rows], row, INSTANCE_SPAN),
     ]  # fmt: skip
     kept = [column.take(at) for column in piece.kept]
-    table = pa.table([*columns, *kept], schema=no_hits(keep).schema)
-    return table.take(pa.array(np.lexsort((rule, unit, record))))
+    return pa.table([*columns, *kept], schema=no_hits(keep).schema)
 
 
-def _structs(rows: list[_Rows], name: str, kind: pa.StructType) -> pa.StructArray:
-    """Join spans into one column."""
-    spans = np.concatenate([getattr(row, name) for row in rows])
-    columns = [pa.array(spans[:, k]).cast(field.type) for k, field in enumerate(kind)]
-    return pa.StructArray.from_arrays(columns, fields=list(kind))
+def _lists(spans: list[Ints], sizes: list[Ints], row: Ints, kind: pa.StructType) -> pa.ListArray:
+    """Return the spans of some rows, a row as often as it is named."""
+    every, size = np.concatenate(spans), np.concatenate(sizes)
+    places, _ = _places(np.concatenate([[0], np.cumsum(size)]), row)
+    columns = [pa.array(every[:, k][places]).cast(field.type) for k, field in enumerate(kind)]
+    offsets = np.concatenate([[0], np.cumsum(size[row])]).astype(np.int32)
+    structs = pa.StructArray.from_arrays(columns, fields=list(kind))
+    return pa.ListArray.from_arrays(pa.array(offsets), structs)
 
 
-def _lists(sizes: Ints, values: pa.StructArray) -> pa.ListArray:
-    """Cut values into lists of some sizes."""
-    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), values)
-
-
-def _instance_column(index: Index, name: str, suite: Ints, row: Ints) -> pa.Array:
-    """Take a column of the suites' instances, one value per hit."""
-    sizes = [one.instances.num_rows for one in index.suites]
-    base = np.concatenate([[0], np.cumsum(sizes)])
+def _instance_column(index: Index, name: str) -> pa.Array:
+    """Return a column of the instances of all suites."""
     chunks = [chunk for one in index.suites for chunk in one.instances[name].chunks]
-    every = pa.chunked_array(chunks, TEXT)
-    return every.take(pa.array(base[suite] + row)).combine_chunks()
+    return pa.chunked_array(chunks, TEXT).combine_chunks()

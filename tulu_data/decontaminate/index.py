@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from tulu_data.decontaminate.evidence import Units
 from tulu_data.decontaminate.saved import Shelf
@@ -34,6 +35,15 @@ INDEX_VERSION = 5
 """Raised whenever the same suites and rules would give another index or other hits."""
 FEW = 4
 """So many joined indexes stay in a folder, and twice as many n-gram indexes: those written last."""
+
+
+class Copies(NamedTuple):
+    """Units of the very same text, of which only the first is looked for."""
+
+    units: Ints
+    """Units, those of one text together, the first of them first."""
+    at: Ints
+    """Where in `units` those of each unit's text start, if it is the first, and their total at the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +65,7 @@ class Index:
     """Field of each unit: position in FIELDS."""
     row: Ints
     """Instance of each unit: row in its suite's table."""
+    copies: Copies
 
     @property
     def key(self) -> str:
@@ -89,6 +100,7 @@ class _Common(NamedTuple):
     suite: Ints
     field: Ints
     row: Ints
+    copies: Copies
     wording: Wording
 
 
@@ -129,7 +141,7 @@ def _index(
     def grams_of(rule: GramRule) -> Grams:
         def make() -> Grams:
             hashes, at = joined([segment.words for segment in segments()], 0)
-            return index_units(hashes, at, rule.n, mask, measure_of(rule))
+            return index_units(hashes, at, rule.n, mask, measure_of(rule), np.diff(common.copies.at) > 0)
 
         return shelf.kept("grams", _digest(content, rule.n, *measure_of(rule)), Grams, make, most=2 * FEW)
 
@@ -138,7 +150,7 @@ def _index(
     return Index(
         suites=tuple(suites), rules=rules, grams=tuple(grams_of(rule) for rule in rules.grams),
         units=Units(text=common.text, begin=common.begin, end=common.end), wording=common.wording,
-        words=common.words, suite=common.suite, field=common.field, row=common.row,
+        words=common.words, suite=common.suite, field=common.field, row=common.row, copies=common.copies,
     )  # fmt: skip
 
 
@@ -150,7 +162,8 @@ def _segment(suite: Suite, shelf: Shelf) -> Segment:
 
 def _join(suites: Sequence[Suite], segments: Sequence[Segment]) -> _Common:
     """Put the texts of all suites together."""
-    view = text_of(text_array(suites))
+    texts = text_array(suites)
+    view = text_of(texts)
     begin, end = fixed(view.offsets[:-1]), fixed(view.offsets[1:])
     suite = np.repeat(np.arange(len(segments)), [len(segment.row) for segment in segments])
     words, field, row = (
@@ -162,8 +175,17 @@ def _join(suites: Sequence[Suite], segments: Sequence[Segment]) -> _Common:
     (keys, at), (exact, _) = joined(tokens, 0), joined(tokens, 1)
     return _Common(
         text=fixed(view.bytes), begin=begin, end=end, words=words, suite=fixed(suite), field=field, row=row,
-        wording=join_wording(keys, exact, at, digests),
+        copies=_copies(texts), wording=join_wording(keys, exact, at, digests),
     )  # fmt: skip
+
+
+def _copies(texts: pa.Array) -> Copies:
+    """Find the texts that are the same to the byte."""
+    codes = texts.dictionary_encode().indices.to_numpy()
+    _, first, code = np.unique(codes, return_index=True, return_inverse=True)
+    units = np.argsort(first[code], kind="stable")
+    at = np.searchsorted(first[code][units], np.arange(len(codes) + 1))
+    return Copies(units=fixed(units), at=fixed(at))
 
 
 def _content(suite: Suite) -> list[object]:

@@ -114,13 +114,12 @@ class Scanner:
         worker, index = self._worker(), self._index
         turns = turns_of(batch, kind, self._scope)
         evidence = [_evidence(turns, index, k, scratch) for k, scratch in enumerate(worker.scratches)]
-        found = [each.hits[:, :2] for each in evidence]
-        hits = np.unique(np.concatenate([np.empty((0, 2), np.int64), *found]), axis=0)
-        asked = np.stack([hits[:, 0], index.wording.group[hits[:, 1]]], axis=1)
         near = [one.find(turns) for one in self._neighbours]
-        asked = np.unique(np.concatenate([asked, *(one.pairs for one in near)]), axis=0)
+        named = [(each.hits[:, 0], index.wording.group[each.hits[:, 1]]) for each in evidence]
+        named += [(one.pairs[:, 0], one.pairs[:, 1]) for one in near]
+        asked = _distinct(named, index.wording.texts)
         sightings = worker.watch.look(turns, asked, search=index.rules.search)
-        records = np.unique(sightings.record)
+        records = sightings.record[np.diff(sightings.record, prepend=-1) != 0]
         rows = batch.take(pa.array(records))
         ids = rows.column("id")
         return Piece(
@@ -159,6 +158,13 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordB
             piece = batch.slice(start, _PIECE)
             yield position, piece
             position += piece.num_rows
+
+
+def _distinct(named: Sequence[tuple[Ints, Ints]], wordings: int) -> Ints:
+    """Return each record and wording once, in order."""
+    every = [record * wordings + wording for record, wording in named]
+    keys = np.unique(np.concatenate([np.empty(0, np.int64), *every]))
+    return np.stack(np.divmod(keys, max(wordings, 1)), axis=1)
 
 
 def _neighbours(rule: NearRule, index: Index) -> Neighbours:

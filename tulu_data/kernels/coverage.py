@@ -229,12 +229,12 @@ def candidates(turns: Turns, grams: Grams, measure: Measure, scratch: Scratch, t
         found.append(scratch.pairs[:made].copy())
     pairs = np.concatenate(found) if found else np.empty((0, 2), np.int64)
     records, units = _with_equals(pairs, grams)
-    order = np.lexsort((units, records))
+    order = np.argsort(records * len(grams.words) + units)
     return np.stack([records[order], units[order]], axis=1)
 
 
 def _with_equals(pairs: Ints, grams: Grams) -> tuple[Ints, Ints]:
-    """Return records and units of pairs, and of those with the equals of their units."""
+    """Return records and units of pairs, and of those with the named equals of their units."""
     starts = grams.equal[pairs[:, 1]]
     counts = grams.equal[pairs[:, 1] + 1] - starts
     places = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())

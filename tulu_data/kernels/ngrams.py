@@ -51,7 +51,7 @@ class Grams(NamedTuple):
     need: Ints
     """Per unit: how many different grams a hit shares with it, at least."""
     equals: Ints
-    """Units, equal ones together, the first of them first."""
+    """Units that are named, equal ones together, the first of them first."""
     equal: Ints
     """Where in `equals` the equals of each unit start, and their total at the end; none but of first ones."""
     table: Hashes
@@ -259,8 +259,11 @@ def fill_parts(hashes: Hashes, at: Ints, n: int, mask: np.uint64, gate: Hashes, 
                 hints[_place(hints, key)] |= _bits(key)
 
 
-def index_units(hashes: Hashes, at: Ints, n: int, mask: np.uint64, measure: Measure) -> Grams:
-    """Index units by the hashes of their words, which start at `at` (and the total), for a measure."""
+def index_units(hashes: Hashes, at: Ints, n: int, mask: np.uint64, measure: Measure, named: Marks) -> Grams:
+    """Index units by the hashes of their words, which start at `at` (and the total), for a measure.
+
+    Only the units that are `named` are ever found; of equal ones, the first must be.
+    """
     words = np.diff(at)
     shape = np.where(words >= n, n << 1, np.where(words > 0, words << 1 | (words < WHOLE), 0))
     first = np.concatenate([[0], np.cumsum(np.where(words > 0, words - (shape >> 1) + 1, 0))])
@@ -268,7 +271,7 @@ def index_units(hashes: Hashes, at: Ints, n: int, mask: np.uint64, measure: Meas
     fill_keys(fixed(hashes), fixed(at), fixed(shape), fixed(first), mask, keys)
     table, slots = np.zeros(_power(len(keys) * 3 // 2), np.uint64), np.empty(len(keys), np.int32)
     count = assign_slots(fixed(keys), table, slots)
-    posted = _post(fixed(slots), count, fixed(first), fixed(words), fixed(shape), measure)
+    posted = _post(fixed(slots), count, fixed(first), fixed(words), fixed(shape), measure, named)
     phrases = int(np.count_nonzero((words >= WHOLE) & (words < n)))
     bitmap, gate = np.zeros(_power(count // 8), np.uint64), np.zeros(_power(count // 8), np.uint64)
     hints = np.zeros(_power(phrases // 4) if phrases else 0, np.uint64)
@@ -279,7 +282,7 @@ def index_units(hashes: Hashes, at: Ints, n: int, mask: np.uint64, measure: Meas
 
 
 def _post(
-    slots: Slots, count: int, first: Ints, words: Ints, shape: Ints, measure: Measure
+    slots: Slots, count: int, first: Ints, words: Ints, shape: Ints, measure: Measure, named: Marks
 ) -> tuple[Ints, Slots, Ints, Ints, Ints, Ints]:
     """Return what is posted: starts, postings, passed, need, equals, equal."""
     units = len(words)
@@ -292,6 +295,7 @@ def _post(
     postings = np.empty(starts[-1], np.int32)
     post_units(slots, first, fixed(np.argsort(need, kind="stable")), telling, starts[:-1].copy(), postings)
     equals = np.argsort(leads, kind="stable")
+    equals = equals[named[equals]]
     return starts, postings, passed, need, equals, np.searchsorted(leads[equals], np.arange(units + 1))
 
 
