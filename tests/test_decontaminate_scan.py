@@ -302,17 +302,6 @@ def test_many_records_against_many_instances_agree_with_brute_force(measure, thr
     ]
 
 
-def test_a_scan_counts_the_records_that_hold_each_gram():
-    index = index_of([QUESTION, "what is the capital of France"])
-    rows = batch(
-        [[QUESTION, QUESTION], ["what is the capital of France"], [QUESTION.partition(",")[0]], ["hello"]]
-    )
-    turns = listed(messages_of(rows.column("messages")), users=True)
-    scratch = new_scratch(index.grams[0])._replace(pairs=np.empty((2, 2), np.int64))
-    candidates(turns, index.grams[0], measure_of(index.rules.grams[0]), scratch, folding())
-    assert scratch.held[index.grams[0].slots].tolist() == [2] * 3 + [1] * 10 + [1]
-
-
 def test_records_of_any_length_are_found_in_one_batch():
     draw = random.Random(11)  # noqa: S311
     instances = [" ".join(f"w{draw.randrange(10**6)}" for _ in range(draw.randint(4, 40))) for _ in range(50)]

@@ -213,7 +213,7 @@ def test_a_number_that_no_instance_holds_stands_for_no_word(word):
     scanner.read([batch([[text.replace(word, "64")] for text in asked[1:]])], "sft")
     (piece,) = scanner._streams[0]
     wording = scanner._index.wording
-    weighed = settle(piece.sightings, wording, rarities(scanner._watches, wording, 1))
+    weighed = settle(piece.sightings.apart(), wording, rarities(scanner._watches, wording, 1))
     others = piece.sightings.wording != wording.group[0]
     assert others.sum() > 1
     assert not weighed.grams[others].any()

@@ -18,7 +18,7 @@ from tulu_data.decontaminate.index import Index
 from tulu_data.decontaminate.near import Near
 from tulu_data.decontaminate.segments import FIELDS
 from tulu_data.decontaminate.settling import MATCHES, PHRASE, Weighed, rarities, settle
-from tulu_data.decontaminate.sighting import Sightings, Watch
+from tulu_data.decontaminate.sighting import Kept, Sightings, Watch
 from tulu_data.engine.local import ordered_map
 from tulu_data.kernels.alignment import count_characters
 from tulu_data.kernels.tokens import tokens_of
@@ -57,7 +57,7 @@ class Piece:
     """For each rule of n-gram overlap."""
     near: list[Near]
     """For each rule that compares whole texts."""
-    sightings: Sightings
+    sightings: Kept
     records: Ints
     """Records of the piece with a sighting, in order."""
     ids: pa.Array
@@ -116,8 +116,8 @@ def hits_of(
     names = _Names(index)
 
     def judge(piece: Piece) -> pa.Table:
-        weighed = settle(piece.sightings, index.wording, bits)
-        rows = [_gram_rows(index, k, piece) for k in range(len(index.rules.grams))]
+        weighed = settle(piece.sightings.apart(), index.wording, bits)
+        rows = [_gram_rows(index, k, piece, weighed.sightings) for k in range(len(index.rules.grams))]
         rows += [
             _weighed_rows(index, names, rule.name, weighed, *_chosen(index, rule, piece, weighed))
             for rule in index.rules.rules
@@ -128,14 +128,14 @@ def hits_of(
     return [pa.concat_tables([no_hits(keep), *ordered_map(judge, stream, workers)]) for stream in streams]
 
 
-def _gram_rows(index: Index, number: int, piece: Piece) -> _Rows:
+def _gram_rows(index: Index, number: int, piece: Piece, sightings: Sightings) -> _Rows:
     """Return the hits of a rule of n-gram overlap."""
     found = piece.evidence[number]
     hits = found.hits
     return _Rows(
         rule=index.rules.grams[number].name, record=hits[:, 0], unit=hits[:, 1],
         overlap=hits[:, 2] / hits[:, 3],
-        sighting=_sighted(index, piece.sightings, hits[:, 0], index.wording.group[hits[:, 1]]),
+        sighting=_sighted(index, sightings, hits[:, 0], index.wording.group[hits[:, 1]]),
         theirs=found.theirs, their_sizes=np.diff(hits[:, 4], prepend=0),
         ours=found.ours, our_sizes=np.diff(hits[:, 5], prepend=0),
     )  # fmt: skip
@@ -154,7 +154,7 @@ def _chosen(index: Index, rule: AnyRule, piece: Piece, weighed: Weighed) -> tupl
         chosen = np.flatnonzero(weighed.reworded & (measured > rule.threshold))
         return chosen, measured[chosen]
     near = piece.near[[each.name for each in index.rules.near].index(rule.name)]
-    return _sighted(index, piece.sightings, near.pairs[:, 0], near.pairs[:, 1]), near.overlap
+    return _sighted(index, weighed.sightings, near.pairs[:, 0], near.pairs[:, 1]), near.overlap
 
 
 def _sighted(index: Index, sightings: Sightings, record: Ints, wording: Ints) -> Ints:

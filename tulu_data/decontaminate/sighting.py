@@ -42,7 +42,7 @@ DILUTION = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sightings:
+class _Seen:
     """Windows of records and the wordings that they are like; at most one for a record and a wording."""
 
     record: Ints
@@ -55,13 +55,39 @@ class Sightings:
     """Whether the window is a sentence or a line of its own."""
     length: Ints
     """Tokens of the record."""
-    at: Ints
-    """Where the tokens of each window start, and their total at the end."""
     stems: Numbers
     words: Numbers
     turn: Numbers
     characters: NDArray[np.int32]
     """First and end character of each token in its turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sightings(_Seen):
+    """Windows whose tokens lie one after the other."""
+
+    at: Ints
+    """Where the tokens of each window start, and their total at the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept(_Seen):
+    """Windows as they are kept while records are read: those of a record lie over each other."""
+
+    begin: Ints
+    end: Ints
+    """Where the tokens of each window begin and end."""
+
+    def apart(self) -> Sightings:
+        """Return the windows with a copy of its tokens for each."""
+        some = _ranges_of(self.begin, self.end)
+        places = some.places
+        return Sightings(
+            record=self.record, wording=self.wording, letters=self.letters, alone=self.alone,
+            best=self.best + (some.first[:-1] - self.begin)[:, None], length=self.length, at=some.first,
+            stems=self.stems[places], words=self.words[places], turn=self.turn[places],
+            characters=self.characters[places],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +145,7 @@ class Watch:
         """Stems, words and grams."""
         return self.wording.stems, self.wording.words, self.wording.grams
 
-    def look(self, turns: Turns, hits: Ints, *, search: bool) -> Sightings:
+    def look(self, turns: Turns, hits: Ints, *, search: bool) -> Kept:
         """Return the best window of each (record, wording) row of `hits`, and of what a search finds."""
         sampled = is_sampled(turns)
         looked_at = sampled.copy()
@@ -165,28 +191,31 @@ class Watch:
             start = stop
         return np.concatenate(found)
 
-    def _capture(self, turns: Turns, read: _Read, stems: Numbers, found: Ints, windows: Ints) -> Sightings:
+    def _capture(self, turns: Turns, read: _Read, stems: Numbers, found: Ints, windows: Ints) -> Kept:
         """Keep the words of windows, with the room around them."""
-        some = _ranges_of(windows[:, 2], windows[:, 3])
-        turn = np.searchsorted(read.tokens.at, some.places, "right") - 1
+        kept = np.zeros(len(stems), np.bool_)
+        kept[_ranges_of(windows[:, 2], windows[:, 3]).places] = True
+        tokens = np.flatnonzero(kept)
+        first, last = np.searchsorted(tokens, windows[:, 2]), np.searchsorted(tokens, windows[:, 3])
+        turn = np.searchsorted(read.tokens.at, tokens, "right") - 1
         begin, end = turns.begin[read.turns], turns.end[read.turns]
-        characters = np.empty((len(some.places), 2), np.int32)
-        bytes_of = read.tokens.places[some.places]
+        characters = np.empty((len(tokens), 2), np.int32)
+        bytes_of = read.tokens.places[tokens]
         count_characters(turns.text, fixed(begin[turn]), fixed(bytes_of), characters)
         wording, letters = found[:, 1], np.zeros(len(found))
-        low, high = _edges(bytes_of, some.first[:-1], some.first[1:])
+        low, high = _edges(bytes_of, first, last)
         share_letters(
             turns.text, fixed(low), fixed(high), self.texts.text, self.texts.begin, self.texts.end,
             fixed(self.wording.sample[wording]), self._letters, letters,
         )  # fmt: skip
         self._letters[:] = 0
-        best = windows[:, :2] - windows[:, 2:3] + some.first[:-1, None]
-        sentence = _stretched(best, stems[some.places], some.first[1:])
-        return Sightings(
+        best = windows[:, :2] + (first - windows[:, 2])[:, None]
+        sentence = _stretched(best, stems[tokens], last)
+        return Kept(
             record=read.records[found[:, 0]], wording=wording, letters=letters, best=best,
             alone=self._alone(turns, bytes_of, sentence, begin[turn], end[turn]),
-            length=np.diff(read.first)[found[:, 0]], at=some.first, stems=stems[some.places],
-            words=ids_of(read.tokens.exact[some.places], self.wording.words),
+            length=np.diff(read.first)[found[:, 0]], begin=first, end=last, stems=stems[tokens],
+            words=ids_of(read.tokens.exact[tokens], self.wording.words),
             turn=turns.number[read.turns][turn].astype(np.int32), characters=characters,
         )  # fmt: skip
 

@@ -59,8 +59,6 @@ class Scratch(NamedTuple):
     """Units that share a gram with the record."""
     clock: Ints
     """One number: the last stamp given."""
-    held: Ints
-    """Per slot: how many records hold it, of all that were looked at."""
     pairs: Ints
     """Room for pairs, at least one for each unit."""
 
@@ -81,10 +79,10 @@ class Room(NamedTuple):
 def new_scratch(grams: Grams) -> Scratch:
     """Make the stamps of one worker."""
     units = len(grams.words)
-    seen, held, found = (np.zeros(len(grams.starts) - 1, np.int64) for _ in range(3))
+    seen, found = (np.zeros(len(grams.starts) - 1, np.int64) for _ in range(2))
     met, shared, touched = (np.zeros(units, np.int64) for _ in range(3))
     room = np.empty((units + (1 << 14), 2), np.int64)
-    return Scratch(seen, met, shared, found, touched, np.zeros(1, np.int64), held, room)
+    return Scratch(seen, met, shared, found, touched, np.zeros(1, np.int64), room)
 
 
 @inner
@@ -97,7 +95,6 @@ def _note(grams: Grams, h: np.uint64, shape: int, scratch: Scratch, stamp: int, 
     if slot < 0 or scratch.seen[slot] == stamp:
         return found
     scratch.seen[slot] = stamp
-    scratch.held[slot] += 1
     scratch.found[found] = slot
     return found + 1
 

@@ -269,8 +269,7 @@ def index_units(hashes: Hashes, at: Ints, n: int, mask: np.uint64, measure: Meas
     first = np.concatenate([[0], np.cumsum(np.where(words > 0, words - (shape >> 1) + 1, 0))])
     keys = np.empty(first[-1], np.uint64)
     fill_keys(fixed(hashes), fixed(at), fixed(shape), fixed(first), mask, keys)
-    table, slots = np.zeros(_power(len(keys) * 3 // 2), np.uint64), np.empty(len(keys), np.int32)
-    count = assign_slots(fixed(keys), table, slots)
+    table, slots, count = _slots(fixed(keys))
     posted = _post(fixed(slots), count, fixed(first), fixed(words), fixed(shape), measure, named)
     phrases = int(np.count_nonzero((words >= WHOLE) & (words < n)))
     bitmap, gate = np.zeros(_power(count // 8), np.uint64), np.zeros(_power(count // 8), np.uint64)
@@ -279,6 +278,18 @@ def index_units(hashes: Hashes, at: Ints, n: int, mask: np.uint64, measure: Meas
     fill_parts(fixed(hashes), fixed(at), n, mask, gate, hints)
     arrays = (fixed(a) for a in (words, first, slots, shape, *posted, table, bitmap, gate, hints))
     return Grams(*arrays, n, mask)  # type: ignore[call-arg, arg-type]
+
+
+def _slots(keys: Hashes) -> tuple[Hashes, Slots, int]:
+    """Return the table of keys, the slot of each key, and how many slots there are."""
+    slots = np.empty(len(keys), np.int32)
+    table = np.zeros(_power(len(keys) * 3 // 2), np.uint64)
+    count = assign_slots(keys, table, slots)
+    if _power(count * 3 // 2) < len(table):
+        # Many texts share grams: in a table no larger than need be, more searches end in the cache.
+        table = np.zeros(_power(count * 3 // 2), np.uint64)
+        count = assign_slots(keys, table, slots)
+    return table, slots, count
 
 
 def _post(
