@@ -230,7 +230,7 @@ def test_shares_of_grams_are_those_of_the_window(units, record):
     scanner = Scanner(index_of(questions, "auto"), workers=1)
     scanner.read([batch([[record]])], "sft")
     (piece,) = scanner._streams[0]
-    wording, seen = scanner._index.wording, piece.sightings
+    wording, seen = scanner._index.wording, piece.sightings.apart()
     bits = rarities(scanner._watches, wording, 1)
     weighed = settle(seen, wording, bits)
 
