@@ -96,7 +96,7 @@ def letter_shares(units, windows):
     ours, theirs = b"".join(units), b"..".join(windows)
     ends = np.cumsum([len(u) for u in units]).astype(np.int64)
     stops = np.cumsum([len(w) + 2 for w in windows]).astype(np.int64) - 2
-    shares = np.zeros(len(windows))
+    shares = np.zeros((len(windows), 2))
     share_letters(
         fixed(np.frombuffer(theirs, np.uint8)), fixed(stops - [len(w) for w in windows]), fixed(stops),
         fixed(np.frombuffer(ours, np.uint8)), fixed(ends - [len(u) for u in units]), fixed(ends),
@@ -113,29 +113,40 @@ text = st.one_of(st.text("abAB 1.\n\u00e9", max_size=40), st.text(EVERY, max_siz
 def test_shared_letters_are_the_runs_that_both_hold(drawn):
     windows = [window + unit[cut:] for unit, window, cut in drawn]
     found = letter_shares([unit for unit, _, _ in drawn], windows)
-    for (unit, _, _), window, share in zip(drawn, windows, found, strict=True):
-        mine, theirs = runs(unit), set(runs(window))
-        true = sum(run in theirs for run in mine)
-        # One run in some hundred short texts may fall on the place of another and be lost; none is made up.
-        assert share * max(len(mine), 1) <= true + 1e-9
-        assert share * max(len(mine), 1) >= true - 1
+    for (unit, _, _), window, shares in zip(drawn, windows, found, strict=True):
+        every, theirs = runs(unit), set(runs(window))
+        with_digit = [run for run in every if any(48 <= b <= 57 for b in run)]
+        for mine, share in zip((every, with_digit), shares, strict=True):
+            true = sum(run in theirs for run in mine)
+            # One run in some hundred texts may fall on the place of another and be lost; none is made up.
+            assert share * max(len(mine), 1) <= true + 1e-9
+            assert share * max(len(mine), 1) >= true - 1
 
 
 def test_shared_letters_of_long_texts_are_nearly_all_and_never_too_many():
     draw = np.random.default_rng(5)
     letters = np.frombuffer(string.ascii_letters.encode(), np.uint8)
     window, other = (bytes(draw.choice(letters, 6000)) for _ in range(2))
-    assert letter_shares([other], [window]) == [0.0]
-    (share,) = letter_shares([window], [window])
+    assert letter_shares([other], [window]) == [[0.0, 0.0]]
+    ((share, _),) = letter_shares([window], [window])
     assert 0.9 < share <= 1.0
-    (half,) = letter_shares([window[:3000] + other[:3000]], [window])
+    ((half, _),) = letter_shares([window[:3000] + other[:3000]], [window])
     assert 0.4 < half <= 0.5
 
 
 def test_letters_do_not_see_how_words_are_cut():
     unit = b"It's a 5-fold, well-known re-cut of John's text; nothing else!"
     cut = b"its a\n5 fold wellknown recut\nof johns text nothing else"
-    assert letter_shares([unit], [cut]) == [1.0]
+    assert letter_shares([unit], [cut]) == [[1.0, 1.0]]
+
+
+def test_letters_with_a_digit_see_other_numbers_and_not_other_words():
+    unit = b"Tom has 12 apples and buys 30 more pears at the green market"
+    ((every, digits),) = letter_shares([unit], [unit.replace(b"12", b"47").replace(b"30", b"81")])
+    assert (every > 0.4, digits) == (True, 0.0)
+    ((every, digits),) = letter_shares([unit], [unit.replace(b"the green market", b"an old wooden stall")])
+    assert every < 0.8
+    assert digits == 1.0
 
 
 @settings(max_examples=200)
@@ -167,7 +178,8 @@ def test_characters_are_counted_from_the_first_of_a_text(drawn):
         ("", "", True), ("Hi! ", " Bye.", False), ("Hi! ", "? Bye.", True), ("So, ", "?", False),
         ("Q: ", "", True), ("Question\n\n  **", "**\n", True), ("", " please", False), ("1) ", "\n2)", True),
         ('He asked: "', '" and left.', True), ("the ", ".", False), ("\u3002", "\u3002", True),
-        ("", "   ", True), ("tell me", "", False), ("A. ", "?", True),
+        ("", "   ", True), ("tell me", "", False), ("A. ", "?", True), ("", " 'this'?", False),
+        ("", " (is it", False), ("", " ?", True),
     ],
 )  # fmt: skip
 def test_a_passage_is_a_sentence_or_a_line_of_its_own(before, after, alone):

@@ -167,6 +167,19 @@ def scores(unit, window, bits):
     ]
 
 
+def least_third(unit, window, bits):
+    """Return the least share of a third, by bits, that a window holds; a token belongs where its middle is."""
+    known = [k for k in unit if k >= 0]
+    ends = np.cumsum([bits[k] for k in known])
+    whole = ends[-1] if known else 0.0
+    thirds = [[0.0, 0.0] for _ in range(3)]
+    for k, end in zip(known, ends, strict=True):
+        third = thirds[sum(end - bits[k] / 2 > whole * n / 3 + 1e-6 for n in (1, 2))]
+        third[0] += bits[k] * (k in window)
+        third[1] += bits[k]
+    return min((held / every for held, every in thirds if every), default=1.0)
+
+
 def as_units(units):
     at = fixed(np.cumsum([0, *map(len, units)]).astype(np.int64))
     return Units(fixed(np.array([k for one in units for k in one], np.int32)), at)
@@ -177,13 +190,14 @@ def as_units(units):
 def test_the_scores_of_a_window_are_what_their_definition_says(drawn, bits):
     windows = as_units([window for _, window in drawn])
     places = np.stack([windows.at[:-1], windows.at[1:]], axis=1)
-    made = np.empty((len(drawn), SCORES))
+    made, thirds = np.empty((len(drawn), SCORES)), np.empty(len(drawn))
     score_windows(
         windows.ids, fixed(places), fixed(np.arange(len(drawn))), as_units([unit for unit, _ in drawn]),
-        VOCABULARY, fixed(np.array(bits)), new_marks(VOCABULARY), made,
+        VOCABULARY, fixed(np.array(bits)), new_marks(VOCABULARY), made, thirds,
     )  # fmt: skip
-    for (unit, window), row in zip(drawn, made.tolist(), strict=True):
+    for (unit, window), row, third in zip(drawn, made.tolist(), thirds.tolist(), strict=True):
         assert row == pytest.approx(scores(unit, window, bits))
+        assert third == pytest.approx(least_third(unit, window, bits))
 
 
 @settings(max_examples=200)

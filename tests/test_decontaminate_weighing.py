@@ -34,7 +34,9 @@ CHINESE = (
 )
 FRANCE = "What is the capital of France?"
 TABLE = "12 15 18 21 24 27 30 33 36 39 42 45"
-SUITE = [CLIPS, WALLET, MILL, CHINESE, FRANCE, TABLE]
+ACID = "How many millilitres of 0.250 M lye does it take to neutralise 50.0 millilitres of 0.150 M acid?"
+ANSWERED = "Who was it that painted the ceiling?"
+SUITE = [CLIPS, WALLET, MILL, CHINESE, FRANCE, TABLE, ACID, ANSWERED]
 SUITE += [
     f"What does the {thing} of the {place} say about {topic} when {who} look at it for {long}?"
     for thing in ("colour", "shape", "smell") for place in ("river", "tower", "garden")
@@ -91,6 +93,14 @@ SWAPPED = WALLET.replace("100", "260").replace("15", "35").replace("twice", "thr
         (REPHRASED, CLIPS, "item"),
         (SWAPPED, WALLET, "template"),
         (CLIPS.replace("48", "72"), CLIPS, "template"),
+        (CLIPS.replace("to 48 of her", "to some of her"), CLIPS, "item"),
+        (without(CLIPS, "sold ", "friends ").replace("48", "72"), CLIPS, "item"),
+        (ACID.lower().replace(".", "").replace("?", ""), ACID, "item"),
+        (ACID.replace("0.250", "0.350").replace("50.0", "25.0").replace("0.150", "0.4"), ACID, "template"),
+        (REPHRASED.replace("48", "65"), CLIPS, "nothing"),
+        (REPHRASED[: REPHRASED.index(", and")], CLIPS, "nothing"),
+        (f"Now: {ANSWERED} asked Tom.", ANSWERED, "item"),
+        (f"{ANSWERED[:-1]} 'The Last Day'?", ANSWERED, "common"),
         (MILL[: len(MILL) // 2], MILL, "partial"),
         (WALLET[: len(WALLET) // 2], WALLET, "partial"),
         (CLIPS[: len(CLIPS) // 2], CLIPS, "partial"),
@@ -128,7 +138,7 @@ LICENCE = (
 @pytest.mark.parametrize("boilerplate", [OPTIONS, LICENCE])
 @pytest.mark.parametrize("rule", ["tulu3", "auto"])
 def test_boilerplate_of_many_instances_and_records_makes_no_item(boilerplate, rule):
-    questions = [f"{boilerplate} {question}" for question in SUITE[6:]]
+    questions = [f"{boilerplate} {question}" for question in SUITE[8:]]
     records = [[f"{boilerplate} {host}"] for (host,) in HOSTS]
     hits = scan_texts([*SUITE, *questions], [*records, *HOSTS], rule).table.to_pylist()
     assert [hit for hit in hits if hit["match"] == "item"] == []

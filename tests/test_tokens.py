@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_words import read_bytes
-from word_reference import ALPHABETS, EVERY, unspaced
+from word_reference import ALPHABETS, EVERY, ignored, normal, unspaced
 
 from tulu_data.kernels.tokens import number_key, tokens_of
 
@@ -46,15 +46,22 @@ NUMBERS = [
     "007",
     "5th",
 ]
-WIDE = str.maketrans({c: chr(ord(c) + 0xFEE0) for c in string.ascii_letters + string.digits})
+WIDE = str.maketrans({c: chr(ord(c) + 0xFEE0) for c in string.ascii_letters + string.digits + ",."})
 pieces = st.one_of(
     st.sampled_from(ENGLISH), st.sampled_from(NUMBERS),
     st.sampled_from(NUMBERS).map(lambda text: text.translate(WIDE)),
+    st.sampled_from(NUMBERS).map("\u2060".join),
     st.text("0123456789,.", max_size=9), *(st.text(letters, max_size=6) for letters in ALPHABETS.values()),
 )  # fmt: skip
 written = st.lists(st.tuples(pieces, st.sampled_from([" ", "", ", ", ".", "\n", "$", "-"])), max_size=12).map(
     lambda parts: "".join(piece + glue for piece, glue in parts)
 )
+
+
+def plain(data):
+    """Return text as a number is read: characters folded or dropped; one that grows stands for nothing."""
+    folded = (("" if ignored(c) else normal(c)) for c in data.decode())
+    return "".join(c if len(c) < 2 else "?" for c in folded)
 
 
 def value(digits):
@@ -68,18 +75,18 @@ def reference(text):
     data, tokens, single = text.encode(), [], None
     for folded, _, begin, stop in read_bytes(data):
         first = begin
-        word, shown = "".join(folded), data[first:stop].decode()
+        word, shown = "".join(folded), plain(data[first:stop])
         if re.match(r"[0-9]", shown):
             single = None
-            before, gap = b"", b""
+            before, gap = "", ""
             if tokens:
-                before, gap = data[tokens[-1][2] : tokens[-1][3]], data[tokens[-1][3] : first]
-            joins = (gap == b"." and shown.isascii() and shown.isdecimal()) or (
-                gap == b"," and re.fullmatch(r"[0-9]{3}", shown)
+                before, gap = plain(data[tokens[-1][2] : tokens[-1][3]]), plain(data[tokens[-1][3] : first])
+            joins = (gap == "." and re.fullmatch(r"[0-9]+", shown)) or (
+                gap == "," and re.fullmatch(r"[0-9]{3}", shown)
             )
-            if joins and re.fullmatch(rb"[0-9][0-9,]*", before):
+            if joins and re.fullmatch(r"[0-9][0-9,]*", before):
                 first = tokens.pop()[2]
-                shown = data[first:stop].decode()
+                shown = plain(data[first:stop])
             key = exact = value(re.match(r"[0-9,.]+", shown)[0])
         elif re.match(r"[0-9]", word):
             single, key = None, value(re.match(r"[0-9]+", word)[0])
@@ -158,6 +165,8 @@ def keys(text):
     [
         ("1200", 1200, 0, 0), ("1,200", 1200, 0, 0), ("1,200.00", 1200, 0, 0), ("1200.0", 1200, 0, 0),
         ("\uff11\uff12\uff10\uff10", 1200, 0, 0), ("3.50", 3, 5, 1), ("3.05", 3, 5, 2), ("twelve", 12, 0, 0),
+        ("\uff11\uff0c\uff12\uff10\uff10\uff0e\uff15", 1200, 5, 1),
+        ("1\u200b2\u2060,\u00ad0\ufeff00", 12000, 0, 0),
         ("Twice", 2, 0, 0), ("5th", 5, 0, 0), ("1,234,567.80", 1234567, 8, 1), ("\u2466", 7, 0, 0),
     ],
 )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from tulu_data.decontaminate.rewording import is_reworded
 from tulu_data.decontaminate.sighting import Sightings, Watch, alikeness
 from tulu_data.decontaminate.wording import GRAM, Wording, gram_keys, ids_of, rarity
 from tulu_data.kernels.alignment import align, share_grams
@@ -31,30 +32,31 @@ MATCHES: tuple[Match, ...] = get_args(Match)
 
 LEAST_BITS = 12.0
 """Bits that any item has at least."""
-MARGIN, MISSING = 25.0, 0.8
+MARGIN, MISSING = 20.0, 0.7
 """An edited item's bits, less this much of those that are missing, come to at least the margin."""
-IN_ORDER, GRAMS, FOREIGN = 0.65, 0.34, 0.6
+IN_ORDER, GRAMS, FOREIGN = 0.65, 0.27, 0.6
 """Of an edited item, the share of words that stand in the record in order, the share of 3-grams, and the bits
 of other words between them, as a share of its own."""
-NEARLY_ALL, NEARLY_GRAMS, NEARLY_MARGIN = 0.85, 0.55, 24.0
+NEARLY_ALL, NEARLY_GRAMS, NEARLY_MARGIN = 0.85, 0.5, 22.0
 """Of an item with hardly an edit, the shares of words and 3-grams, and the bits beyond those that miss."""
 ALL_OF_IT = 0.97
 """Share of the bits from which on nothing is missing."""
-SAME_LETTERS, ALL_LETTERS = 0.8, 0.9
-"""Share of the runs of letters from which on the words may be cut differently, and the numbers with them."""
+SAME_LETTERS = 0.86
+"""Share of the runs of letters from which on the words may be cut differently."""
+SAME_DIGITS = 0.8
+"""Share of the runs with a digit from which on the numbers are the same, however they are cut."""
 LEFT_OUT, KEPT = 0.2, 0.8
 """Of the halves of an instance, by bits: with less than this of one and more than that of the other, a record
 holds a part of it, however alike that part is."""
 SAME_NUMBERS = 0.5
 """Share of an item's numbers, by bits, that stand in the record."""
+EDITED = 0.05
+"""Share of its words that are lost from which on a number may be lost as well, one or in proportion."""
 WORDING = 0.65
 """Share of an instance's words, by bits and without numbers, that is its wording."""
 PHRASE = 8
 """A shorter instance is an item only where it is a sentence or a line of its own, as are hardly more than
 numbers."""
-LIKENESS, REWORDED_BITS, REWORDED_SHARE, LEAST_NUMBERS = 0.8, 50.0, 0.35, 0.3
-"""A rephrased item's likeness of words and numbers together, its bits, their share of all bits of the
-instance and of the window's numbers, and its likeness of numbers."""
 FLOOR = 0.4
 """Of a word's bits by the suites alone, what it keeps however often records hold it: a leaked instance that
 stands in many records is no common phrase."""
@@ -94,54 +96,110 @@ def rarities(watches: list[Watch], wording: Wording, records: int) -> tuple[Bits
 
 def settle(sightings: Sightings, wording: Wording, bits: tuple[Bits, Bits, Bits]) -> Weighed:
     """Weigh sightings by the bits of stems, words and grams."""
-    unit, count = sightings.wording, len(sightings.wording)
     shared, shared_at, held = _aligned(sightings, wording, bits[1])
+    found = _measured(sightings, wording, bits, shared, shared_at, held)
+    sizes = np.diff(wording.at)[sightings.wording]
+    scores, thirds = _scores(sightings, wording, bits[0])
+    alike = alikeness(scores, sightings.length, sizes)
+    reworded = is_reworded(alike, found.in_order, thirds, sightings.length, sizes) & ~found.in_part
+    phrase = ((sizes < PHRASE) | (found.whole - found.all_numbers < LEAST_BITS)) & ~sightings.alone
+    item = (_is_copy(found, sizes) & _keeps_numbers(found) | reworded) & ~phrase
+    common = (found.matched < LEAST_BITS) | phrase
+    template = (found.matched - found.numbers >= WORDING * (found.whole - found.all_numbers)) & ~item
+    return Weighed(
+        sightings=sightings, information=found.matched, grams=found.grams, likeness=alike.together,
+        same=np.maximum(found.grams, found.letters),
+        match=np.select([item, common, template], [0, 3, 1], 2).astype(np.int8),
+        reworded=reworded & ~phrase, shared=shared, shared_at=shared_at, held=held,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """What windows have of their instances, and what they have besides."""
+
+    matched: Bits
+    """Bits of the words in order, or what equal letters make of all bits where words are cut differently."""
+    whole: Bits
+    """Bits of all words of the instance."""
+    numbers: Bits
+    """Bits of the numbers in order."""
+    all_numbers: Bits
+    in_order: Bits
+    """Share of the words that stand in order."""
+    grams: Bits
+    """Share of the 3-grams, by bits."""
+    letters: Bits
+    """Share of the runs of letters."""
+    digits: Bits
+    """Share of those with a digit."""
+    foreign: Bits
+    """Bits of the window's other words."""
+    in_part: Flags
+    """Whether one half of the instance is missing."""
+    numbers_lost: Ints
+    """Numbers of the instance that do not stand in order."""
+    words_lost: Bits
+    """Share of the other words that do not."""
+    number_count: Ints
+    other_numbers: Ints
+    """Numbers of the window that stand between words of the instance and are none of it."""
+
+
+def _measured(
+    sightings: Sightings, wording: Wording, bits: tuple[Bits, Bits, Bits], shared: Flags, shared_at: Ints,
+    held: Flags,
+) -> _Measured:  # fmt: skip
+    """Measure what windows have of their instances."""
+    unit, count = sightings.wording, len(sightings.wording)
     sizes = np.diff(wording.at)[unit]
-    places = np.repeat(wording.at[unit] - shared_at[:-1], sizes) + np.arange(shared_at[-1])
-    words = wording.of_words[places]
-    owner = np.repeat(np.arange(count), sizes)
-    weight = bits[1][words]
-    number = wording.number_words[words]
+    words = wording.of_words[np.repeat(wording.at[unit] - shared_at[:-1], sizes) + np.arange(shared_at[-1])]
+    weight, number = bits[1][words], wording.number_words[words]
+    owner, window_of = (np.repeat(np.arange(count), each) for each in (sizes, np.diff(sightings.at)))
 
     def total(chosen: Flags) -> Bits:
         sums: Bits = np.bincount(owner[chosen], weight[chosen], count).astype(np.float64)
         return sums
 
-    every = np.ones(len(words), np.bool_)
-    matched, whole = total(shared), total(every)
-    numbers, all_numbers = total(shared & number), total(number)
-    in_part = _in_part(weight, owner, shared, whole)
-    window_of = np.repeat(np.arange(count), np.diff(sightings.at))
-    in_order = np.bincount(owner[shared], minlength=count) / np.maximum(sizes, 1)
-    grams = _grams(sightings, wording, bits[2])
-    scores = _scores(sightings, wording, bits[0])
-    likeness, by_chance, of_numbers = alikeness(scores, sightings.length, sizes)
-    alike = scores[:, 0] + scores[:, 2]
-    reworded = (by_chance >= LIKENESS) & (alike >= REWORDED_BITS) & (of_numbers >= LEAST_NUMBERS)
-    reworded &= ~in_part & (alike >= REWORDED_SHARE * (scores[:, 1] + scores[:, 3]))
-    letters = sightings.letters >= SAME_LETTERS
-    matched = np.where(letters, np.maximum(matched, whole * sightings.letters), matched)
-    # Where little but numbers is missing, they were swapped and not cut.
-    missing = np.bincount(owner[~shared], minlength=count)
-    cut = 2 * np.bincount(owner[~shared & number], minlength=count) <= missing
-    numbers_kept = (numbers >= SAME_NUMBERS * all_numbers) | (sightings.letters >= ALL_LETTERS) & cut
-    foreign = np.bincount(window_of, bits[1][_known(sightings.words)], count) - total(shared)
-    margin = matched - MISSING * (whole - matched) >= MARGIN
-    edited = margin & (in_order >= IN_ORDER) & (grams >= GRAMS) & (foreign <= FOREIGN * whole)
-    nearly = (in_order >= NEARLY_ALL) & (grams >= NEARLY_GRAMS) & (2 * matched - whole >= NEARLY_MARGIN)
-    together = (grams >= NEARLY_GRAMS) | letters | (sizes < GRAM)
-    complete = (matched >= ALL_OF_IT * whole) & (matched >= LEAST_BITS) & together
-    recut = letters & (matched >= MARGIN)
-    phrase = ((sizes < PHRASE) | (whole - all_numbers < LEAST_BITS)) & ~sightings.alone
-    item = (((edited | nearly | complete | recut) & numbers_kept) | reworded) & ~phrase
-    common = (matched < LEAST_BITS) | phrase
-    template = (matched - numbers >= WORDING * (whole - all_numbers)) & ~item
-    match = np.select([item, common, template], [0, 3, 1], 2).astype(np.int8)
-    return Weighed(
-        sightings=sightings, information=matched, grams=grams, likeness=likeness,
-        same=np.maximum(grams, sightings.letters), match=match, reworded=reworded & ~phrase,
-        shared=shared, shared_at=shared_at, held=held,
+    def many(chosen: Flags) -> Ints:
+        return np.bincount(owner[chosen], minlength=count)
+
+    in_order, whole = total(shared), total(np.ones(len(words), np.bool_))
+    letters, digits = sightings.letters.T
+    of_letters = np.where(letters >= SAME_LETTERS, whole * letters, 0.0)
+    return _Measured(
+        matched=np.maximum(in_order, of_letters), whole=whole, numbers=total(shared & number),
+        all_numbers=total(number), in_order=many(shared) / np.maximum(sizes, 1),
+        grams=_grams(sightings, wording, bits[2]), letters=letters, digits=digits,
+        foreign=np.bincount(window_of, bits[1][_known(sightings.words)], count) - in_order,
+        in_part=_in_part(weight, owner, shared, whole), numbers_lost=many(~shared & number),
+        words_lost=many(~shared & ~number) / np.maximum(many(~number), 1), number_count=many(number),
+        other_numbers=np.bincount(window_of[_others(sightings, wording, held, window_of)], minlength=count),
     )  # fmt: skip
+
+
+def _is_copy(found: _Measured, sizes: Ints) -> Flags:
+    """Tell which windows hold their instance word by word, be it edited or cut differently."""
+    recut = found.letters >= SAME_LETTERS
+    edited = found.matched - MISSING * (found.whole - found.matched) >= MARGIN
+    edited &= (found.in_order >= IN_ORDER) & (found.grams >= GRAMS) & (found.foreign <= FOREIGN * found.whole)
+    nearly = (found.in_order >= NEARLY_ALL) & (found.grams >= NEARLY_GRAMS)
+    nearly &= 2 * found.matched - found.whole >= NEARLY_MARGIN
+    complete = (found.matched >= ALL_OF_IT * found.whole) & (found.matched >= LEAST_BITS)
+    complete &= (found.grams >= NEARLY_GRAMS) | recut | (sizes < GRAM)
+    copy: Flags = edited | nearly | complete | (recut & (found.matched >= MARGIN))
+    return copy
+
+
+def _keeps_numbers(found: _Measured) -> Flags:
+    """Tell which windows hold the numbers of their instances, or have lost them as they have lost words.
+
+    A number is swapped only where another one stands in its place.
+    """
+    swapped = 2 * found.other_numbers >= found.numbers_lost
+    as_words = found.numbers_lost <= 1 + found.words_lost * found.number_count
+    kept: Flags = (found.numbers >= SAME_NUMBERS * found.all_numbers) | (found.digits >= SAME_DIGITS)
+    return kept | ~swapped | (as_words & (found.words_lost >= EDITED))
 
 
 def _bits(kind: int, watches: list[Watch], wording: Wording, records: int) -> Bits:
@@ -191,6 +249,18 @@ def _in_part(weight: Bits, owner: Ints, shared: Flags, whole: Bits) -> Flags:
     return part
 
 
+def _others(sightings: Sightings, wording: Wording, held: Flags, window_of: Ints) -> Flags:
+    """Tell which tokens of windows are numbers between words of the instance that are none of it."""
+    first, last = np.full(len(sightings.wording), len(held)), np.full(len(sightings.wording), -1)
+    places = np.flatnonzero(held)
+    first[window_of[places[::-1]]], last[window_of[places]] = places[::-1], places
+    every = np.arange(len(held))
+    between = (every > first[window_of]) & (every < last[window_of])
+    numbers = np.append(wording.number_words, [True, False])[sightings.words]
+    others: Flags = between & ~held & numbers
+    return others
+
+
 def _known(words: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return ids of words by which what is kept of each can be asked: -1, the last, of any unknown one."""
     return np.maximum(words, -1)
@@ -211,11 +281,12 @@ def _grams(sightings: Sightings, wording: Wording, bits: Bits) -> Bits:
     return shared
 
 
-def _scores(sightings: Sightings, wording: Wording, bits: Bits) -> Bits:
-    """Return the SCORES of all sightings."""
-    scores = np.empty((len(sightings.wording), SCORES))
+def _scores(sightings: Sightings, wording: Wording, bits: Bits) -> tuple[Bits, Bits]:
+    """Return the SCORES and the least thirds of all sightings."""
+    scores, thirds = np.empty((len(sightings.wording), SCORES)), np.empty(len(sightings.wording))
     score_windows(
         fixed(sightings.stems), fixed(sightings.best), fixed(sightings.wording), wording.units,
         wording.vocabulary, fixed(bits), new_marks(wording.vocabulary), scores,
+        thirds,
     )  # fmt: skip
-    return scores
+    return scores, thirds

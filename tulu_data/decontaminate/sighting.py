@@ -8,6 +8,7 @@ eight, so frequencies depend on no order. It judges no hit.
 
 from dataclasses import dataclass, field
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class _Seen:
     record: Ints
     wording: Ints
     letters: Bits
-    """Share of the wording's runs of letters that the window holds."""
+    """Shares that the window holds of the wording's runs of letters: of all, and of those with a digit."""
     best: Ints
     """Where the window proper begins and ends among the tokens; others around it share nothing."""
     alone: NDArray[np.bool_]
@@ -202,7 +203,7 @@ class Watch:
         characters = np.empty((len(tokens), 2), np.int32)
         bytes_of = read.tokens.places[tokens]
         count_characters(turns.text, fixed(begin[turn]), fixed(bytes_of), characters)
-        wording, letters = found[:, 1], np.zeros(len(found))
+        wording, letters = found[:, 1], np.zeros((len(found), 2))
         low, high = _edges(bytes_of, first, last)
         share_letters(
             turns.text, fixed(low), fixed(high), self.texts.text, self.texts.begin, self.texts.end,
@@ -270,28 +271,51 @@ def _ranges_of(begin: Ints, end: Ints) -> _Taken:
 
 def _best(found: Ints, scores: Bits, length: Ints, sizes: Ints) -> Ints:
     """Return the best row of each record and wording; a searched one only where it may come to something."""
-    shared, every = scores[:, 0] + scores[:, 2], scores[:, 1] + scores[:, 3]
-    asked = found[:, 2] == WHOLE_RECORD
-    alike = (shared >= LEAST_SHARE * every) | (alikeness(scores, length, sizes)[1] >= LEAST_LIKENESS)
-    rows = np.flatnonzero(asked | ((shared >= LEAST_BITS) & alike))
-    order = rows[np.lexsort((-shared[rows], ~asked[rows], found[rows, 1], found[rows, 0]))]
+    asked, alike = found[:, 2] == WHOLE_RECORD, alikeness(scores, length, sizes)
+    enough = (alike.shared >= LEAST_SHARE * alike.every) | (alike.beyond_chance >= LEAST_LIKENESS)
+    rows = np.flatnonzero(asked | ((alike.shared >= LEAST_BITS) & enough))
+    order = rows[np.lexsort((-alike.shared[rows], ~asked[rows], found[rows, 1], found[rows, 0]))]
     fresh = np.ones(len(order), np.bool_)
     fresh[1:] = (np.diff(found[order, 0]) != 0) | (np.diff(found[order, 1]) != 0)
     best: Ints = order[fresh]
     return best
 
 
-def alikeness(scores: Bits, length: Ints, sizes: Ints) -> tuple[Bits, Bits, Bits]:
-    """Return how alike windows and wordings are as bags, from 0 to 1, what of it is no chance, and numbers.
+class Likeness(NamedTuple):
+    """How alike windows and wordings are as bags of words and numbers."""
 
-    `length` is of the records of the windows, `sizes` of the wordings.
+    words: Bits
+    """Of the words alone, from 0 to 1: a cosine."""
+    numbers: Bits
+    """Share of the numbers of either that both hold."""
+    numbered: NDArray[np.bool_]
+    """Whether either holds a number; where none does, `numbers` is 0."""
+    together: Bits
+    """Of words and numbers, from 0 to 1."""
+    beyond_chance: Bits
+    """The same, up to 1 + NUMBERS where there are numbers, less what a longer record has by chance."""
+    shared: Bits
+    """Bits that both hold."""
+    every: Bits
+    """Bits of the wording, and of the window's numbers."""
+
+
+def alikeness(scores: Bits, length: Ints, sizes: Ints) -> Likeness:
+    """Return how alike windows and wordings are, from their SCORES.
+
+    `length` is of the records of the windows, `sizes` of the wordings, in tokens.
     """
     words = scores[:, 4] / np.sqrt(np.maximum(scores[:, 5] * scores[:, 6], 1e-9))
     numbers = scores[:, 2] / (scores[:, 3] + NO_NUMBERS)
-    some = scores[:, 3] > 0
+    numbered = scores[:, 3] > 0
+    most = np.where(numbered, 1 + NUMBERS, 1.0)
+    together = words + NUMBERS * numbers
     diluted = DILUTION * np.log2(np.maximum(length / np.maximum(sizes, 1), 1.0))
-    together = np.where(some, words + NUMBERS * numbers, words)
-    return together / np.where(some, 1 + NUMBERS, 1.0), together - diluted, np.where(some, numbers, 1.0)
+    return Likeness(
+        words=words, numbers=numbers, numbered=numbered, together=together / most,
+        beyond_chance=together - diluted, shared=scores[:, 0] + scores[:, 2],
+        every=scores[:, 1] + scores[:, 3],
+    )  # fmt: skip
 
 
 def is_sampled(turns: Turns) -> NDArray[np.bool_]:

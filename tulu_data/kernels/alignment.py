@@ -22,6 +22,7 @@ LETTER_ROOM = 1 << 15
 _LAST = np.uint64(LETTER_ROOM - 1)
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _EIGHT, _S49 = np.uint64(8), np.uint64(49)
+_NINE = ord("9")
 _TIE = 0.01
 _ACROSS, _DOWN, _BOTH = 1, 2, 3
 
@@ -97,9 +98,10 @@ def share_letters(
     text: Bytes, begin: Ints, end: Ints, ours: Bytes, ours_begin: Ints, ours_end: Ints, unit: Ints,
     table: Hashes, shares: Bits,
 ) -> None:  # fmt: skip
-    """Write the share of a unit's runs of letters that window k, bytes `begin[k]` to `end[k]`, holds.
+    """Write which share of a unit's runs of letters window k, bytes `begin[k]` to `end[k]`, holds.
 
-    `table` has `1 << 15` places, all 0. A window that holds more runs fills them up: it is asked in order.
+    `shares[k, 0]` is of all runs, `shares[k, 1]` of those with a digit, 0 where there is none. `table` has
+    `1 << 15` places, all 0. A window that holds more runs fills them up: it is asked in order.
     """
     for k in range(len(unit)):
         h, size = np.uint64(0), 0
@@ -111,16 +113,22 @@ def share_letters(
                 size += 1
                 if size >= RUN:
                     table[(h * _FACTOR) >> _S49 & _LAST] = stamp ^ (h * _FACTOR << np.uint64(20))
-        h, size, runs, found = np.uint64(0), 0, 0, 0
+        h, size, digit = np.uint64(0), 0, -RUN
+        runs, found, with_digit, found_with = 0, 0, 0, 0
         for p in range(ours_begin[unit[k]], ours_end[unit[k]]):
             letter = _letter(signed(ours[p]))
             if letter:
                 h = h << _EIGHT | np.uint64(letter)
                 size += 1
+                digit = size if letter <= _NINE else digit
                 if size >= RUN:
+                    same = table[(h * _FACTOR) >> _S49 & _LAST] == stamp ^ (h * _FACTOR << np.uint64(20))
                     runs += 1
-                    found += table[(h * _FACTOR) >> _S49 & _LAST] == stamp ^ (h * _FACTOR << np.uint64(20))
-        shares[k] = found / runs if runs else 0.0
+                    found += same
+                    with_digit += size - digit < RUN
+                    found_with += same and size - digit < RUN
+        shares[k, 0] = found / runs if runs else 0.0
+        shares[k, 1] = found_with / with_digit if with_digit else 0.0
 
 
 @kernel
@@ -181,4 +189,6 @@ def stand_alone(text: Bytes, begin: Ints, end: Ints, low: Ints, high: Ints, open
         q = end[k]
         while q < high[k] and text[q] == 0x20:
             q += 1
-        alone[k] = (p < low[k] or ends[text[p]]) and (q >= high[k] or ends[text[q]])
+        # A quotation mark or bracket behind a space opens what goes on.
+        opening = q < high[k] and q > end[k] and opens[text[q]]
+        alone[k] = (p < low[k] or ends[text[p]]) and (q >= high[k] or (ends[text[q]] and not opening))

@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tulu_data.kernels.bits import load
-from tulu_data.kernels.folding import PAGE_BITS, SINGLE, Folding, folding
+from tulu_data.kernels.folding import (
+    CLASS_BITS,
+    EXPANDS,
+    IGNORED,
+    PAGE_BITS,
+    SINGLE,
+    Folding,
+    folding,
+)
 from tulu_data.kernels.jit import inner, kernel
 from tulu_data.kernels.words import (
     MOST_POINTS,
@@ -22,6 +30,7 @@ from tulu_data.kernels.words import (
     Hashes,
     Ints,
     Points,
+    decode,
     fixed,
     hash_all,
     joined,
@@ -60,6 +69,7 @@ _ZERO, _EIGHT, _SIXTEEN, _FIVE_BYTES = (np.uint64(n) for n in (0, 8, 16, 0xFFFFF
 _ALL, _LOWER = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0x2020202020202020)
 _NINE, _COMMA, _DOT, _ASCII = ord("9"), ord(","), ord("."), 0x80
 _NOUGHT = ord("0")
+_CLASS, _PAGE = (1 << CLASS_BITS) - 1, (1 << PAGE_BITS) - 1
 
 
 class NumberWords(NamedTuple):
@@ -122,23 +132,34 @@ def _number_key(whole: np.uint64, part: np.uint64, digits: np.uint64) -> np.uint
 
 
 @inner
-def _read_number(text: Bytes, first: int, end: int) -> np.uint64:
+def _folded(text: Bytes, k: int, end: int, tables: Folding) -> tuple[int, int]:
+    """Return what the code point at byte `k` becomes (-1: nothing, 0: several), and its width."""
+    if text[k] < _ASCII:
+        return signed(text[k]), 1
+    point, width = decode(text, k, end)
+    element = signed(tables[signed(tables[point >> PAGE_BITS]) + (point & _PAGE)])
+    if element & _CLASS == IGNORED or element & _CLASS == EXPANDS:
+        return -1 if element & _CLASS == IGNORED else 0, width
+    return point + (element >> CLASS_BITS), width
+
+
+@inner
+def _read_number(text: Bytes, first: int, end: int, tables: Folding) -> np.uint64:
     """Return the key of the number at the start of `text[first:end]`: digits, commas, one dot."""
     whole, part, digits, kept = _ZERO, _ZERO, _ZERO, _ZERO
-    ten, one, dotted = np.uint64(10), np.uint64(1), False
-    for k in range(first, end):
-        b = signed(text[k])
-        if b == _COMMA:
-            continue
-        if b == _DOT:
+    ten, one, dotted, k = np.uint64(10), np.uint64(1), False, first
+    while k < end:
+        point, width = _folded(text, k, end, tables)
+        k += width
+        if point == _DOT:
             dotted = True
-        elif _NOUGHT <= b <= _NINE:
-            digit = np.uint64(b - _NOUGHT)
+        elif _NOUGHT <= point <= _NINE:
+            digit = np.uint64(point - _NOUGHT)
             if dotted:
                 part, digits = part * ten + digit, digits + one
             else:
                 whole = whole * ten + digit
-        else:
+        elif point != _COMMA and point >= 0:
             break
     kept = digits
     while kept > _ZERO and part % ten == _ZERO:
@@ -147,19 +168,24 @@ def _read_number(text: Bytes, first: int, end: int) -> np.uint64:
 
 
 @inner
-def _continues(text: Bytes, before: Ints, first: int, stop: int) -> bool:
+def _continues(text: Bytes, before: Ints, first: int, stop: int, tables: Folding) -> bool:
     """Tell whether digits at `first` go on with the number at `before`: `1,200` and `3.5`, not `1,2`."""
-    if before[1] + 1 != first or not _NOUGHT <= text[before[0]] <= _NINE:
-        return False
-    if text[before[1]] != _COMMA and text[before[1]] != _DOT:
-        return False
-    for k in range(before[0], before[1]):
-        if not (_NOUGHT <= text[k] <= _NINE or text[k] == _COMMA):
+    k, between, digits = before[0], 0, 0
+    while k < stop:
+        point, width = _folded(text, k, stop, tables)
+        if _NOUGHT <= point <= _NINE:
+            digits += k >= first
+        elif point in (_COMMA, _DOT):
+            if k >= before[1]:
+                if between:
+                    return False
+                between = point
+            elif point == _DOT:
+                return False
+        elif point >= 0:
             return False
-    for k in range(first, stop):
-        if not _NOUGHT <= text[k] <= _NINE:
-            return False
-    return text[before[1]] == _DOT or stop - first == 3
+        k += width
+    return between == _DOT or (between == _COMMA and digits == 3)
 
 
 @inner
@@ -257,17 +283,18 @@ def find_tokens(
                 h, first, stop, i, part = next_word(text, i, part, end[k], tables, out)
                 if first < 0:
                     break
-                if text[first] < _NOUGHT or text[first] > _NINE:
+                opening, _ = _folded(text, first, end[k], tables)
+                if opening < _NOUGHT or opening > _NINE:
                     key, alone = _written(out, h, numbers), _is_single(out, tables)
                     near = single != _ZERO and places[count - 1, 1] == first
                     before, single = single, key if alone else _ZERO
                     key = _word_key(key ^ before * _PAIRS) if alone and near else key
             if key == _ZERO:
                 single = _ZERO
-                if count > start and _continues(text, places[count - 1], first, stop):
+                if count > start and _continues(text, places[count - 1], first, stop, tables):
                     count -= 1
                     first = places[count, 0]
-                key = _read_number(text, first, stop)
+                key = _read_number(text, first, stop, tables)
             exact[count] = key if key & NUMBER else h & ~NUMBER
             listed = key & NUMBER and count > start and exact[count - 1] & NUMBER
             keys[count] = _ZERO if listed else key

@@ -19,6 +19,7 @@ Bits = NDArray[np.float64]
 SCORES = 7
 """Bits of words that a unit and a window share, of the unit's words, of numbers that both hold, and of
 numbers that either holds; squared bits of the shared words, of the unit's, and of the window's."""
+_HAIR = 1e-6
 
 
 class Units(NamedTuple):
@@ -138,8 +139,8 @@ def _add_token(
 def _score(
     ids: Numbers, low: int, high: int, units: Units, unit: int, vocabulary: Vocabulary, bits: Bits,
     marks: Marks, scores: Bits,
-) -> None:  # fmt: skip
-    """Write the SCORES of a window of tokens and a unit."""
+) -> int:  # fmt: skip
+    """Write the SCORES of a window of tokens and a unit; return the stamp of what both hold."""
     stamp = _mark(units, unit, vocabulary.numbers, marks)
     for k in range(len(scores)):
         scores[k] = 0.0
@@ -153,6 +154,27 @@ def _score(
             scores[5] += bits[token] * bits[token]
     for p in range(low, high):
         _add_token(ids[p], vocabulary, bits, marks, stamp, scores)
+    return stamp
+
+
+@inner
+def _least_third(units: Units, unit: int, bits: Bits, marks: Marks, stamp: int) -> float:
+    """Return the least share of bits that a scored window holds of a third of a unit, by bits."""
+    whole = 0.0
+    for k in range(units.at[unit], units.at[unit + 1]):
+        whole += bits[units.ids[k]] if units.ids[k] >= 0 else 0.0
+    passed, third, held, every, least = 0.0, 1, 0.0, 0.0, 1.0
+    for k in range(units.at[unit], units.at[unit + 1]):
+        token = units.ids[k]
+        if token < 0:
+            continue
+        while passed + bits[token] / 2 > whole * third / 3 + _HAIR:
+            least = min(least, held / every if every else 1.0)
+            held, every, third = 0.0, 0.0, third + 1
+        passed += bits[token]
+        every += bits[token]
+        held += bits[token] if marks.stamp[token] == stamp and marks.held[token, 1] else 0.0
+    return min(least, held / every if every else 1.0)
 
 
 @kernel
@@ -188,8 +210,12 @@ def weigh_stretches(
 @kernel
 def score_windows(
     ids: Numbers, at: Ints, unit: Ints, units: Units, vocabulary: Vocabulary, bits: Bits, marks: Marks,
-    scores: Bits,
+    scores: Bits, thirds: Bits,
 ) -> None:  # fmt: skip
-    """Write the SCORES of window k, `ids[at[k, 0]:at[k, 1]]`, and unit `unit[k]`."""
+    """Write the SCORES of window k, `ids[at[k, 0]:at[k, 1]]`, and unit `unit[k]`, and its least third.
+
+    A least third is the least share, by bits, that the window holds of the first, second or last third.
+    """
     for k in range(len(unit)):
-        _score(ids, at[k, 0], at[k, 1], units, unit[k], vocabulary, bits, marks, scores[k])
+        stamp = _score(ids, at[k, 0], at[k, 1], units, unit[k], vocabulary, bits, marks, scores[k])
+        thirds[k] = _least_third(units, unit[k], bits, marks, stamp)
