@@ -168,7 +168,7 @@ def scores(unit, window, bits):
 
 
 def least_third(unit, window, bits):
-    """Return the least share of a third, by bits, that a window holds; a token belongs where its middle is."""
+    """Return the least share of a third, by bits, that a window holds; a token goes by its middle."""
     known = [k for k in unit if k >= 0]
     ends = np.cumsum([bits[k] for k in known])
     whole = ends[-1] if known else 0.0
