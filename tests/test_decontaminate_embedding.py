@@ -1,15 +1,18 @@
 """Records that a sentence-embedding model finds like an instance; the model itself against transformers."""
 
 import json
+import math
 
 import numpy as np
 import pytest
-from decontaminate_fixtures import batch, index_of, scan_texts
+from decontaminate_fixtures import batch, index_of, scan_texts, suite
 
-from tulu_data.decontaminate import encoder
-from tulu_data.decontaminate.encoder import Bert, installed
+from tulu_data.decontaminate import build_index, encoder, open_index
+from tulu_data.decontaminate.encoder import Bert, _OneThreadEach, installed
 from tulu_data.decontaminate.scan import scan
 from tulu_data.errors import MissingExtraError
+from tulu_data.kernels.gelu import gelu
+from tulu_data.kernels.words import fixed
 from tulu_data.specs.rules import EmbeddingRule
 
 QUESTION = "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May."
@@ -20,6 +23,8 @@ PADDING = " ".join(f"word{k}" for k in range(60))
 
 class Counting:
     """A model whose vectors count words, and that remembers what it was asked."""
+
+    key = "counting"
 
     def __init__(self):
         self.asked = []
@@ -155,10 +160,53 @@ def test_the_model_in_numpy_is_the_one_of_transformers(small):
 
 def test_a_text_is_encoded_alike_in_any_company(small):
     model = Bert(small[0])
-    texts = ["april", "half as many friends in may", "clip"]
+    texts = ["april", "half as many friends in may", "clip", "may", *(f"sold in may {k}" for k in range(9))]
     together = model.encode(texts)
     for k, text in enumerate(texts):
         assert np.array_equal(model.encode([text])[0], together[k])
+
+
+def test_the_activation_is_that_of_the_error_function():
+    values = np.linspace(-12, 12, 20001, dtype=np.float32).reshape(3, -1)
+    bias = np.linspace(-1, 1, values.shape[1], dtype=np.float32)
+    expected = [x / 2 * (1 + math.erf(x / math.sqrt(2))) for x in (values + bias).ravel().tolist()]
+    made = values.copy()
+    gelu(made, fixed(bias))
+    np.testing.assert_allclose(made.ravel(), expected, rtol=1e-6, atol=2e-6)
+
+
+def test_products_of_matrices_are_left_as_they_were_when_the_last_of_several_is_done():
+    alone = _OneThreadEach()
+
+    def threads():
+        return [
+            library["num_threads"] for library in alone._libraries.info() if library["user_api"] == "blas"
+        ]
+
+    before = threads()
+    with alone:
+        with alone:
+            assert set(threads()) == {1}
+        assert set(threads()) == {1}
+    assert threads() == before
+
+
+def test_a_suite_is_encoded_once_for_all_scans(model, tmp_path):
+    one, other = suite([QUESTION, OTHER], "one"), suite([REPHRASED], "other")
+    open_index([one], rule(0.5), cache=tmp_path)
+    assert model.asked == [QUESTION, OTHER]
+    added = open_index([one, other], rule(0.5), cache=tmp_path)
+    assert model.asked == [QUESTION, OTHER, REPHRASED]
+    hits = [
+        scan([batch([[QUESTION]])], "sft", each).table
+        for each in (added, build_index([one, other], rule(0.5)))
+    ]
+    assert hits[0].num_rows > 1
+    assert hits[0].equals(hits[1])
+    model.asked.clear()
+    model.key = "another"
+    open_index([one, other], rule(0.5), cache=tmp_path)
+    assert model.asked == [QUESTION, OTHER, REPHRASED]
 
 
 def test_the_installed_model_tells_a_rephrased_question_from_another():

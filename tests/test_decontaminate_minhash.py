@@ -1,12 +1,16 @@
 """Whole prompts that are nearly an eval instance."""
 
 import random
+from dataclasses import replace
 
-from decontaminate_fixtures import batch, index_of, scan_texts
+from decontaminate_fixtures import batch, index_of, scan_texts, suite
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tulu_data.decontaminate import index, open_index
+from tulu_data.decontaminate.minhash import shingle
 from tulu_data.decontaminate.scan import scan
+from tulu_data.specs.rules import RULES
 
 QUESTION = "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May."
 EDITED = (
@@ -65,6 +69,21 @@ def test_rules_asked_for_together_find_what_each_finds_alone():
     expected = sorted((h["record"], h["rule"], h["overlap"]) for t in alone for h in t.to_pylist())
     assert sorted((h["record"], h["rule"], h["overlap"]) for h in both.to_pylist()) == expected
     assert {h["rule"] for h in both.to_pylist()} == {"tulu3", "minhash"}
+
+
+def test_buckets_are_made_once_for_all_scans(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(index, "shingle", lambda *given: made.append(1) or shingle(*given))
+    suites = [suite([QUESTION, OTHER])]
+    found = [
+        scan([batch([[EDITED]])], "sft", open_index(suites, "minhash", cache=tmp_path)).table
+        for _ in range(2)
+    ]
+    assert made == [1]
+    assert found[0].num_rows == 1
+    assert found[0].equals(found[1])
+    open_index(suites, replace(RULES["minhash"], threshold=0.6), cache=tmp_path)
+    assert made == [1, 1]
 
 
 words = st.lists(st.sampled_from(["clips", "river", "baker", "tray", "moon", "seven", "x1"]), max_size=14)

@@ -5,13 +5,15 @@ window and wording are compared as vectors, by their cosine. Lengths are powers 
 compared with windows of its own length only. It asks no model by name: an `Encoder` is given.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from tulu_data.decontaminate.encoder import Encoder, Vectors
 from tulu_data.decontaminate.near import Near
-from tulu_data.decontaminate.wording import Texts, Wording
+from tulu_data.decontaminate.wording import Wording
 from tulu_data.kernels.coverage import Turns
 from tulu_data.kernels.tokens import tokens_of
 from tulu_data.kernels.words import Ints
@@ -26,22 +28,36 @@ _ROUGH = 1e-3
 """Far more than what the order of a sum changes in a cosine."""
 
 
+class Embedded(NamedTuple):
+    """Texts as vectors."""
+
+    vectors: Vectors
+    """One row a text; of texts that say nothing too."""
+
+
+def embed(texts: pa.Array, encoder: Encoder) -> Embedded:
+    """Encode texts."""
+    return Embedded(_encoded(texts.to_pylist(), encoder))
+
+
 class EmbeddedWordings:
     """The wordings as vectors, by length."""
 
-    def __init__(self, rule: EmbeddingRule, wording: Wording, texts: Texts, encoder: Encoder) -> None:
-        """Encode wordings."""
+    def __init__(
+        self, rule: EmbeddingRule, wording: Wording, texts: Sequence[Embedded], encoder: Encoder
+    ) -> None:
+        """Take the vectors of the wordings from those of all texts that were indexed, in order."""
         self._rule, self._encoder = rule, encoder
         sizes = np.diff(wording.at)
         powers = np.ceil(np.log2(np.maximum(sizes, 1))).astype(np.int64).clip(SHORTEST, LONGEST)
         powers[sizes == 0] = 0
-        self._lengths: dict[int, tuple[Ints, Vectors]] = {}
-        for power in range(SHORTEST, LONGEST + 1):
-            chosen = np.flatnonzero(powers == power)
-            sample = wording.sample[chosen]
-            if len(chosen):
-                vectors = self._encode(texts.text, texts.begin[sample], texts.end[sample])
-                self._lengths[power] = chosen, vectors
+        lengths = {power: np.flatnonzero(powers == power) for power in range(SHORTEST, LONGEST + 1)}
+        vectors = np.concatenate([each.vectors for each in texts]) if texts else np.empty((0, 0), np.float32)
+        self._lengths = {
+            power: (chosen, vectors[wording.sample[chosen]])
+            for power, chosen in lengths.items()
+            if len(chosen)
+        }
 
     def find(self, turns: Turns) -> Near:
         """Return the wordings that a window of a record is like, by the largest cosine."""
@@ -49,24 +65,32 @@ class EmbeddedWordings:
         tokens = tokens_of(turns.text, turns.begin, turns.end)
         # A window ends where the next one could begin, so that it has the punctuation of its last word.
         follow = np.append(tokens.places[:, 0], 0)
-        rows, cosines = [np.empty((0, 2), np.int64)], [np.empty(0)]
-        for power, (wordings, vectors) in self._lengths.items():
+        said: list[str] = []
+        turn_of: list[Ints] = []
+        for power in self._lengths:
             turn, first, last = _windows(tokens.at, 1 << power)
             begin = np.where(first == tokens.at[turn], turns.begin[turn], tokens.places[first, 0])
             end = np.where(last == tokens.at[turn + 1], turns.end[turn], follow[last])
-            windows = self._encode(turns.text, begin, end)
-            for at, ours, cosine in _alike(windows, vectors, self._rule.threshold):
+            turn_of.append(turn)
+            said += (
+                turns.text[low:high].tobytes().decode("utf-8", "replace")
+                for low, high in zip(begin, end, strict=True)
+            )
+        vectors = _encoded(said, self._encoder)
+        rows, cosines, start = [np.empty((0, 2), np.int64)], [np.empty(0)], 0
+        for turn, (wordings, theirs) in zip(turn_of, self._lengths.values(), strict=True):
+            windows = vectors[start : start + len(turn)]
+            start += len(turn)
+            for at, ours, cosine in _alike(windows, theirs, self._rule.threshold):
                 rows.append(np.column_stack([record[turn[at]], wordings[ours]]))
                 cosines.append(cosine)
         return _best(np.concatenate(rows), np.concatenate(cosines))
 
-    def _encode(self, text: np.ndarray, begin: Ints, end: Ints) -> Vectors:
-        """Encode the texts `text[begin[k]:end[k]]`, equal ones once."""
-        said = [
-            text[low:high].tobytes().decode("utf-8", "replace") for low, high in zip(begin, end, strict=True)
-        ]
-        known = {one: k for k, one in enumerate(dict.fromkeys(said))}
-        return self._encoder.encode(list(known))[[known[one] for one in said]]
+
+def _encoded(texts: list[str], encoder: Encoder) -> Vectors:
+    """Encode texts, equal ones once."""
+    known = {one: k for k, one in enumerate(dict.fromkeys(texts))}
+    return encoder.encode(list(known))[[known[one] for one in texts]]
 
 
 def _windows(at: Ints, length: int) -> tuple[Ints, Ints, Ints]:

@@ -3,8 +3,9 @@
 The one idea: every text of an instance (the question, and the passage on its own) is a unit of one flat
 n-gram index for each rule that counts n-grams, and of one index of wordings that weighs what any rule finds;
 `key` names it all by content. Saved are, each in a file of its own in `.index/` beside the suites: what was
-read of one suite (`segments`), what all rules share of some suites, and the n-grams of a rule over them. So
-another suite or another rule makes anew only what depends on it. It reads no training data.
+read of one suite (`segments`), its texts as vectors where a model is asked, what all rules share of some
+suites, and what a rule has over them, n-grams or MinHash's buckets. So another suite or another rule makes
+anew only what depends on it. It reads no training data.
 """
 
 import hashlib
@@ -19,7 +20,12 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from tulu_data.decontaminate import encoder
+from tulu_data.decontaminate.embedding import Embedded, EmbeddedWordings, embed
+from tulu_data.decontaminate.encoder import Encoder
 from tulu_data.decontaminate.evidence import Units
+from tulu_data.decontaminate.minhash import ShingledWordings, shingle
+from tulu_data.decontaminate.near import Neighbours
 from tulu_data.decontaminate.saved import Shelf
 from tulu_data.decontaminate.segments import Segment, joined, read_segment, text_array
 from tulu_data.decontaminate.suites import Suite
@@ -27,12 +33,15 @@ from tulu_data.decontaminate.wording import Wording, join_wording
 from tulu_data.kernels.buffers import text_of
 from tulu_data.kernels.jit import SOURCES
 from tulu_data.kernels.measure import COUNTED, Measure
+from tulu_data.kernels.minhash import Buckets
 from tulu_data.kernels.ngrams import Grams, index_units
 from tulu_data.kernels.words import Bytes, Ints, fixed
-from tulu_data.specs.rules import AnyRule, GramRule, Rules, as_rules
+from tulu_data.specs.rules import AnyRule, GramRule, MinHashRule, NearRule, Rules, as_rules
 
 INDEX_VERSION = 5
 """Raised whenever the same suites and rules would give another index or other hits."""
+SOURCES_OF_ARRAYS = ("index", "segments", "wording", "minhash", "embedding", "encoder")
+"""Modules that say what the arrays of some texts are."""
 FEW = 4
 """So many joined indexes stay in a folder, and twice as many n-gram indexes: those written last."""
 
@@ -54,6 +63,8 @@ class Index:
     rules: Rules
     grams: tuple[Grams, ...]
     """For each rule that counts n-grams."""
+    neighbours: tuple[Neighbours, ...]
+    """For each rule that compares whole texts."""
     wording: Wording
     units: Units
     """The texts that are indexed, in the order of the numbers of `grams` and `wording`."""
@@ -145,10 +156,20 @@ def _index(
 
         return shelf.kept("grams", _digest(content, rule.n, *measure_of(rule)), Grams, make, most=2 * FEW)
 
+    def neighbours_of(rule: NearRule) -> Neighbours:
+        if isinstance(rule, MinHashRule):
+            key = _digest(content, rule.to_dict())
+            buckets = shelf.kept("minhash", key, Buckets, lambda: shingle(rule, common.wording), most=FEW)
+            return ShingledWordings(rule, buckets)
+        model = encoder.installed()
+        vectors = [_vectors(suite, shelf_of(suite), model) for suite in suites]
+        return EmbeddedWordings(rule, common.wording, vectors, model)
+
     content = [_content(suite) for suite in suites]
     common = shelf.kept("texts", _digest(content), _Common, lambda: _join(suites, segments()), most=FEW)
     return Index(
         suites=tuple(suites), rules=rules, grams=tuple(grams_of(rule) for rule in rules.grams),
+        neighbours=tuple(neighbours_of(rule) for rule in rules.near),
         units=Units(text=common.text, begin=common.begin, end=common.end), wording=common.wording,
         words=common.words, suite=common.suite, field=common.field, row=common.row, copies=common.copies,
     )  # fmt: skip
@@ -158,6 +179,13 @@ def _segment(suite: Suite, shelf: Shelf) -> Segment:
     """Return what is to be read of a suite."""
     label = f"words-{hashlib.sha256(suite.name.encode()).hexdigest()[:12]}"
     return shelf.kept(label, _digest(_content(suite)), Segment, lambda: read_segment(suite), most=1)
+
+
+def _vectors(suite: Suite, shelf: Shelf, model: Encoder) -> Embedded:
+    """Return the texts of a suite as vectors of a model."""
+    label = f"vectors-{hashlib.sha256(suite.name.encode()).hexdigest()[:12]}"
+    key = _digest(_content(suite), model.key)
+    return shelf.kept(label, key, Embedded, lambda: embed(text_array([suite]), model), most=1)
 
 
 def _join(suites: Sequence[Suite], segments: Sequence[Segment]) -> _Common:
@@ -201,6 +229,6 @@ def _digest(*content: object) -> str:
 @cache
 def _code() -> list[str]:
     """Return what the arrays of the same texts depend on."""
-    own = (Path(__file__).with_name(f"{name}.py") for name in ("index", "segments", "wording"))
+    own = (Path(__file__).with_name(f"{name}.py") for name in SOURCES_OF_ARRAYS)
     sources = hashlib.sha256(b"\0".join(path.read_bytes() for path in own)).hexdigest()
     return [SOURCES, sources, unicodedata.unidata_version]

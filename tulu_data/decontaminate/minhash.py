@@ -8,7 +8,7 @@ its business: other rules look into records. MinHash only says which pairs to co
 from tulu_data.decontaminate.near import Near
 from tulu_data.decontaminate.wording import Wording
 from tulu_data.kernels.coverage import Turns
-from tulu_data.kernels.minhash import fill_buckets, find_alike, make_plan, shingles
+from tulu_data.kernels.minhash import Buckets, Plan, fill_buckets, find_alike, make_plan, shingles
 from tulu_data.kernels.tokens import tokens_of
 from tulu_data.specs.rules import MinHashRule
 
@@ -17,15 +17,18 @@ MISSED = 0.9
 a moment only."""
 
 
+def shingle(rule: MinHashRule, wording: Wording) -> Buckets:
+    """Index wordings as sets of n-grams."""
+    words = wording.words.keys[wording.of_words]
+    return fill_buckets(shingles(words, wording.at, rule.n), _plan(rule))
+
+
 class ShingledWordings:
     """The wordings as sets of n-grams, ready for looking records up."""
 
-    def __init__(self, rule: MinHashRule, wording: Wording) -> None:
-        """Index wordings."""
-        self._rule = rule
-        self._plan = make_plan(rule.threshold, rule.permutations, missed=MISSED)
-        words = wording.words.keys[wording.of_words]
-        self._buckets = fill_buckets(shingles(words, wording.at, rule.n), self._plan)
+    def __init__(self, rule: MinHashRule, buckets: Buckets) -> None:
+        """Take the index of the wordings."""
+        self._rule, self._plan, self._buckets = rule, _plan(rule), buckets
 
     def find(self, turns: Turns) -> Near:
         """Return the wordings that records are like, with the Jaccard similarity of their n-grams."""
@@ -33,3 +36,8 @@ class ShingledWordings:
         sets = shingles(tokens.exact, tokens.at[turns.first], self._rule.n)
         alike = find_alike(sets, self._buckets, self._plan, self._rule.threshold)
         return Near(alike.pairs, alike.jaccard)
+
+
+def _plan(rule: MinHashRule) -> Plan:
+    """Return how signatures are made."""
+    return make_plan(rule.threshold, rule.permutations, missed=MISSED)

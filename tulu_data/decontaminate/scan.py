@@ -13,13 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from tulu_data.decontaminate import encoder
-from tulu_data.decontaminate.embedding import EmbeddedWordings
 from tulu_data.decontaminate.evidence import Evidence, explain
 from tulu_data.decontaminate.hits import HITS, Piece, hits_of, no_hits
 from tulu_data.decontaminate.index import Index, measure_of
-from tulu_data.decontaminate.minhash import ShingledWordings
-from tulu_data.decontaminate.near import Neighbours
 from tulu_data.decontaminate.sighting import Watch
 from tulu_data.decontaminate.turns import turns_of
 from tulu_data.decontaminate.wording import Texts, rarity
@@ -32,7 +28,7 @@ from tulu_data.kernels.record_ids import record_ids
 from tulu_data.kernels.tokens import find_tokens
 from tulu_data.kernels.words import Ints, hash_texts
 from tulu_data.schema import Kind
-from tulu_data.specs.rules import MinHashRule, NearRule, Scope
+from tulu_data.specs.rules import Scope
 
 _PIECE = 4096
 """Records judged at a time: small enough to keep every thread busy, large enough to forget the call."""
@@ -69,7 +65,6 @@ class Scanner:
         self._streams: list[list[Piece]] = []
         wording = index.wording
         self._bits = rarity(wording.stems.frequency, wording.texts)
-        self._neighbours = [_neighbours(rule, index) for rule in index.rules.near]
 
     def read(
         self, batches: Iterable[pa.RecordBatch], kind: Kind, keep: Sequence[str] = ()
@@ -114,7 +109,7 @@ class Scanner:
         worker, index = self._worker(), self._index
         turns = turns_of(batch, kind, self._scope)
         evidence = [_evidence(turns, index, k, scratch) for k, scratch in enumerate(worker.scratches)]
-        near = [one.find(turns) for one in self._neighbours]
+        near = [one.find(turns) for one in index.neighbours]
         named = [(each.hits[:, 0], index.wording.group[each.hits[:, 1]]) for each in evidence]
         named += [(one.pairs[:, 0], one.pairs[:, 1]) for one in near]
         asked = _distinct(named, index.wording.texts)
@@ -165,15 +160,6 @@ def _distinct(named: Sequence[tuple[Ints, Ints]], wordings: int) -> Ints:
     every = [record * wordings + wording for record, wording in named]
     keys = np.unique(np.concatenate([np.empty(0, np.int64), *every]))
     return np.stack(np.divmod(keys, max(wordings, 1)), axis=1)
-
-
-def _neighbours(rule: NearRule, index: Index) -> Neighbours:
-    """Make the wordings ready for a rule that compares whole texts."""
-    if isinstance(rule, MinHashRule):
-        return ShingledWordings(rule, index.wording)
-    units = index.units
-    texts = Texts(units.text, units.begin, units.end)
-    return EmbeddedWordings(rule, index.wording, texts, encoder.installed())
 
 
 def _evidence(turns: Turns, index: Index, number: int, scratch: Scratch) -> Evidence:
