@@ -56,6 +56,21 @@ def test_without_a_dataset_everything_below_data_is_scanned(workspace):
     assert "next: tulu-data review shows the hits; leave out data/b/part-0.jsonl" in done.output
 
 
+def test_the_role_of_a_suite_is_shown_and_a_development_suite_advises_to_drop_no_source(workspace):
+    town = "{uri: evals/tiny.jsonl, role: development, fields: {question: question}}"
+    (workspace / "roles.yaml").write_text(f"version: 1\nsuites: {{town: {town}}}", "utf-8")
+    done = CliRunner().invoke(command, ["--against", "roles.yaml"])
+    assert done.exit_code == 0, done.output
+    starts = ("source ", "data/b/part-0.jsonl  town")
+    heads, row = (line for line in done.stdout.splitlines() if line.startswith(starts))
+    assert heads.split()[:4] == ["source", "suite", "role", "split"]
+    assert row.split()[1:4] == ["town", "development", "test"]
+    assert row.endswith("contaminated: drop matches")
+    assert "next: tulu-data review shows the hits; drop the matching records" in done.stdout
+    assert "above the threshold" not in done.stdout
+    assert "role" not in run().stdout
+
+
 def test_hits_of_files_with_one_base_name_stay_apart(workspace):
     run()
     hits = pq.read_table(workspace / "reports/decontamination/hits.parquet").to_pylist()

@@ -86,7 +86,7 @@ def test_a_version_has_its_records_too(place):
 def test_without_a_query_the_views_are_listed(place):
     done = sql()
     assert "hits: dataset, source, origin, record, id, suite, " in done.stdout
-    assert "\nverdicts: source, suite, split, instances, " in done.stdout
+    assert "\nverdicts: source, suite, role, split, instances, " in done.stdout
     assert json.loads(sql("--json").stdout)["decisions"]["note"] == "large_string"
 
 

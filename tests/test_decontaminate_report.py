@@ -1,6 +1,7 @@
 """The report's counts and verdicts, and the index's name by content."""
 
 import json
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -61,12 +62,30 @@ def test_only_items_are_hits_and_other_matches_are_counted_beside_them():
     assert (report.hits, report.other_matches) == (3, {"template": 4, "partial": 2, "common": 1, "keep": 0})
 
 
+@pytest.mark.parametrize(
+    ("role", "verdict", "whole"),
+    [
+        (None, "contaminated", True), ("unseen", "contaminated", True),
+        ("development", "contaminated: drop matches", False),
+    ],
+)  # fmt: skip
+def test_a_development_suite_costs_no_whole_source(role, verdict, whole):
+    index = build_index([replace(suite(QUESTIONS, "town"), role=role)])
+    found = scan([batch([[turn] for turn in QUESTIONS[:3]])], "sft", index).table
+    report = make_report(index, found.append_column("source", pa.repeat(pa.scalar("a", TEXT), 3)), {"a": 3})
+    (row,) = report.rows
+    assert (row.role, row.verdict, row.contaminated, row.drops_source) == (role, verdict, True, whole)
+    assert report.contaminated == (row,)
+    assert report.sources_to_drop == ((row,) if whole else ())
+    assert report.suites[0].role == role
+
+
 def test_a_report_is_plain_json():
     values = report_of({"a": QUESTIONS[:1]}).to_dict()
     assert json.loads(json.dumps(values)) == values
     assert values["rule"] == "tulu3"
     assert values["suites"][1] == {
-        "name": "other", "path": "evals/other.jsonl", "sha256": "0" * 64,
+        "name": "other", "role": None, "path": "evals/other.jsonl", "sha256": "0" * 64,
         "files": {"evals/other.jsonl": "0" * 64}, "splits": {"test": 1},
         "instances": 1, "unmatchable": 0, "whole_turn_only": 1, "bad_rows": {},
     }  # fmt: skip

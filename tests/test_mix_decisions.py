@@ -63,6 +63,19 @@ def test_drop_source_drops_contaminated_sources_whole_and_only_the_hits_of_the_o
     assert version.manifest.decontamination["action"] == "drop_source"
 
 
+def test_a_development_suite_costs_no_source_and_another_role_is_another_version(place):
+    step = STEP | {"action": "drop_source", "against": ["roles.yaml"]}
+    kept = {}
+    for role in ("unseen", "development"):
+        town = f"{{uri: evals/town.jsonl, role: {role}, fields: {{question: question}}}}"
+        (place.root / "roles.yaml").write_text(f"version: 1\nsuites: {{town: {town}}}", "utf-8")
+        version = place.mix(SOURCES, steps=[step])
+        rows = [row for row in version.manifest.decontamination["table"] if row["source"] == "dirty"]
+        assert [(row["role"], row["contaminated"]) for row in rows] == [(role, True)]
+        kept[role] = version.num_rows
+    assert kept == {"unseen": 5, "development": 11}
+
+
 def test_drop_takes_the_records_alone(place):
     version = place.mix(SOURCES, steps=[STEP])
     assert account(version, "dirty")["dropped"] == {"contaminated": 4}

@@ -95,8 +95,8 @@ def _parts(_context: click.Context, _option: click.Parameter, given: tuple[str, 
 )  # fmt: skip
 @click.option(
     "--action", type=click.Choice(ACTIONS),
-    help="What --write leaves out: records with a hit (drop, the default), contaminated sources whole "
-    "and the hits of the others (drop_source), or only what was decided so (flag).",
+    help="What --write leaves out: records with a hit (drop, the default), whole sources too (drop_source) "
+    "that are contaminated by suites whose role is not development, or only what was decided so (flag).",
 )  # fmt: skip
 @workers_option
 @json_option
@@ -240,12 +240,20 @@ def _print_suites(console: "Console", found: "Audit") -> None:
 
 def _suite_table(suites: "Sequence[SuiteSummary]") -> "Table":
     """Make the table of suites."""
-    made = table("suite", "path", ">instances", ">unmatchable", ">bad rows", "sha256")
+    roles = any(suite.role for suite in suites)
+    made = table(
+        "suite", *_column("role", roles), "path", ">instances", ">unmatchable", ">bad rows", "sha256"
+    )
     for suite in suites:
         bad = sum(suite.bad_rows.values())
         counts = (f"{suite.instances:,}", f"{suite.unmatchable:,}", f"{bad:,}")
-        made.add_row(suite.name, suite.path, *counts, suite.sha256[:8])
+        made.add_row(suite.name, *_column(suite.role or "", roles), suite.path, *counts, suite.sha256[:8])
     return made
+
+
+def _column(text: str, there: bool) -> tuple[str, ...]:
+    """Return what a column holds, nothing where there is no such column."""
+    return (text,) if there else ()
 
 
 def _print_hits(console: "Console", found: "Audit") -> None:
@@ -260,11 +268,13 @@ def _print_hits(console: "Console", found: "Audit") -> None:
         console.print(f"\n{text}")
         return
     numbers = [">instances", ">hit", ">share", ">records hit", *(f">{name}" for name in others)]
-    made = table("source", "suite", "split", *numbers, "verdict")
+    roles = any(row.role for row in rows)
+    made = table("source", "suite", *_column("role", roles), "split", *numbers, "verdict")
     for row in rows:
         counts = (f"{row.instances:,}", f"{row.instances_hit:,}", percent(row.share), f"{row.records_hit:,}")
         beside = (f"{getattr(row, name):,}" for name in others)
-        made.add_row(row.source, row.suite, row.split, *counts, *beside, row.verdict)
+        about = (row.suite, *_column(row.role or "", roles), row.split)
+        made.add_row(row.source, *about, *counts, *beside, row.verdict)
     console.print(f"\n[bold]hits[/bold] {_asked(found)}")
     print_table(console, made)
 
@@ -362,8 +372,9 @@ def _advice(found: "Audit") -> str:
         unseen = len(found.unscanned) + len(found.unreadable)
         seen = f" in what was scanned, but {unseen} of the datasets were not" if unseen else ""
         return f"next: nothing to remove{seen}; {step} keeps it so"
-    bad = sorted({row.source for row in found.report.contaminated})
+    bad = sorted({row.source for row in found.report.sources_to_drop})
     drop = f"drop the matching records with --write FOLDER or by {step}"
     if bad:
         return f"next: tulu-data review shows the hits; leave out {', '.join(bad)}, or {drop}"
-    return f"next: tulu-data review shows the hits; {drop}; no source is above the threshold"
+    none = "" if found.report.contaminated else "; no source is above the threshold"
+    return f"next: tulu-data review shows the hits; {drop}{none}"

@@ -176,7 +176,7 @@ def _fates(found: Audit, target: Target) -> _Fates:
     for origin, why in evidence.items():
         file, row = _split(origin)
         dropped.setdefault(file, {})[row] = names[origin], why
-    whole = sorted(found.report.contaminated, key=lambda row: row.share)
+    whole = found.report.sources_to_drop
     quarantined: dict[str, set[int]] = {}
     table = pq.read_table(target.report / QUARANTINE_FILE, columns=["origin"])
     for file, row in map(_split, table["origin"].to_pylist()):

@@ -3,7 +3,8 @@
 The one idea: a report is a plain value made from hits, the same for the command line, a version's
 manifest and a card; `to_dict` is its JSON form. Only an `item` in a record is a hit that counts and
 judges a source; other matches are counted beside it, and so are hits that a person decided to keep,
-while a decision to drop makes an item of any match. It scans nothing and prints nothing.
+while a decision to drop makes an item of any match. A suite that its spec calls `development` never costs a
+whole source, as in the recipe of Tulu 3: only the records that match. It scans nothing and prints nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from tulu_data.kernels.ngrams import WHOLE
 from tulu_data.schema import TEXT
 from tulu_data.specs.mixture import Action
 from tulu_data.specs.rules import Rules
+from tulu_data.specs.suite import Role
 
 _KEYS = ("source", "suite", "split")
 _EVIDENCE = ["suite", "split", "instance", "field", "rule", "overlap", "match", "decision"]
@@ -35,6 +37,7 @@ class SuiteSummary:
     """A suite, as far as a report names it."""
 
     name: str
+    role: Role | None
     path: str
     sha256: str
     files: Mapping[str, str]
@@ -56,6 +59,8 @@ class ReportRow:
 
     source: str
     suite: str
+    role: Role | None
+    """What a spec says that the suite is for."""
     split: str
     instances: int
     instances_hit: int
@@ -72,8 +77,10 @@ class ReportRow:
     """Instances hit, of all instances."""
     contaminated: bool
     """Whether the share is above the source threshold."""
+    drops_source: bool
+    """Whether it is so contaminated that `drop_source` leaves the source out: not by a development suite."""
     verdict: str
-    """The same in words, for tables: `contaminated`, or `at most 2%`."""
+    """Both in words, for tables: `contaminated`, `contaminated: drop matches`, or `at most 2%`."""
 
     @property
     def evidence(self) -> str:
@@ -104,6 +111,11 @@ class Report:
         """Rows above the source threshold."""
         return tuple(row for row in self.rows if row.contaminated)
 
+    @property
+    def sources_to_drop(self) -> tuple[ReportRow, ...]:
+        """Rows that leave their sources out, the largest share last."""
+        return tuple(sorted((row for row in self.rows if row.drops_source), key=lambda row: row.share))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values."""
         return {
@@ -132,7 +144,7 @@ def make_report(index: Index, hits: pa.Table, records: Mapping[str, int]) -> Rep
     hit = {row["source"]: row["record_count_distinct"] for row in per_source.to_pylist()}
     suites = tuple(_summary(index, number, suite) for number, suite in enumerate(index.suites))
     rows = tuple(
-        _row(index.rules, (source, suite.name, split), instances, counts)
+        _row(index.rules, (source, suite.name, split), suite.role, instances, counts)
         for source in records
         for suite in suites
         for split, instances in suite.splits.items()
@@ -184,17 +196,22 @@ def _counts(hits: pa.Table) -> Counts:
     }
 
 
-def _row(rules: Rules, key: tuple[str, str, str], instances: int, counts: Counts) -> ReportRow:
+def _row(
+    rules: Rules, key: tuple[str, str, str], role: Role | None, instances: int, counts: Counts
+) -> ReportRow:
     """Judge one source against one split."""
     found = {match: counts.get((*key, match), (0, 0)) for match in (*MATCHES, "keep")}
     instances_hit, records_hit = found["item"]
     share = instances_hit / instances
     contaminated = share > rules.source_threshold
+    drops_source = contaminated and role != "development"
+    verdict = "contaminated" if drops_source else "contaminated: drop matches"
     return ReportRow(
-        source=key[0], suite=key[1], split=key[2], instances=instances, instances_hit=instances_hit,
-        records_hit=records_hit, templates=found["template"][0], partials=found["partial"][0],
-        common=found["common"][0], kept=found["keep"][0], share=share, contaminated=contaminated,
-        verdict="contaminated" if contaminated else f"at most {rules.source_threshold:.0%}",
+        source=key[0], suite=key[1], role=role, split=key[2], instances=instances,
+        instances_hit=instances_hit, records_hit=records_hit, templates=found["template"][0],
+        partials=found["partial"][0], common=found["common"][0], kept=found["keep"][0], share=share,
+        contaminated=contaminated, drops_source=drops_source,
+        verdict=verdict if contaminated else f"at most {rules.source_threshold:.0%}",
     )  # fmt: skip
 
 
@@ -202,7 +219,7 @@ def _summary(index: Index, number: int, suite: Suite) -> SuiteSummary:
     """Describe one suite."""
     splits = {row["values"]: row["counts"] for row in pc.value_counts(suite.instances["split"]).to_pylist()}
     return SuiteSummary(
-        name=suite.name, path=suite.path, sha256=suite.sha256, files=dict(suite.files),
+        name=suite.name, role=suite.role, path=suite.path, sha256=suite.sha256, files=dict(suite.files),
         splits=dict(sorted(splits.items())),
         instances=suite.instances.num_rows, unmatchable=index.unmatchable(number),
         whole_turn_only=_whole_turn_only(index, number), bad_rows=dict(bad_counts(suite)),

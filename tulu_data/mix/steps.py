@@ -193,9 +193,9 @@ def _drop_hits(pool: Pool, entries: Index, hits: pa.Table, action: Action) -> No
 
 
 def _drop_sources(pool: Pool, report: Report) -> None:
-    """Drop all that is left of the contaminated sources; the evidence is the suite with the largest share."""
+    """Drop all that is left of sources; the evidence is the suite with the largest share."""
     alive = pool.alive_by_source()
-    for row in sorted(report.contaminated, key=lambda row: row.share):
+    for row in report.sources_to_drop:
         entries = alive[row.source]
         pool.drop(entries, "decontaminate", "source_contaminated")
         pool.evidence |= dict.fromkeys(entries.tolist(), row.evidence)

@@ -74,6 +74,7 @@ class DecontaminateStep(Spec):
     action: Action = "drop"
     """`drop` leaves records with a hit out of the version, `drop_source` whole contaminated sources too.
 
+    A source is not left out whole for a suite of role `development`.
     `flag` keeps the records and reports, but for those that were decided to be dropped.
     """
     decisions: Annotated[str, Field(min_length=1)] | None = None

@@ -152,7 +152,10 @@ class SuiteSource(Spec):
     split: Annotated[str, Field(min_length=1)] = "test"
     """Split of a hub dataset, and of the instances, unless a field says theirs."""
     role: Role | None = None
-    """`development` where results may guide choices, `unseen` where they are looked at last."""
+    """`development` where results may guide choices, `unseen` where they are looked at last.
+
+    A source that is contaminated by a development suite loses the records that match and is not left out.
+    """
     layout: str | None = None
     """Known layout of the rows; default: told by the columns, where only one fits."""
     fields: Fields | None = None

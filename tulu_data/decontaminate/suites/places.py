@@ -58,7 +58,7 @@ class Places:
         """Return what the suites depend on: origins, and one hash of bytes and reading for each."""
         read = [(file.origin, file.sha256, OWN.key) for file, _ in self.files]
         read += [
-            (file.origin, file.sha256, f"{suite.name} {suite.reading.key}")
+            (file.origin, file.sha256, f"{suite.name} {suite.role} {suite.reading.key}")
             for suite in self.named
             for file in suite.files
         ]
