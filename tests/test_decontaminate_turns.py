@@ -156,8 +156,12 @@ def test_review_shows_the_message_of_a_preference_that_a_hit_names(place):
     shown = CliRunner().invoke(review, ["--list"])
     assert shown.exit_code == 0, shown.output
     cases = {case[0]: case for case in shown.stdout.split("pairs/p.jsonl:")[1:]}
-    for row, turn in (("1", "1 user"), ("2", "2 assistant"), ("3", "3 assistant")):
+    turns = ("1 user, prompt", "2 assistant, chosen", "3 assistant, rejected")
+    for row, turn in zip("123", turns, strict=True):
         assert f"turn {turn}\n    [[{ONE}]]\n" in cases[row]
+    told = json.loads(CliRunner().invoke(review, ["--json"]).stdout)
+    columns = [message["column"] for case in told for message in case["record"]]
+    assert columns[:3] == ["prompt", "chosen", "rejected"]
 
 
 def test_a_mixture_looks_at_what_its_step_says(place):

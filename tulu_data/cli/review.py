@@ -237,12 +237,10 @@ def _show_record(console: "Console", case: "Case", found: "Findings") -> None:
             spans.setdefault(span["turn"], []).append((span["start"], span["end"]))
     near = sorted({turn + k for turn in spans for k in (0, 1) if turn + k < len(turns)})
     for turn in near:
-        _show_text(
-            console,
-            f"turn {turn + 1} {turns[turn]['role']}",
-            turns[turn]["content"] or "",
-            spans.get(turn, []),
-        )
+        said, column = turns[turn], turns[turn]["column"]
+        where = "" if column == "messages" else f", {column}"
+        title = f"turn {turn + 1} {said['role']}{where}"
+        _show_text(console, title, said["content"] or "", spans.get(turn, []))
     if len(near) < len(turns):
         console.print(f"  [dim]and {len(turns) - len(near):,} more turns[/dim]")
 

@@ -9,14 +9,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tulu_data.decontaminate.suites import Suite, load_suites
-from tulu_data.decontaminate.turns import messages_in_order
+from tulu_data.decontaminate.turns import columns_of, messages_in_order
 from tulu_data.errors import SourceError, StoreError, SuiteError
 from tulu_data.kernels.record_ids import record_ids
 from tulu_data.schema import MESSAGES, TEXT, Kind
@@ -39,20 +39,28 @@ class Missing:
     why: str
 
 
+class Messages(NamedTuple):
+    """All messages of a record, in the order in which hits count them."""
+
+    messages: pa.ListScalar
+    columns: tuple[str, ...]
+    """Column of each."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
     """The records behind some hits of one dataset or source, read back."""
 
-    turns: Mapping[str, pa.ListScalar]
-    """Messages by record id, in the order in which hits count them."""
+    turns: Mapping[str, Messages]
+    """Messages by record id."""
     changed: tuple[str, ...] = ()
     """Files whose bytes are others than when they were scanned."""
 
     def find(self, hit: Hit) -> list[dict[str, Any]] | Missing:
-        """Return the messages of a hit's record."""
+        """Return the messages of a hit's record, each with its column."""
         if hit["id"] in self.turns:
-            found: list[dict[str, Any]] = self.turns[hit["id"]].as_py()
-            return found
+            messages, columns = self.turns[hit["id"]]
+            return [one | {"column": name} for one, name in zip(messages.as_py(), columns, strict=True)]
         files = ", ".join(self.changed) or hit["origin"].rpartition(":")[0]
         return Missing(why=f"{files} changed since the scan, and this record is gone; scan again")
 
@@ -86,7 +94,7 @@ class Findings:
         turns = {
             key: one for shelf in shelves if isinstance(shelf, Shelf) for key, one in shelf.turns.items()
         }
-        rows = [one.as_py() for one in turns.values()]
+        rows = [one.messages.as_py() for one in turns.values()]
         return pa.table([pa.array(list(turns), TEXT), pa.array(rows, MESSAGES)], names=["id", "messages"])
 
     def _shelf(self, name: str) -> Shelf | Missing:
@@ -99,7 +107,7 @@ class Findings:
         return self.shelves[name]
 
     def record(self, hit: Hit) -> list[dict[str, Any]] | Missing:
-        """Return the messages of a hit's record, or why they cannot be read back."""
+        """Return the messages of a hit's record, each with its column, or why they cannot be read back."""
         shelf = self._shelf(hit[self.shelf_key])
         return shelf if isinstance(shelf, Missing) else shelf.find(hit)
 
@@ -184,7 +192,7 @@ def _shelf(records: Records, scanned: Mapping[str, str], hits: pa.Table) -> Shel
     for origin in hits["origin"].unique().to_pylist():
         file, _, row = origin.rpartition(":")
         rows.setdefault(file, []).append(int(row))
-    turns: dict[str, pa.ListScalar] = {}
+    turns: dict[str, Messages] = {}
     ids = hits["id"].unique()
     changed = tuple(f.origin for f in records.files if f.sha256 != scanned.get(f.origin))
     for file in records.files:
@@ -203,7 +211,7 @@ def _shelf(records: Records, scanned: Mapping[str, str], hits: pa.Table) -> Shel
 
 def _shelf_of_version(version: Version, hits: pa.Table) -> Shelf:
     """Read back the records behind hits in a stored version."""
-    turns: dict[str, pa.ListScalar] = {}
+    turns: dict[str, Messages] = {}
     wanted = hits["id"].unique()
     for batch in version.batches():
         found = batch.filter(pc.is_in(batch.column("id"), wanted))
@@ -211,9 +219,18 @@ def _shelf_of_version(version: Version, hits: pa.Table) -> Shelf:
     return Shelf(turns=turns)
 
 
-def _turns(records: pa.RecordBatch, ids: pa.Array, kind: Kind) -> dict[str, pa.ListScalar]:
+def _turns(records: pa.RecordBatch, ids: pa.Array, kind: Kind) -> dict[str, Messages]:
     """Return the messages of records by id."""
-    return dict(zip(ids.to_pylist(), messages_in_order(records, kind), strict=True))
+    names = columns_of(kind)
+    counts = zip(*(pc.list_value_length(records.column(name)).to_pylist() for name in names), strict=True)
+    columns = (
+        tuple(name for name, count in zip(names, each, strict=True) for _ in range(count or 0))
+        for each in counts
+    )
+    return {
+        key: Messages(messages, of)
+        for key, messages, of in zip(ids.to_pylist(), messages_in_order(records, kind), columns, strict=True)
+    }
 
 
 def _findings(

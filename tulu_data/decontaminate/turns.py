@@ -18,18 +18,18 @@ def turns_of(batch: pa.RecordBatch, kind: Kind, scope: Scope = "user") -> Turns:
     """List the turns of every record that a scope names; messages are counted over all columns in order."""
     if scope == "user":
         # The first column holds them all, and its messages are the first that are counted.
-        return listed(messages_of(batch.column(_columns(kind)[0])), users=True)
+        return listed(messages_of(batch.column(columns_of(kind)[0])), users=True)
     turns = listed(messages_of(messages_in_order(batch, kind)), users=False)
     return turns._replace(joined=scope == "conversation")
 
 
 def messages_in_order(batch: pa.RecordBatch, kind: Kind) -> pa.Array:
     """Return all messages of every record, in the order in which hits count them."""
-    columns = [batch.column(name) for name in _columns(kind)]
+    columns = [batch.column(name) for name in columns_of(kind)]
     return columns[0] if len(columns) == 1 else _side_by_side(columns)
 
 
-def _columns(kind: Kind) -> tuple[str, ...]:
+def columns_of(kind: Kind) -> tuple[str, ...]:
     """Name the columns of messages."""
     return ("prompt", "chosen", "rejected") if kind == "preference" else ("messages",)
 
