@@ -16,7 +16,7 @@ import pyarrow as pa
 from tulu_data.decontaminate.evidence import Evidence, explain
 from tulu_data.decontaminate.hits import HITS, Piece, hits_of, no_hits
 from tulu_data.decontaminate.index import Index, measure_of
-from tulu_data.decontaminate.sighting import Watch
+from tulu_data.decontaminate.sighting import Watch, wholes_of
 from tulu_data.decontaminate.turns import turns_of
 from tulu_data.decontaminate.wording import Texts, rarity
 from tulu_data.engine.local import default_workers, ordered_map
@@ -65,6 +65,7 @@ class Scanner:
         self._streams: list[list[Piece]] = []
         wording = index.wording
         self._bits = rarity(wording.stems.frequency, wording.texts)
+        self._wholes = wholes_of(wording, self._bits) if index.rules.search else None
 
     def read(
         self, batches: Iterable[pa.RecordBatch], kind: Kind, keep: Sequence[str] = ()
@@ -98,7 +99,7 @@ class Scanner:
         if not hasattr(self._local, "worker"):
             index = self._index
             texts = Texts(index.units.text, index.units.begin, index.units.end)
-            watch = Watch(index.wording, texts, self._bits)
+            watch = Watch(index.wording, texts, self._bits, self._wholes)
             self._watches.append(watch)
             self._local.worker = _Worker([new_scratch(grams) for grams in index.grams], watch)
         worker: _Worker = self._local.worker
@@ -113,7 +114,7 @@ class Scanner:
         named = [(each.hits[:, 0], index.wording.group[each.hits[:, 1]]) for each in evidence]
         named += [(one.pairs[:, 0], one.pairs[:, 1]) for one in near]
         asked = _distinct(named, index.wording.texts)
-        sightings = worker.watch.look(turns, asked, search=index.rules.search)
+        sightings = worker.watch.look(turns, asked)
         records = sightings.record[np.diff(sightings.record, prepend=-1) != 0]
         rows = batch.take(pa.array(records))
         ids = rows.column("id")

@@ -24,7 +24,7 @@ from tulu_data.kernels.alignment import (
 from tulu_data.kernels.bags import NOTHING, Sums, find_stretches, new_room, new_sums
 from tulu_data.kernels.coverage import Turns
 from tulu_data.kernels.tokens import Tokens, tokens_of
-from tulu_data.kernels.windows import SCORES, Marks, new_marks, weigh_stretches
+from tulu_data.kernels.windows import SCORES, Bar, Marks, add_up, new_marks, weigh_stretches
 from tulu_data.kernels.words import Bytes, Hashes, Ints, fixed
 
 Bits = NDArray[np.float64]
@@ -122,6 +122,8 @@ class Watch:
     """The texts that the wordings were read from."""
     bits: Bits
     """Of each stem, by its frequency in the suites alone."""
+    wholes: Bits | None
+    """Of each wording, as a `Bar` has them; None where nothing is searched for."""
     held: tuple[Ints, Ints, Ints] = field(init=False)
     """Sampled records that hold each stem, word and gram."""
     sampled: int = 0
@@ -146,8 +148,17 @@ class Watch:
         """Stems, words and grams."""
         return self.wording.stems, self.wording.words, self.wording.grams
 
-    def look(self, turns: Turns, hits: Ints, *, search: bool) -> Kept:
+    @property
+    def bar(self) -> Bar:
+        """What a window that a search finds must come to."""
+        wholes = np.empty((0, 3)) if self.wholes is None else self.wholes
+        return Bar(
+            LEAST_BITS, LEAST_SHARE, LEAST_LIKENESS, NUMBERS, NO_NUMBERS, DILUTION, fixed(wholes)
+        )  # fmt: skip
+
+    def look(self, turns: Turns, hits: Ints) -> Kept:
         """Return the best window of each (record, wording) row of `hits`, and of what a search finds."""
+        search = self.wholes is not None
         sampled = is_sampled(turns)
         looked_at = sampled.copy()
         looked_at[hits[:, 0]] = True
@@ -158,11 +169,7 @@ class Watch:
         if search:
             rows.append(self._search(stems, read.first))
         found = np.concatenate(rows)
-        windows, scores = np.empty((len(found), 4), np.int64), np.empty((len(found), SCORES))
-        weigh_stretches(
-            stems, fixed(read.first), fixed(found), self.wording.units, self.wording.vocabulary,
-            self.wording.pairs, fixed(self.bits), self._marks, windows, scores,
-        )  # fmt: skip
+        found, windows, scores = self._weigh(stems, read.first, found)
         kept = _best(found, scores, np.diff(read.first)[found[:, 0]], np.diff(self.wording.at)[found[:, 1]])
         return self._capture(turns, read, stems, found[kept], windows[kept])
 
@@ -191,6 +198,19 @@ class Watch:
                 self._sums = self._sums._replace(found=wider)
             start = stop
         return np.concatenate(found)
+
+    def _weigh(self, stems: Numbers, first: Ints, found: Ints) -> tuple[Ints, Ints, Bits]:
+        """Return the rows of `found` that may come to something, their best windows and SCORES."""
+        rows, spots = (
+            np.empty(len(found), np.int64),
+            np.empty(int(np.diff(first).max(initial=0)) + 1, np.int64),
+        )
+        windows, scores = np.empty((len(found), 4), np.int64), np.empty((len(found), SCORES))
+        made = weigh_stretches(
+            stems, fixed(first), fixed(found), self.wording.units, self.wording.vocabulary,
+            self.wording.pairs, fixed(self.bits), self.bar, self._marks, spots, rows, windows, scores,
+        )  # fmt: skip
+        return found[rows[:made]], windows[:made], scores[:made]
 
     def _capture(self, turns: Turns, read: _Read, stems: Numbers, found: Ints, windows: Ints) -> Kept:
         """Keep the words of windows, with the room around them."""
@@ -233,6 +253,13 @@ class Watch:
         )  # fmt: skip
         alone[asked] = judged
         return alone
+
+
+def wholes_of(wording: Wording, bits: Bits) -> Bits:
+    """Return what a `Bar` says of each wording, by the bits of each stem."""
+    wholes = np.empty((wording.texts, 3))
+    add_up(wording.units, wording.vocabulary, fixed(bits), new_marks(wording.vocabulary), wholes)
+    return wholes
 
 
 def _stretched(best: Ints, stems: Numbers, ends: Ints) -> Ints:

@@ -3,8 +3,8 @@
 The one idea: two tokens of a text that stand near each other are a pair, in any order; a pair is far
 rarer than its tokens, and enough pairs survive edits and rephrasing. A record's pairs are looked up,
 their bits are added up per unit in stretches about as long as the unit, and where two stretches in a row
-hold enough of them, every window there is weighed token by token. This names windows; what is
-a hit, `decontaminate.lexical` says.
+hold enough of them, every window there is weighed token by token. Most units have too few of them in the
+whole record, which a single sum tells. This names windows and judges none.
 """
 
 from typing import NamedTuple
@@ -67,6 +67,8 @@ class Sums(NamedTuple):
     state: Ints
     """Per unit, side by side: stretch last met; the sum of the one before it and its own, in halves; stretch
     last named; the unit's limit and, in the last byte, the power of two of its stretches."""
+    left: Ints
+    """Per unit: what a record must hold of it to come to its limit; between records, the limit."""
     recent: Ints
     """Pairs met last, and where."""
     clock: Ints
@@ -83,6 +85,7 @@ class Room(NamedTuple):
     place: Numbers
     """Where they stand in the record."""
     pair: Hashes
+    slot: Numbers
     at: Numbers
     """Where the second token of each pair stands."""
     weight: Numbers
@@ -91,9 +94,9 @@ class Room(NamedTuple):
 def new_room(tokens: int) -> Room:
     """Make room for records of so many tokens at most."""
     one, many = tokens + 1, REACH * tokens + 1
-    numbers = (np.empty(size, np.int32) for size in (one, one, many, many))
-    token, place, at, weight = numbers
-    return Room(token, place, np.empty(many, np.uint64), at, weight)
+    numbers = (np.empty(size, np.int32) for size in (one, one, many, many, many))
+    token, place, slot, at, weight = numbers
+    return Room(token, place, np.empty(many, np.uint64), slot, at, weight)
 
 
 def new_sums(pairs: Pairs) -> Sums:
@@ -103,8 +106,8 @@ def new_sums(pairs: Pairs) -> Sums:
     state[:, 0] = state[:, 2] = -2
     state[:, 3] = pairs.limits[:, 0].astype(np.int64) << 8 | pairs.limits[:, 1]
     return Sums(
-        state, np.full((_RECENT, 2), -1, np.int64), np.zeros(1, np.int64),
-        np.empty((max(4 * units, 1 << 14), 3), np.int64),
+        state, pairs.limits[:, 0].astype(np.int64), np.full((_RECENT, 2), -1, np.int64),
+        np.zeros(1, np.int64), np.empty((max(4 * units, 1 << 14), 3), np.int64),
     )  # fmt: skip
 
 
@@ -218,11 +221,40 @@ def _sift(ids: Numbers, begin: int, end: int, weight: Numbers, bitmap: Hashes, r
 
 
 @inner
+def _meet(pairs: Pairs, passed: int, base: int, room: Room, sums: Sums) -> int:
+    """Keep, of the pairs of a record, those of units that were not met just before; return how many."""
+    for k in range(passed):
+        room.slot[k] = _slot_of(pairs, room.pair[k])
+    kept = 0 * passed
+    for k in range(passed):
+        slot = room.slot[k]
+        if slot < 0:
+            continue
+        line, p = slot % _RECENT, signed(room.at[k])
+        again = sums.recent[line, 0] == slot and base + p - sums.recent[line, 1] < _AGAIN
+        sums.recent[line, 0], sums.recent[line, 1] = slot, base + p
+        room.slot[kept], room.at[kept], room.weight[kept] = slot, p, room.weight[k]
+        kept += not again
+    return kept
+
+
+@inner
+def _take(pairs: Pairs, kept: int, sign: int, room: Room, left: Ints) -> None:
+    """Take the weight of every pair from what is left of each unit that holds it, or give it back."""
+    for k in range(kept):
+        slot, weight = room.slot[k], sign * signed(room.weight[k])
+        for q in range(np.uint64(pairs.starts[slot]), np.uint64(pairs.starts[slot + 1])):
+            left[np.uint64(pairs.postings[q])] -= weight
+
+
+@inner
 def _add(pairs: Pairs, slot: int, weight: int, base: int, p: int, sums: Sums, record: int, made: int) -> int:
-    """Add a pair's weight to every unit that holds it; return the number of stretches named."""
+    """Add a pair's weight to units that hold it and may come to their limits; return the stretches named."""
     state = sums.state
     for q in range(np.uint64(pairs.starts[slot]), np.uint64(pairs.starts[slot + 1])):
         unit = np.uint64(pairs.postings[q])
+        if sums.left[unit] > 0:
+            continue
         limit = state[unit, 3]
         stretch = base + (p >> (limit & _LIMIT_SHIFT))
         total = state[unit, 1]
@@ -253,16 +285,15 @@ def find_stretches(
         sums.clock[0] += 1 << 32
         base, before = sums.clock[0], made
         passed = _sift(ids, first[r], first[r + 1], weight, pairs.filter, room)
-        for k in range(passed):
-            slot = _slot_of(pairs, room.pair[k])
-            if slot < 0:
-                continue
-            p = signed(room.at[k])
-            line = slot % _RECENT
-            again = sums.recent[line, 0] == slot and base + p - sums.recent[line, 1] < _AGAIN
-            sums.recent[line, 0], sums.recent[line, 1] = slot, base + p
-            if not again:
-                if len(sums.found) - made < pairs.starts[slot + 1] - pairs.starts[slot]:
-                    return before, r
-                made = _add(pairs, slot, signed(room.weight[k]), base, p, sums, r, made)
+        kept, k = _meet(pairs, passed, base, room, sums), 0 * made
+        _take(pairs, kept, 1, room, sums.left)
+        while k < kept:
+            slot = room.slot[k]
+            if len(sums.found) - made < pairs.starts[slot + 1] - pairs.starts[slot]:
+                break
+            made = _add(pairs, slot, signed(room.weight[k]), base, signed(room.at[k]), sums, r, made)
+            k += 1
+        _take(pairs, kept, -1, room, sums.left)
+        if k < kept:
+            return before, r
     return made, len(first) - 1
