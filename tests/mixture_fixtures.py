@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from click.testing import CliRunner, Result
 
+from tulu_data.cli.decontaminate import command
 from tulu_data.mix import Plan, Settings, mix, prepare, resolve_inputs
 from tulu_data.specs.mixture import MixtureFile, read_mixture
 from tulu_data.store import Store, Version
@@ -66,6 +68,11 @@ class Place:
     def plan(self, sources: Mapping[str, Any], **more: Any) -> Plan:
         file = self.spec(sources, **more)
         return prepare(file, resolve_inputs(file, self.root, self.store), self.settings()).plan
+
+
+def decontaminate(*arguments: str) -> Result:
+    """Run the command in the workspace that one works in, against its own suites."""
+    return CliRunner().invoke(command, ["--against", "evals/", *arguments])
 
 
 def account(version: Version | Plan, source: str) -> Row:

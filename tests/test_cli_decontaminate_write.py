@@ -8,10 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner
-from mixture_fixtures import Place, chat
+from mixture_fixtures import chat, decontaminate
 
-from tulu_data.cli.decontaminate import command
 from tulu_data.decontaminate import clean
 from tulu_data.errors import SourceError
 from tulu_data.specs.decisions import Decision, Decisions, write_decisions
@@ -25,13 +23,9 @@ def line(text):
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(workspace, tmp_path):
     """Make two files of one base name, one of them dirty above the threshold, and files of other formats."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TULU_DATA_STORE", raising=False)
-    made = Place(tmp_path)
-    (tmp_path / "tulu-data.yaml").write_text("version: 1\n")
-    made.write("evals/town.jsonl", [{"id": f"i{k}", "question": q} for k, q in enumerate(QUESTIONS)])
+    workspace.write("evals/town.jsonl", [{"id": f"i{k}", "question": q} for k, q in enumerate(QUESTIONS)])
     (tmp_path / "data/a").mkdir(parents=True)
     (tmp_path / "data/b").mkdir()
     (tmp_path / "data/a/part-0.jsonl").write_bytes(
@@ -42,11 +36,11 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "data/d.csv").write_text(f'prompt,completion\n"a\nb",c\n{QUESTIONS[3]},x\n')
     table = pa.table({"prompt": [QUESTIONS[4], "hi"], "completion": ["x", "y"]})
     pq.write_table(table, tmp_path / "data/e.parquet")
-    return made
+    return workspace
 
 
 def run(*arguments):
-    return CliRunner().invoke(command, ["--against", "evals/", "--write", "clean", *arguments])
+    return decontaminate("--write", "clean", *arguments)
 
 
 def files(folder):
@@ -93,7 +87,7 @@ def test_every_row_is_accounted_for_in_print_and_in_json(place):
 
 def test_a_scan_of_the_copies_finds_nothing(place):
     run()
-    again = CliRunner().invoke(command, ["--against", "evals/", "--fail-on-hit", *files_named("clean")])
+    again = decontaminate("--fail-on-hit", *files_named("clean"))
     assert again.exit_code == 0, again.output
     assert "no hits" in again.output
     assert not (place.root / REPORT / "dropped").exists()
@@ -160,15 +154,11 @@ def test_a_rerun_replaces_its_own_copies_and_nothing_else(place):
 
 def test_a_folder_around_the_data_is_refused_before_anything_is_replaced(place):
     with pytest.raises(SourceError, match=r"^data: holds a/part-0"):
-        raise CliRunner().invoke(command, ["--against", "evals/", "--write", "data"]).exception
+        raise decontaminate("--write", "data").exception
     (place.root / "deep").mkdir()
     shutil.move(place.root / "data", place.root / "deep/data")
     with pytest.raises(SourceError, match="deep: holds data/a"):
-        raise (
-            CliRunner()
-            .invoke(command, ["deep/data/b/part-0.jsonl", "--against", "evals/", "--write", "deep"])
-            .exception
-        )
+        raise decontaminate("deep/data/b/part-0.jsonl", "--write", "deep").exception
 
 
 def test_what_goes_wrong_while_writing_changes_nothing(place, monkeypatch):
@@ -238,6 +228,6 @@ def test_versions_are_left_alone_and_said(place):
 
 
 def test_an_action_without_write_is_a_mistake_in_usage(place):
-    done = CliRunner().invoke(command, ["--against", "evals/", "--action", "drop"])
+    done = decontaminate("--action", "drop")
     assert done.exit_code == 2
     assert "--action says what --write leaves out; give --write FOLDER too" in done.output

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from hub_server import HubServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mixture_fixtures import Place
 
 from tulu_data.cli.main import group
 from tulu_data.decontaminate import find_suites, load_suites
@@ -25,14 +26,11 @@ def lines(rows: list[dict[str, object]]) -> bytes:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(workspace: Place) -> Path:
     """Make a workspace, in which commands are typed."""
-    (tmp_path / "tulu-data.yaml").write_text("version: 1\n", "utf-8")
-    (tmp_path / "raw").mkdir()
-    (tmp_path / "raw/math.jsonl").write_bytes(lines(MATH))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TULU_DATA_STORE", raising=False)
-    return tmp_path
+    (workspace.root / "raw").mkdir()
+    (workspace.root / "raw/math.jsonl").write_bytes(lines(MATH))
+    return workspace.root
 
 
 def typed(*words: str) -> str:

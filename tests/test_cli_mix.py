@@ -14,14 +14,10 @@ from tulu_data.errors import TuluDataError
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TULU_DATA_STORE", raising=False)
-    found = Place(tmp_path)
-    (tmp_path / "tulu-data.yaml").write_text("version: 1\n")
-    found.write("a.jsonl", [*chats(10, "a"), chat("empty", ""), {"messages": []}])
-    found.spec({"a": {"uri": "a.jsonl"}}, steps=[{"step": "filter", "drop": ["empty_turn"]}])
-    return found
+def place(workspace: Place) -> Place:
+    workspace.write("a.jsonl", [*chats(10, "a"), chat("empty", ""), {"messages": []}])
+    workspace.spec({"a": {"uri": "a.jsonl"}}, steps=[{"step": "filter", "drop": ["empty_turn"]}])
+    return workspace
 
 
 def run(*arguments: str) -> Result:

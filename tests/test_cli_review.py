@@ -11,9 +11,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from mixture_fixtures import Place, chat
+from mixture_fixtures import chat, decontaminate
 
-from tulu_data.cli.decontaminate import command as decontaminate
 from tulu_data.cli.main import VERBS
 from tulu_data.cli.review import command
 from tulu_data.errors import SourceError, SpecError, StoreError, SuiteError
@@ -25,24 +24,16 @@ FILE = "decontamination.yaml"
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(workspace):
     """Make a workspace with three records that hold one instance and one that holds another."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TULU_DATA_STORE", raising=False)
-    made = Place(tmp_path)
-    (tmp_path / "tulu-data.yaml").write_text("version: 1\n")
     rows = [{"id": "t1", "question": ONE, "answer": "3 hours"}, {"id": "t2", "question": TWO}]
-    made.write("evals/trains.jsonl", rows)
-    made.write(
+    workspace.write("evals/trains.jsonl", rows)
+    workspace.write(
         "data/a.jsonl", [chat(f"Tell me. {ONE}?", "Three."), chat("fine"), chat(TWO), chat(ONE + " then?")]
     )
-    made.write("data/b.jsonl", [chat(f"{ONE}"), chat("x" * 900 + f" {TWO} " + "y" * 900)])
-    scan()
-    return made
-
-
-def scan(*more):
-    return CliRunner().invoke(decontaminate, ["--against", "evals/", *more])
+    workspace.write("data/b.jsonl", [chat(f"{ONE}"), chat("x" * 900 + f" {TWO} " + "y" * 900)])
+    decontaminate()
+    return workspace
 
 
 def review(*arguments, keys=""):
@@ -86,7 +77,7 @@ def test_answers_become_decisions_that_the_next_scan_obeys(place):
         ("drop", "t1", "data/a.jsonl:4"), ("drop", "t2", "data/a.jsonl:3"), ("keep", "t1", "data/a.jsonl:1"),
         ("keep", "t2", "data/b.jsonl:2"),
     ]  # fmt: skip
-    again = scan("--fail-on-hit")
+    again = decontaminate("--fail-on-hit")
     assert again.exit_code == 1
     report = json.loads((place.root / "reports/decontamination/report.json").read_text())
     assert (report["decisions"]["keep"], report["decisions"]["drop"], report["hits"]) == (2, 2, 3)
@@ -115,7 +106,7 @@ def test_an_instance_that_never_counts_is_one_decision_and_is_not_asked_again(pl
         None,
         "i forgot the place",
     )
-    scan()
+    decontaminate()
     assert [json.loads(line)["hits"][0]["instance"] for line in lines_of(review("--json"))] == ["t2", "t2"]
 
 
@@ -219,7 +210,7 @@ def test_a_version_is_reviewed_and_its_next_build_obeys(place):
 
 def test_a_scan_of_a_version_is_reviewed(place):
     place.mix({"a": {"uri": "data/a.jsonl"}})
-    scan("m")
+    decontaminate("m")
     done = review("--list")
     assert f"Tell me. [[{ONE}]]?" in done.stdout
     assert done.stdout.count("eval question") == 3

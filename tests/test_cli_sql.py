@@ -7,9 +7,8 @@ import json
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from mixture_fixtures import Place, chat
+from mixture_fixtures import chat, decontaminate
 
-from tulu_data.cli.decontaminate import command as decontaminate
 from tulu_data.cli.main import VERBS
 from tulu_data.cli.sql import command
 from tulu_data.errors import SourceError
@@ -19,17 +18,12 @@ LEAK = "A train leaves the harbour town at nine and reaches the capital at noon;
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TULU_DATA_STORE", raising=False)
-    made = Place(tmp_path)
-    (tmp_path / "tulu-data.yaml").write_text("version: 1\n")
-    made.write(
-        "evals/trains.jsonl", [{"id": "t1", "question": LEAK}, {"id": "t2", "question": "Who or what?"}]
-    )
-    made.write("data/a.jsonl", [chat("fine"), chat(f"{LEAK} [now]?"), {"messages": []}])
-    CliRunner().invoke(decontaminate, ["--against", "evals/", "--write", "clean"])
-    return made
+def place(workspace):
+    questions = [{"id": "t1", "question": LEAK}, {"id": "t2", "question": "Who or what?"}]
+    workspace.write("evals/trains.jsonl", questions)
+    workspace.write("data/a.jsonl", [chat("fine"), chat(f"{LEAK} [now]?"), {"messages": []}])
+    decontaminate("--write", "clean")
+    return workspace
 
 
 def sql(*arguments):

@@ -9,10 +9,9 @@ from click.testing import CliRunner
 from decontaminate_fixtures import batch, index_of, message
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mixture_fixtures import Place, chat
+from mixture_fixtures import chat, decontaminate
 from word_reference import overlap, words
 
-from tulu_data.cli.decontaminate import command as decontaminate
 from tulu_data.cli.review import command as review
 from tulu_data.decontaminate.scan import scan
 from tulu_data.decontaminate.turns import turns_of
@@ -117,21 +116,17 @@ def test_messages_of_preferences_are_counted_over_prompt_chosen_and_rejected(rul
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(workspace):
     """Make a workspace whose answers hold an instance."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TULU_DATA_STORE", raising=False)
-    made = Place(tmp_path)
-    (tmp_path / "tulu-data.yaml").write_text("version: 1\n")
-    made.write("evals/trains.jsonl", [{"id": "t1", "question": ONE}])
-    made.write("data/chat.jsonl", [chat("Hi."), chat("Ask me.", ONE), chat(FIRST, SECOND)])
+    workspace.write("evals/trains.jsonl", [{"id": "t1", "question": ONE}])
+    workspace.write("data/chat.jsonl", [chat("Hi."), chat("Ask me.", ONE), chat(FIRST, SECOND)])
     rows = pa.Table.from_pylist(preferences(), schema=pa.schema(list(normalised_schema("preference"))[1:4]))
-    made.write("pairs/p.jsonl", rows.to_pylist())
-    return made
+    workspace.write("pairs/p.jsonl", rows.to_pylist())
+    return workspace
 
 
 def run(*arguments):
-    done = CliRunner().invoke(decontaminate, ["--against", "evals/", *arguments])
+    done = decontaminate(*arguments)
     assert done.exit_code == 0, done.output
     return done
 
