@@ -1,6 +1,7 @@
 """What two texts share: in order, by n-grams, by letters, by lines; each against brute force."""
 
 import string
+import unicodedata
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from tulu_data.kernels.alignment import (
     count_characters,
     count_held,
     hash_grams,
+    letter_room,
     share_grams,
     share_letters,
     stand_alone,
 )
+from tulu_data.kernels.folding import IGNORED, SEPARATES, class_of, fold, folding
 from tulu_data.kernels.words import fixed
 
 BITS = [0.0, 0.5, 1.0, 4.25, 9.0, 17.0]
@@ -82,14 +85,22 @@ def test_shared_grams_are_those_of_the_unit_that_the_window_holds(pairs):
 
 
 def letters_of(data):
-    """Return what counts of a text: letters and digits, and bytes that are no ASCII."""
-    kept = (string.ascii_letters + string.digits).encode()
-    return bytes(b for b in data if b in kept or b >= 0x80).lower()
+    """Return what counts of a text: what may stand in words, folded; ASCII as one, the rest as more."""
+    points = [
+        ord(c)
+        for character in data.decode()
+        for part in unicodedata.normalize("NFKD", character)
+        for c in fold(part)
+        if class_of(c) not in (SEPARATES, IGNORED)
+    ]
+    return [
+        part for p in points for part in ([p] if p < 0x80 else [(p, k) for k in range(2 if p < 0x800 else 3)])
+    ]
 
 
 def runs(data):
     found = letters_of(data)
-    return [found[k : k + RUN] for k in range(len(found) - RUN + 1)]
+    return [tuple(found[k : k + RUN]) for k in range(len(found) - RUN + 1)]
 
 
 def letter_shares(units, windows):
@@ -100,22 +111,23 @@ def letter_shares(units, windows):
     share_letters(
         fixed(np.frombuffer(theirs, np.uint8)), fixed(stops - [len(w) for w in windows]), fixed(stops),
         fixed(np.frombuffer(ours, np.uint8)), fixed(ends - [len(u) for u in units]), fixed(ends),
-        fixed(np.arange(len(units))), np.zeros(LETTER_ROOM, np.uint64), shares,
+        fixed(np.arange(len(units))), folding(), np.zeros(LETTER_ROOM, np.uint64),
+        letter_room(max(map(len, [*units, *windows]), default=0)), shares,
     )  # fmt: skip
     return shares.tolist()
 
 
-text = st.one_of(st.text("abAB 1.\n\u00e9", max_size=40), st.text(EVERY, max_size=30)).map(str.encode)
+text = st.one_of(st.text("abAB 1.\n\u00e9", max_size=40), st.text(EVERY, max_size=30))
 
 
 @settings(max_examples=200)
 @given(st.lists(st.tuples(text, text, st.integers(0, 30)), min_size=1, max_size=4))
 def test_shared_letters_are_the_runs_that_both_hold(drawn):
-    windows = [window + unit[cut:] for unit, window, cut in drawn]
-    found = letter_shares([unit for unit, _, _ in drawn], windows)
-    for (unit, _, _), window, shares in zip(drawn, windows, found, strict=True):
+    units = [unit.encode() for unit, _, _ in drawn]
+    windows = [(window + unit[cut:]).encode() for unit, window, cut in drawn]
+    for unit, window, shares in zip(units, windows, letter_shares(units, windows), strict=True):
         every, theirs = runs(unit), set(runs(window))
-        with_digit = [run for run in every if any(48 <= b <= 57 for b in run)]
+        with_digit = [run for run in every if set(run) & set(range(48, 58))]
         for mine, share in zip((every, with_digit), shares, strict=True):
             true = sum(run in theirs for run in mine)
             # One run in some hundred texts may fall on the place of another and be lost; none is made up.
@@ -138,6 +150,12 @@ def test_letters_do_not_see_how_words_are_cut():
     unit = b"It's a 5-fold, well-known re-cut of John's text; nothing else!"
     cut = b"its a\n5 fold wellknown recut\nof johns text nothing else"
     assert letter_shares([unit], [cut]) == [[1.0, 1.0]]
+
+
+def test_letters_see_no_punctuation_of_other_scripts_and_no_width():
+    unit = "\u201cTom\u2019s 12 well\u2011known caf\u00e9s \u2014 \u5317\u4eac\u3002\u201d"
+    same = "Tom's\u00a0\uff11\uff12 \uff37\uff25\uff2c\uff2cknown CAFE\u0301S, \u5317 \u4eac.\u200b"
+    assert letter_shares([unit.encode()], [same.encode()]) == [[1.0, 1.0]]
 
 
 def test_letters_with_a_digit_see_other_numbers_and_not_other_words():

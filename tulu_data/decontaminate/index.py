@@ -38,7 +38,7 @@ from tulu_data.kernels.ngrams import Grams, index_units
 from tulu_data.kernels.words import Bytes, Ints, fixed
 from tulu_data.specs.rules import AnyRule, GramRule, MinHashRule, NearRule, Rules, as_rules
 
-INDEX_VERSION = 5
+INDEX_VERSION = 6
 """Raised whenever the same suites and rules would give another index or other hits."""
 SOURCES_OF_ARRAYS = ("index", "segments", "wording", "minhash", "embedding", "encoder")
 """Modules that say what the arrays of some texts are."""

@@ -18,11 +18,13 @@ from tulu_data.kernels.alignment import (
     LETTER_ROOM,
     count_characters,
     count_held,
+    letter_room,
     share_letters,
     stand_alone,
 )
 from tulu_data.kernels.bags import NOTHING, Sums, find_stretches, new_room, new_sums
 from tulu_data.kernels.coverage import Turns
+from tulu_data.kernels.folding import folding
 from tulu_data.kernels.tokens import Tokens, tokens_of
 from tulu_data.kernels.windows import SCORES, Bar, Marks, add_up, new_marks, weigh_stretches
 from tulu_data.kernels.words import Bytes, Hashes, Ints, fixed
@@ -225,9 +227,11 @@ class Watch:
         count_characters(turns.text, fixed(begin[turn]), fixed(bytes_of), characters)
         wording, letters = found[:, 1], np.zeros((len(found), 2))
         low, high = _edges(bytes_of, first, last)
+        sample = self.wording.sample[wording]
+        sizes = np.append(high - low, self.texts.end[sample] - self.texts.begin[sample])
         share_letters(
             turns.text, fixed(low), fixed(high), self.texts.text, self.texts.begin, self.texts.end,
-            fixed(self.wording.sample[wording]), self._letters, letters,
+            fixed(sample), folding(), self._letters, letter_room(int(sizes.max(initial=0))), letters,
         )  # fmt: skip
         self._letters[:] = 0
         best = windows[:, :2] + (first - windows[:, 2])[:, None]

@@ -2,15 +2,16 @@
 
 The one idea: candidates are few, so they can be compared for real: the heaviest common subsequence of
 words (weights in bits, so that rare words decide), the n-grams that both hold, and the runs of letters
-that both hold when everything but letters and digits is left out, which punctuation and line breaks
-cannot change. It finds no candidates and judges nothing.
+that both hold when all that stands between words is left out and letters are folded as in `words`, which
+punctuation, line breaks and the width of letters cannot change. It finds no candidates and judges nothing.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tulu_data.kernels.folding import CLASS_BITS, EXPANDS, IGNORED, PAGE_BITS, SEPARATES, Folding
 from tulu_data.kernels.jit import inner, kernel
-from tulu_data.kernels.words import Bytes, Hashes, Ints, signed
+from tulu_data.kernels.words import MOST_POINTS, Bytes, Hashes, Ints, decode, signed
 
 Ids = NDArray[np.int32]
 Flags = NDArray[np.bool_]
@@ -23,6 +24,9 @@ _LAST = np.uint64(LETTER_ROOM - 1)
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _EIGHT, _S49 = np.uint64(8), np.uint64(49)
 _NINE = ord("9")
+_CLASS, _PAGE = (1 << CLASS_BITS) - 1, (1 << PAGE_BITS) - 1
+MOST_LETTERS = 3 * MOST_POINTS
+"""Bytes of letters for a byte of text, at most."""
 _TIE = 0.01
 _ACROSS, _DOWN, _BOTH = 1, 2, 3
 
@@ -87,46 +91,84 @@ def share_grams(
 
 @inner
 def _letter(b: int) -> int:
-    """Return a byte in lower case, 0 where it is no letter or digit; other bytes than ASCII stay."""
-    if b >= 0x80 or 0x61 <= b <= 0x7A or 0x30 <= b <= 0x39:
+    """Return a byte of ASCII in lower case, 0 where it is no letter or digit."""
+    if 0x61 <= b <= 0x7A or 0x30 <= b <= 0x39:
         return b
     return b | 0x20 if 0x41 <= b <= 0x5A else 0
+
+
+@inner
+def _put(point: int, room: Bytes, count: int) -> int:
+    """Append a folded code point as bytes, of which only those of ASCII are below 0x80."""
+    if point >= 0x800:
+        room[count] = 0x80 | point >> 14
+        count += 1
+    if point >= 0x80:
+        room[count] = 0x80 | point >> 7 & 0x7F
+        count += 1
+    room[count] = point if point < 0x80 else 0x80 | point & 0x7F
+    return count + 1
+
+
+@inner
+def _spell(text: Bytes, begin: int, end: int, tables: Folding, room: Bytes) -> int:
+    """Write what stands in words of a text, folded, and nothing between; return how many bytes."""
+    p, count = begin, 0 * begin
+    while p < end:
+        b = signed(text[p])
+        if b < 0x80:
+            room[count] = _letter(b)
+            count += room[count] != 0
+            p += 1
+            continue
+        point, width = decode(text, p, end)
+        p += width
+        element, parts, at = signed(tables[signed(tables[point >> PAGE_BITS]) + (point & _PAGE)]), 1, 0 * p
+        if element & _CLASS == EXPANDS:
+            at = (element >> CLASS_BITS) + 1
+            parts = signed(tables[at - 1])
+        else:
+            element += point << CLASS_BITS
+        for k in range(parts):
+            if at:
+                element = signed(tables[at + k])
+            if element & _CLASS not in (SEPARATES, IGNORED):
+                count = _put(element >> CLASS_BITS, room, count)
+    return count
+
+
+def letter_room(longest: int) -> Bytes:
+    """Make room for the letters of a text of so many bytes."""
+    return np.empty(MOST_LETTERS * longest + 1, np.uint8)
 
 
 @kernel
 def share_letters(
     text: Bytes, begin: Ints, end: Ints, ours: Bytes, ours_begin: Ints, ours_end: Ints, unit: Ints,
-    table: Hashes, shares: Bits,
+    tables: Folding, table: Hashes, room: Bytes, shares: Bits,
 ) -> None:  # fmt: skip
     """Write which share of a unit's runs of letters window k, bytes `begin[k]` to `end[k]`, holds.
 
     `shares[k, 0]` is of all runs, `shares[k, 1]` of those with a digit, 0 where there is none. `table` has
-    `1 << 15` places, all 0. A window that holds more runs fills them up: it is asked in order.
+    `1 << 15` places, all 0. A window that holds more runs fills them up: it is asked in order. `room` is
+    `letter_room` of the longest of all these texts.
     """
     for k in range(len(unit)):
-        h, size = np.uint64(0), 0
-        stamp = np.uint64(k + 1)
-        for p in range(begin[k], end[k]):
-            letter = _letter(signed(text[p]))
-            if letter:
-                h = h << _EIGHT | np.uint64(letter)
-                size += 1
-                if size >= RUN:
-                    table[(h * _FACTOR) >> _S49 & _LAST] = stamp ^ (h * _FACTOR << np.uint64(20))
-        h, size, digit = np.uint64(0), 0, -RUN
-        runs, found, with_digit, found_with = 0, 0, 0, 0
-        for p in range(ours_begin[unit[k]], ours_end[unit[k]]):
-            letter = _letter(signed(ours[p]))
-            if letter:
-                h = h << _EIGHT | np.uint64(letter)
-                size += 1
-                digit = size if letter <= _NINE else digit
-                if size >= RUN:
-                    same = table[(h * _FACTOR) >> _S49 & _LAST] == stamp ^ (h * _FACTOR << np.uint64(20))
-                    runs += 1
-                    found += same
-                    with_digit += size - digit < RUN
-                    found_with += same and size - digit < RUN
+        h, stamp = np.uint64(0), np.uint64(k + 1)
+        for p in range(_spell(text, begin[k], end[k], tables, room)):
+            h = h << _EIGHT | np.uint64(room[p])
+            if p >= RUN - 1:
+                table[(h * _FACTOR) >> _S49 & _LAST] = stamp ^ (h * _FACTOR << np.uint64(20))
+        h, digit, runs, found, with_digit, found_with = np.uint64(0), -RUN, 0, 0, 0, 0
+        for p in range(_spell(ours, ours_begin[unit[k]], ours_end[unit[k]], tables, room)):
+            h = h << _EIGHT | np.uint64(room[p])
+            digit = p if room[p] <= _NINE else digit
+            if p >= RUN - 1:
+                same = table[(h * _FACTOR) >> _S49 & _LAST] == stamp ^ (h * _FACTOR << np.uint64(20))
+                runs += 1
+                found += same
+                with_digit += p - digit < RUN
+                found_with += same and p - digit < RUN
         shares[k, 0] = found / runs if runs else 0.0
         shares[k, 1] = found_with / with_digit if with_digit else 0.0
 
@@ -159,7 +201,10 @@ def hash_grams(exact: Hashes, first: Ints, n: int, hashes: Hashes) -> None:
 
 @kernel
 def count_characters(text: Bytes, begin: Ints, places: Ints, characters: NDArray[np.int32]) -> None:
-    """Turn (first byte, end byte) rows into characters from byte `begin[k]` on; rows go forward in a text."""
+    """Turn (first byte, end byte) rows into characters from byte `begin[k]` on.
+
+    Rows go forward in a text, by their first bytes; they are short and may reach over the next ones.
+    """
     at, passed, start = 0 * len(begin), 0 * len(begin), -1 + 0 * len(begin)
     for k in range(len(begin)):
         if begin[k] != start or places[k, 0] < at:
@@ -167,11 +212,9 @@ def count_characters(text: Bytes, begin: Ints, places: Ints, characters: NDArray
         while at < places[k, 0]:
             passed += text[at] & 0xC0 != 0x80
             at += 1
-        characters[k, 0] = passed
-        while at < places[k, 1]:
-            passed += text[at] & 0xC0 != 0x80
-            at += 1
-        characters[k, 1] = passed
+        characters[k, 0] = characters[k, 1] = passed
+        for p in range(at, places[k, 1]):
+            characters[k, 1] += text[p] & 0xC0 != 0x80
 
 
 @kernel
