@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tulu_data.kernels.rarest import Held, in_order, rarest
+from tulu_data.kernels.ordering import in_order
+from tulu_data.kernels.rarest import Held, rarest
 
 # Hashes that agree in their leading bits too, and ones that agree in nothing else.
 hashes = st.integers(0, 30) | st.integers(0, 30).map(lambda h: h << 40) | st.integers(0, 2**64 - 1)

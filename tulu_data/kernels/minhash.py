@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tulu_data.kernels.bags import fill_table, look_up
 from tulu_data.kernels.jit import inner, kernel
+from tulu_data.kernels.ordering import in_order
 from tulu_data.kernels.words import Hashes, Ints, fixed, mixed
 
 Signatures = NDArray[np.uint32]
@@ -109,10 +110,11 @@ def shingles(words: Hashes, at: Ints, n: int) -> Sets:
 
 def distinct(sets: Sets) -> Sets:
     """Return the sets without repeats, each in order."""
-    owner = np.repeat(np.arange(len(sets.at) - 1), np.diff(sets.at))
-    order = np.lexsort((sets.hashes, owner))
-    hashes, owner = sets.hashes[order], owner[order]
-    fresh = np.ones(len(order), np.bool_)
+    owner = np.repeat(np.arange(len(sets.at) - 1, dtype=np.int32), np.diff(sets.at))
+    keys, order = in_order(sets.hashes)
+    hashes = np.empty(len(keys), np.uint64)
+    deal(fixed(keys), fixed(owner[order]), sets.at[:-1].copy(), hashes)
+    fresh = np.ones(len(keys), np.bool_)
     fresh[1:] = (hashes[1:] != hashes[:-1]) | (owner[1:] != owner[:-1])
     counts = np.bincount(owner[fresh], minlength=len(sets.at) - 1)
     return Sets(fixed(hashes[fresh]), fixed(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)))
@@ -127,10 +129,10 @@ def signatures(sets: Sets, plan: Plan) -> Signatures:
 
 def fill_buckets(sets: Sets, plan: Plan) -> Buckets:
     """Make texts ready for looking others up."""
-    keys = _bands(sets, plan)
-    known, place = np.unique(keys.ravel(), return_inverse=True)
-    order = np.argsort(place.ravel(), kind="stable")
-    starts = np.searchsorted(place.ravel()[order], np.arange(len(known) + 1))
+    keys, order = in_order(_bands(sets, plan).ravel())
+    fresh = np.ones(len(keys), np.bool_)
+    fresh[1:] = keys[1:] != keys[:-1]
+    known, starts = keys[fresh], np.append(np.flatnonzero(fresh), len(keys))
     table = np.zeros(1 << max(10, (2 * len(known)).bit_length()), np.int32)
     fill_table(fixed(known), table)
     texts = (order // max(plan.bands, 1)).astype(np.int32)
@@ -174,6 +176,14 @@ def _taken(sets: Sets, chosen: Ints) -> Sets:
     sizes = np.diff(sets.at)[chosen]
     first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     return Sets(sets.hashes[np.repeat(sets.at[chosen] - first[:-1], sizes) + np.arange(first[-1])], first)
+
+
+@kernel
+def deal(keys: Hashes, owner: Numbers, free: Ints, hashes: Hashes) -> None:
+    """Write each key to the next free place of its owner."""
+    for k in range(len(keys)):
+        hashes[free[owner[k]]] = keys[k]
+        free[owner[k]] += 1
 
 
 @kernel
