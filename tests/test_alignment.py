@@ -70,6 +70,39 @@ def test_aligned_words_are_a_heaviest_common_subsequence(pairs):
         assert sum(BITS[w] + TIE for w in one) == pytest.approx(heaviest(mine, other))
 
 
+def marked(ours, theirs):
+    """Mark the words of both on the path back through the whole table of totals: ties go down first."""
+    totals, steps = [[0.0] * (len(theirs) + 1) for _ in range(len(ours) + 1)], {}
+    for i, word in enumerate(ours):
+        for j, other in enumerate(theirs):
+            both = totals[i][j] + BITS[word] + TIE if word == other and word >= 0 else -1.0
+            choices = [(both, (1, 1)), (totals[i][j + 1], (1, 0)), (totals[i + 1][j], (0, 1))]
+            totals[i + 1][j + 1], steps[i, j] = max(choices, key=lambda choice: choice[0])
+    i, j, shared, held = len(ours) - 1, len(theirs) - 1, set(), set()
+    while i >= 0 and j >= 0:
+        if steps[i, j] == (1, 1):
+            shared.add(i)
+            held.add(j)
+        i, j = i - steps[i, j][0], j - steps[i, j][1]
+    return [k in shared for k in range(len(ours))], [k in held for k in range(len(theirs))]
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(ids, ids), min_size=1, max_size=4))
+def test_of_equal_alignments_the_same_one_is_found_always(pairs):
+    ours, ours_at = laid([a for a, _ in pairs])
+    theirs, at = laid([b for _, b in pairs])
+    shared, held = np.zeros(len(ours), np.bool_), np.zeros(len(theirs), np.bool_)
+    align(
+        ours, ours_at, theirs, fixed(np.stack([at[:-1], at[1:]], axis=1)), fixed(np.arange(len(pairs))),
+        fixed(np.array([*BITS, 20.0])), np.empty(14), np.empty(200, np.uint8), shared,
+        fixed(ours_at[:-1].copy()), held,
+    )  # fmt: skip
+    marks = [marked(*pair) for pair in pairs]
+    assert shared.tolist() == [mark for one, _ in marks for mark in one]
+    assert held.tolist() == [mark for _, one in marks for mark in one]
+
+
 @settings(max_examples=200)
 @given(st.lists(st.tuples(ids, ids), min_size=1, max_size=4))
 def test_shared_grams_are_those_of_the_unit_that_the_window_holds(pairs):

@@ -16,6 +16,7 @@ from tulu_data.kernels.words import MOST_POINTS, Bytes, Hashes, Ints, decode, si
 Ids = NDArray[np.int32]
 Flags = NDArray[np.bool_]
 Bits = NDArray[np.float64]
+Steps = NDArray[np.uint8]
 
 RUN = 8
 """Letters of a run."""
@@ -28,13 +29,42 @@ _CLASS, _PAGE = (1 << CLASS_BITS) - 1, (1 << PAGE_BITS) - 1
 MOST_LETTERS = 3 * MOST_POINTS
 """Bytes of letters for a byte of text, at most."""
 _TIE = 0.01
+_ONE = np.uint64(1)
 _ACROSS, _DOWN, _BOTH = 1, 2, 3
+
+
+@inner
+def _add_word(word: int, theirs: Ids, begin: int, end: int, bits: Bits, totals: Bits, steps: Steps) -> None:
+    """Add a word of a unit to the table of a window: a row, whose steps are all down so far.
+
+    A total differs from the one above it only from a place of the word on, as far as it goes across.
+    """
+    first, j, stop = np.uint64(begin), np.uint64(begin), np.uint64(end)
+    while j < stop:
+        if theirs[j] != word:
+            j += _ONE
+            continue
+        left, before, fresh = totals[j - first], totals[j - first], True
+        while fresh and j < stop:
+            above, step = totals[j - first + _ONE], _DOWN
+            best = above
+            if left > best:
+                best, step = left, _ACROSS
+            if theirs[j] == word and before + bits[word] + _TIE >= best:
+                best, step = before + bits[word] + _TIE, _BOTH
+            totals[j - first + _ONE], steps[j - first] = best, step
+            left, before, fresh = best, above, best != above
+            j += _ONE
+            while fresh and j < stop and theirs[j] != word and totals[j - first + _ONE] < left:
+                before = totals[j - first + _ONE]
+                totals[j - first + _ONE], steps[j - first] = left, _ACROSS
+                j += _ONE
 
 
 @kernel
 def align(
     ours: Ids, ours_at: Ints, theirs: Ids, theirs_at: Ints, unit: Ints, bits: Bits, totals: Bits,
-    steps: NDArray[np.uint8], shared: Flags, shared_at: Ints, held: Flags,
+    steps: Steps, shared: Flags, shared_at: Ints, held: Flags,
 ) -> None:  # fmt: skip
     """Mark, for each k, the words of unit `unit[k]` and of window k on their heaviest common subsequence.
 
@@ -48,17 +78,10 @@ def align(
         for j in range(m + 1):
             totals[j] = 0.0
         for i in range(n):
-            before = 0.0
-            for j in range(m):
-                above, step = totals[j + 1], _DOWN
-                best = above
-                if totals[j] > best:
-                    best, step = totals[j], _ACROSS
-                word = ours[a + i]
-                if word == theirs[b + j] and word >= 0 and before + bits[word] + _TIE >= best:
-                    best, step = before + bits[word] + _TIE, _BOTH
-                totals[j + 1], before = best, above
-                steps[i * m + j] = step
+            row = steps[i * m : (i + 1) * m]
+            row[:] = _DOWN
+            if ours[a + i] >= 0:
+                _add_word(ours[a + i], theirs, b, b + m, bits, totals, row)
         i, j = n - 1, m - 1
         while i >= 0 and j >= 0:
             step = steps[i * m + j]
