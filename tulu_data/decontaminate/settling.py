@@ -48,10 +48,9 @@ SAME_DIGITS = 0.8
 LEFT_OUT, KEPT = 0.2, 0.8
 """Of the halves of an instance, by bits: with less than this of one and more than that of the other, a record
 holds a part of it, however alike that part is."""
-SAME_NUMBERS = 0.5
-"""Share of an item's numbers, by bits, that stand in the record."""
-EDITED = 0.05
-"""Share of its words that are lost from which on a number may be lost as well, one or in proportion."""
+OTHERS, EDITED = 0.13, 0.025
+"""Share of an item's numbers in whose place others may stand; and that of its other words which are lost
+from which on one more number may be another: an edit that took words took the number as well."""
 WORDING = 0.65
 """Share of an instance's words, by bits and without numbers, that is its wording."""
 PHRASE = 8
@@ -101,7 +100,9 @@ def settle(sightings: Sightings, wording: Wording, bits: tuple[Bits, Bits, Bits]
     sizes = np.diff(wording.at)[sightings.wording]
     scores, thirds = _scores(sightings, wording, bits[0])
     alike = alikeness(scores, sightings.length, sizes)
-    reworded = is_reworded(alike, found.in_order, thirds, sightings.length, sizes) & ~found.in_part
+    reworded = (
+        is_reworded(alike, found.in_order, found.grams, thirds, sightings.length, sizes) & ~found.in_part
+    )
     phrase = ((sizes < PHRASE) | (found.whole - found.all_numbers < LEAST_BITS)) & ~sightings.alone
     item = (_is_copy(found, sizes) & _keeps_numbers(found) | reworded) & ~phrase
     common = (found.matched < LEAST_BITS) | phrase
@@ -192,14 +193,15 @@ def _is_copy(found: _Measured, sizes: Ints) -> Flags:
 
 
 def _keeps_numbers(found: _Measured) -> Flags:
-    """Tell which windows hold the numbers of their instances, or have lost them as they have lost words.
+    """Tell which windows hold the numbers of their instances, or lost them as they lost words.
 
-    A number is swapped only where another one stands in its place.
+    A number is swapped only where another one stands in its place; numbers that are only cut differently are
+    the same.
     """
-    swapped = 2 * found.other_numbers >= found.numbers_lost
-    as_words = found.numbers_lost <= 1 + found.words_lost * found.number_count
-    kept: Flags = (found.numbers >= SAME_NUMBERS * found.all_numbers) | (found.digits >= SAME_DIGITS)
-    return kept | ~swapped | (as_words & (found.words_lost >= EDITED))
+    swapped = np.minimum(found.numbers_lost, found.other_numbers)
+    as_words = np.maximum(found.words_lost, OTHERS) * found.number_count + (found.words_lost >= EDITED)
+    kept: Flags = (found.digits >= SAME_DIGITS) | (swapped <= as_words)
+    return kept
 
 
 def _bits(kind: int, watches: list[Watch], wording: Wording, records: int) -> Bits:

@@ -315,8 +315,6 @@ def _best(found: Ints, scores: Bits, length: Ints, sizes: Ints) -> Ints:
 class Likeness(NamedTuple):
     """How alike windows and wordings are as bags of words and numbers."""
 
-    words: Bits
-    """Of the words alone, from 0 to 1: a cosine."""
     numbers: Bits
     """Share of the numbers of either that both hold."""
     numbered: NDArray[np.bool_]
@@ -343,7 +341,7 @@ def alikeness(scores: Bits, length: Ints, sizes: Ints) -> Likeness:
     together = words + NUMBERS * numbers
     diluted = DILUTION * np.log2(np.maximum(length / np.maximum(sizes, 1), 1.0))
     return Likeness(
-        words=words, numbers=numbers, numbered=numbered, together=together / most,
+        numbers=numbers, numbered=numbered, together=together / most,
         beyond_chance=together - diluted, shared=scores[:, 0] + scores[:, 2],
         every=scores[:, 1] + scores[:, 3],
     )  # fmt: skip
