@@ -1,6 +1,7 @@
 """`tulu-data review`: walk through hits and decide which are contamination."""
 
 import fnmatch
+import os
 import sys
 import termios
 from contextlib import contextmanager, suppress
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 REPORT = "reports/decontamination"
 """Folder of a workspace that is looked at when none is named."""
+INTERRUPT = b"\x03"
+"""What Ctrl-C types."""
 ANSWERS: dict[str, tuple[str, str]] = {
     "k": ("keep", "record"), "d": ("drop", "record"), "K": ("keep", "rest"), "D": ("drop", "rest"),
     "i": ("keep", "instance"),
@@ -100,7 +103,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
         for number, case in enumerate(walk.cases):
             _show(results(), case, walk.findings, f"{number + 1:,}/{len(walk.cases):,}")
     else:
-        # Ctrl-C is no other way to quit: every answer is written.
+        # Ctrl-C quits as `q` does: every answer is written.
         with suppress(KeyboardInterrupt), _terminal(lines=False):
             _ask(results(), walk)
     if not as_json:
@@ -141,7 +144,7 @@ def _ask(console: "Console", walk: "Walk") -> None:
             _show_state(console, walk)
             shown = walk.at
         key = _key()
-        if key == "q":
+        if key in ("q", INTERRUPT.decode()):
             return
         if key in ANSWERS:
             decision, reach = ANSWERS[key]
@@ -162,7 +165,10 @@ def _ask(console: "Console", walk: "Walk") -> None:
 
 @contextmanager
 def _terminal(*, lines: bool) -> "Iterator[None]":
-    """Let a terminal give whole lines, or each key at once and unseen; what was typed ahead stays."""
+    """Let a terminal give whole lines, or each key at once and unseen; what was typed ahead stays.
+
+    Ctrl-C is a key then, so that it is not lost, or halfway through an answer, whatever is being shown.
+    """
     if not sys.stdin.isatty():
         yield
         return
@@ -170,6 +176,8 @@ def _terminal(*, lines: bool) -> "Iterator[None]":
     wanted = termios.tcgetattr(sys.stdin)
     flags = termios.ICANON | termios.ECHO
     wanted[3] = wanted[3] | flags if lines else wanted[3] & ~flags
+    nothing = os.fpathconf(sys.stdin.fileno(), "PC_VDISABLE").to_bytes()
+    wanted[6][termios.VINTR] = INTERRUPT if lines else nothing
     termios.tcsetattr(sys.stdin, termios.TCSADRAIN, wanted)
     try:
         yield
