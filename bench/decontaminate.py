@@ -3,10 +3,12 @@ r"""Decontamination against its plain-Python peer, on the same real input in one
 Usage: python bench/decontaminate.py FOLDER [MEGABYTES] [RUNS], a folder with `train/` and `evals/`.
 Every whole-process figure is a fresh process that reads the same jsonl file and the same suites: ours with
 two workers and with one, warm (machine code on disk) and cold (none); the peer is a set of lower-cased
-`\w+` 8-grams, flags only. The scan alone is measured in this process: records in memory, one worker,
-processor seconds, also with one 8-gram in every tenth record that thousands of instances share (made up:
-5,000, each with 20 words of its own; of the suites: the one that most of their longer questions share; and
-250 that are this very 8-gram, so that each of these records holds 250 instances).
+`\w+` 8-grams, flags only. Two parts are measured in this process in processor seconds, records in memory,
+one worker. The search kernel alone reads, hashes and looks up every word of every turn and names the pairs
+that may be hits; on the rows as they are, and joined to documents of 4,000 characters. The scan alone is all
+but reading, also with one 8-gram in every tenth record that thousands of instances share (made up: 5,000,
+each with 20 words of its own; of the suites: the one that most of their longer questions share; and 250 that
+are this very 8-gram, so that each of these records holds 250 instances).
 """
 
 import json
@@ -30,11 +32,16 @@ from known_overlaps import lines
 from results import markdown, write_section
 
 from tulu_data.decontaminate import Suite, build_index, load_suites
-from tulu_data.decontaminate.index import Index
+from tulu_data.decontaminate.index import Index, measure_of
 from tulu_data.decontaminate.scan import scan
+from tulu_data.decontaminate.turns import turns_of
+from tulu_data.kernels.coverage import candidates, new_scratch
+from tulu_data.kernels.folding import folding
 from tulu_data.schema import normalised_schema
 
 ROOT = Path(__file__).parents[1]
+DOCUMENT = 4000
+"""Characters of a document."""
 
 
 def training_texts(train: Path) -> list[str]:
@@ -131,6 +138,8 @@ def kernel_speed(folder: Path, runs: int) -> tuple[dict[str, float], float, floa
     )
     shared, holders = most_shared(suites)
     speeds = {
+        "search kernel alone, 1 core": megabytes / search_seconds(index, prompts, runs),
+        "search kernel alone, documents of 4 kB": megabytes / search_seconds(index, documents(prompts), runs),
         "scan alone, 1 worker": megabytes / scan_seconds(index, prompts, "", runs),
         "the same, 8-gram of 5,000 made-up instances": megabytes / scan_seconds(with_hot, prompts, hot, runs),
         f"the same, 8-gram of {holders:,} real instances": megabytes
@@ -138,7 +147,7 @@ def kernel_speed(folder: Path, runs: int) -> tuple[dict[str, float], float, floa
         "the same, 8-gram that is the whole of 250 instances": megabytes
         / scan_seconds(all_hot, prompts, hot, runs),
     }
-    size = sum(array.nbytes for array in index.grams if hasattr(array, "nbytes")) / 1e6
+    size = sum(array.nbytes for grams in index.grams for array in grams if hasattr(array, "nbytes")) / 1e6
     return speeds, built, size, sum(s.instances.num_rows for s in suites)
 
 
@@ -162,16 +171,43 @@ def most_shared(suites: Sequence[Suite]) -> tuple[str, int]:
     return " ".join(gram), count
 
 
+def documents(prompts: Sequence[str]) -> list[str]:
+    """Join prompts to longer texts."""
+    made: list[list[str]] = [[]]
+    size = 0
+    for prompt in prompts:
+        if size > DOCUMENT:
+            made.append([])
+            size = 0
+        made[-1].append(prompt)
+        size += len(prompt)
+    return ["\n".join(parts) for parts in made]
+
+
+def batches_of(texts: Sequence[str]) -> list[pa.RecordBatch]:
+    """Make records of one user turn each."""
+    rows = [
+        {"id": f"{k:032x}", "messages": [{"role": "user", "content": text}]} for k, text in enumerate(texts)
+    ]
+    return pa.Table.from_pylist(rows, schema=normalised_schema("sft")).to_batches(max_chunksize=8192)
+
+
+def search_seconds(index: Index, texts: Sequence[str], runs: int) -> float:
+    """Return the median processor seconds of the search for pairs that may be hits."""
+    grams, measure = index.grams[0], measure_of(index.rules.grams[0])
+    scratch, turns = new_scratch(grams), [turns_of(batch, "sft") for batch in batches_of(texts)]
+    seconds = []
+    for _ in range(runs + 1):
+        start = time.process_time()
+        for some in turns:
+            candidates(some, grams, measure, scratch, folding())
+        seconds.append(time.process_time() - start)
+    return statistics.median(seconds[1:])
+
+
 def scan_seconds(index: Index, prompts: list[str], hot: str, runs: int) -> float:
     """Return the median processor seconds of a scan, one worker; every tenth record also says `hot`."""
-    rows = [
-        {
-            "id": f"{k:032x}",
-            "messages": [{"role": "user", "content": text if not hot or k % 10 else f"{text}\n{hot}."}],
-        }
-        for k, text in enumerate(prompts)
-    ]
-    batches = pa.Table.from_pylist(rows, schema=normalised_schema("sft")).to_batches(max_chunksize=8192)
+    batches = batches_of([text if not hot or k % 10 else f"{text}\n{hot}." for k, text in enumerate(prompts)])
     seconds = []
     for _ in range(runs + 1):
         start = time.process_time()
