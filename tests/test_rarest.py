@@ -1,6 +1,7 @@
 """The rarest pairs of texts against brute force."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
@@ -30,16 +31,19 @@ def test_hashes_come_in_order_and_equal_ones_as_they_stood(made):
 
 @given(
     st.lists(st.lists(st.sampled_from([*range(12), 5 << 50, 5 << 50 | 1]), max_size=40), max_size=6),
-    st.integers(0, 4), st.integers(1, 5), st.randoms(),
+    st.integers(0, 4), st.integers(1, 5), st.integers(1, 4), st.randoms(),
 )  # fmt: skip
-def test_a_text_keeps_its_rarest_pairs_then_its_heaviest(texts, most_shared, most, random):
+def test_a_part_of_a_text_keeps_its_rarest_pairs_then_its_heaviest(texts, most_shared, most, parts, random):
     weight = {pair: random.randint(1, 3) for text in texts for pair in text}
     shared = Counter(pair for text in texts for pair in set(text))
     expected = set()
     for unit, text in enumerate(texts):
-        best = sorted(set(text), key=lambda pair: (shared[pair], -weight[pair], pair))
-        rare = [pair for pair in best if shared[pair] <= most_shared]
-        expected |= {(pair, unit, weight[pair]) for pair in rare[:most]}
+        edges = [len(text) * part // parts for part in range(parts + 1)]
+        for start, stop in pairwise(edges):
+            fresh = {pair for k, pair in enumerate(text[:stop]) if k >= start and pair not in text[:k]}
+            best = sorted(fresh, key=lambda pair: (shared[pair], -weight[pair], pair))
+            rare = [pair for pair in best if shared[pair] <= most_shared]
+            expected |= {(pair, unit, weight[pair]) for pair in rare[:most]}
     made = [(pair, unit, weight[pair]) for unit, text in enumerate(texts) for pair in text]
-    found = zip(*(column.tolist() for column in rarest(columns(made), most_shared, most)), strict=True)
+    found = zip(*(column.tolist() for column in rarest(columns(made), most_shared, most, parts)), strict=True)
     assert list(found) == sorted(expected)

@@ -36,6 +36,8 @@ MOST_WORDINGS = 64
 """A pair that more wordings hold says too little to look it up."""
 MOST_PAIRS = 48
 """Pairs by which a wording is looked up: its rarest."""
+PARTS = 3
+"""Parts of a wording from which as many of these come: one part may be changed altogether."""
 PAIR_SHARE, PAIR_BITS = 0.05, 32.0
 """Share of these pairs, and bits of them, that make a candidate."""
 
@@ -173,7 +175,7 @@ def _pairs(ids: Numbers, at: Ints, weight: Numbers) -> Pairs:
     every = Held(np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int32))
     made = list_pairs(fixed(ids), fixed(at), fixed(weight), np.zeros(REACH, np.int64), *every)
     held = Held(every.hashes[:made], every.owner[:made], every.weights[:made])
-    held = rarest(held, MOST_WORDINGS, MOST_PAIRS)
+    held = rarest(held, MOST_WORDINGS, MOST_PAIRS // PARTS, PARTS)
     fresh = np.flatnonzero(np.append(np.ones(min(1, len(held.hashes)), np.bool_), np.diff(held.hashes) != 0))
     slots = held.hashes[fresh]
     table = np.zeros(power(2 * len(slots)), np.uint64)
