@@ -86,6 +86,10 @@ class Room(NamedTuple):
     """Where they stand in the record."""
     pair: Hashes
     slot: Numbers
+    """Slot of each pair; of those that count, the first unit."""
+    begin: Numbers
+    end: Numbers
+    """Where the postings of each pair begin and end."""
     at: Numbers
     """Where the second token of each pair stands."""
     weight: Numbers
@@ -94,9 +98,9 @@ class Room(NamedTuple):
 def new_room(tokens: int) -> Room:
     """Make room for records of so many tokens at most."""
     one, many = tokens + 1, REACH * tokens + 1
-    numbers = (np.empty(size, np.int32) for size in (one, one, many, many, many))
-    token, place, slot, at, weight = numbers
-    return Room(token, place, np.empty(many, np.uint64), slot, at, weight)
+    token, place = np.empty((2, one), np.int32)
+    slot, begin, end, at, weight = np.empty((5, many), np.int32)
+    return Room(token, place, np.empty(many, np.uint64), slot, begin, end, at, weight)
 
 
 def new_sums(pairs: Pairs) -> Sums:
@@ -233,8 +237,12 @@ def _meet(pairs: Pairs, passed: int, base: int, room: Room, sums: Sums) -> int:
         line, p = slot % _RECENT, signed(room.at[k])
         again = sums.recent[line, 0] == slot and base + p - sums.recent[line, 1] < _AGAIN
         sums.recent[line, 0], sums.recent[line, 1] = slot, base + p
-        room.slot[kept], room.at[kept], room.weight[kept] = slot, p, room.weight[k]
+        room.begin[kept], room.end[kept] = pairs.starts[slot], pairs.starts[slot + 1]
+        room.at[kept], room.weight[kept] = p, room.weight[k]
         kept += not again
+    # Loads that wait for no other: what the loops to come ask for is in the cache then.
+    for k in range(kept):
+        room.slot[k] = pairs.postings[room.begin[k]]
     return kept
 
 
@@ -242,16 +250,16 @@ def _meet(pairs: Pairs, passed: int, base: int, room: Room, sums: Sums) -> int:
 def _take(pairs: Pairs, kept: int, sign: int, room: Room, left: Ints) -> None:
     """Take the weight of every pair from what is left of each unit that holds it, or give it back."""
     for k in range(kept):
-        slot, weight = room.slot[k], sign * signed(room.weight[k])
-        for q in range(np.uint64(pairs.starts[slot]), np.uint64(pairs.starts[slot + 1])):
+        weight = sign * signed(room.weight[k])
+        for q in range(np.uint64(room.begin[k]), np.uint64(room.end[k])):
             left[np.uint64(pairs.postings[q])] -= weight
 
 
 @inner
-def _add(pairs: Pairs, slot: int, weight: int, base: int, p: int, sums: Sums, record: int, made: int) -> int:
+def _add(pairs: Pairs, room: Room, k: int, base: int, sums: Sums, record: int, made: int) -> int:
     """Add a pair's weight to units that hold it and may come to their limits; return the stretches named."""
-    state = sums.state
-    for q in range(np.uint64(pairs.starts[slot]), np.uint64(pairs.starts[slot + 1])):
+    state, weight, p = sums.state, signed(room.weight[k]), signed(room.at[k])
+    for q in range(np.uint64(room.begin[k]), np.uint64(room.end[k])):
         unit = np.uint64(pairs.postings[q])
         if sums.left[unit] > 0:
             continue
@@ -288,10 +296,9 @@ def find_stretches(
         kept, k = _meet(pairs, passed, base, room, sums), 0 * made
         _take(pairs, kept, 1, room, sums.left)
         while k < kept:
-            slot = room.slot[k]
-            if len(sums.found) - made < pairs.starts[slot + 1] - pairs.starts[slot]:
+            if len(sums.found) - made < room.end[k] - room.begin[k]:
                 break
-            made = _add(pairs, slot, signed(room.weight[k]), base, signed(room.at[k]), sums, r, made)
+            made = _add(pairs, room, k, base, sums, r, made)
             k += 1
         _take(pairs, kept, -1, room, sums.left)
         if k < kept:
