@@ -2,12 +2,14 @@
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import numpy as np
 import pytest
 from decontaminate_fixtures import batch, index_of, scan_texts, suite
 
-from tulu_data.decontaminate import build_index, encoder, open_index
+from tulu_data.decontaminate import build_index, embedding, encoder, open_index
 from tulu_data.decontaminate.encoder import Bert, _OneThreadEach, installed
 from tulu_data.decontaminate.scan import scan
 from tulu_data.errors import MissingExtraError
@@ -95,7 +97,7 @@ def test_texts_without_words_are_like_nothing(model):
     assert scan_texts(["...", QUESTION], [["!"], [""], []], rule(0.0)).table.num_rows == 0
 
 
-def test_hits_depend_on_no_order_workers_or_batches(model):
+def test_hits_depend_on_no_order_workers_or_batches(model, monkeypatch):
     rng = np.random.default_rng(5)
     vocabulary = np.array([f"word{k}" for k in range(60)])
     questions = [" ".join(rng.choice(vocabulary, rng.integers(1, 50))) for _ in range(30)]
@@ -104,6 +106,8 @@ def test_hits_depend_on_no_order_workers_or_batches(model):
     assert base.num_rows > 60
     for workers, size in ((2, 7), (3, 40)):
         assert scan_texts(questions, records, rule(0.6), workers=workers, batch_size=size).table.equals(base)
+    monkeypatch.setattr(embedding, "_TOGETHER", 5)
+    assert scan_texts(questions, records, rule(0.6)).table.equals(base)
     moved = scan([batch(records[::-1])], "sft", index_of(questions, rule(0.6))).table
 
     def rows(table, place):
@@ -183,12 +187,21 @@ def test_products_of_matrices_are_left_as_they_were_when_the_last_of_several_is_
             library["num_threads"] for library in alone._libraries.info() if library["user_api"] == "blas"
         ]
 
-    before = threads()
-    with alone:
+    def inside(both):
         with alone:
+            both.wait()
+            return threads()
+
+    before = threads()
+    for _ in range(2):
+        with alone:
+            with alone:
+                assert set(threads()) == {1}
             assert set(threads()) == {1}
-        assert set(threads()) == {1}
-    assert threads() == before
+        assert threads() == before
+        with ThreadPoolExecutor(2) as pool:
+            assert all(set(seen) == {1} for seen in pool.map(inside, [Barrier(2, timeout=60)] * 2))
+        assert threads() == before
 
 
 def test_a_suite_is_encoded_once_for_all_scans(model, tmp_path):

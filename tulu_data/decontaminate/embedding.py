@@ -23,7 +23,8 @@ SHORTEST, LONGEST = 4, 8
 """Powers of two that windows are long, in words."""
 LEAST = 0.25
 """Share of a window's length that a text has at least: a shorter one is like no text of that length."""
-_AT_ONCE = 256
+_AT_ONCE, _TOGETHER = 256, 4_096
+"""Windows that are compared at once, and those whose vectors are kept at once."""
 _ROUGH = 1e-3
 """Far more than what the order of a sum changes in a cosine."""
 
@@ -33,6 +34,17 @@ class Embedded(NamedTuple):
 
     vectors: Vectors
     """One row a text; of texts that say nothing too."""
+
+
+class _Cut(NamedTuple):
+    """Windows of turns."""
+
+    power: Ints
+    """The power of two that each is long."""
+    turn: Ints
+    begin: Ints
+    end: Ints
+    """Bytes of each."""
 
 
 def embed(texts: pa.Array, encoder: Encoder) -> Embedded:
@@ -62,29 +74,34 @@ class EmbeddedWordings:
     def find(self, turns: Turns) -> Near:
         """Return the wordings that a window of a record is like, by the largest cosine."""
         record = np.searchsorted(turns.first, np.arange(len(turns.begin)), "right") - 1
+        cut = self._cut(turns)
+        rows, cosines = [np.empty((0, 2), np.int64)], [np.empty(0)]
+        for start in range(0, len(cut.turn), _TOGETHER):
+            some = _Cut(*(each[start : start + _TOGETHER] for each in cut))
+            ranges = zip(some.begin, some.end, strict=True)
+            said = [turns.text[low:high].tobytes().decode("utf-8", "replace") for low, high in ranges]
+            vectors = _encoded(said, self._encoder)
+            for power, (wordings, theirs) in self._lengths.items():
+                mine = np.flatnonzero(some.power == power)
+                for at, ours, cosine in _alike(vectors[mine], theirs, self._rule.threshold):
+                    rows.append(np.column_stack([record[some.turn[mine[at]]], wordings[ours]]))
+                    cosines.append(cosine)
+        return _best(np.concatenate(rows), np.concatenate(cosines))
+
+    def _cut(self, turns: Turns) -> _Cut:
+        """Cut turns into windows of the lengths that wordings have, those of a turn together."""
         tokens = tokens_of(turns.text, turns.begin, turns.end)
         # A window ends where the next one could begin, so that it has the punctuation of its last word.
         follow = np.append(tokens.places[:, 0], 0)
-        said: list[str] = []
-        turn_of: list[Ints] = []
+        cuts = [_Cut(*(np.empty(0, np.int64) for _ in _Cut._fields))]
         for power in self._lengths:
             turn, first, last = _windows(tokens.at, 1 << power)
             begin = np.where(first == tokens.at[turn], turns.begin[turn], tokens.places[first, 0])
             end = np.where(last == tokens.at[turn + 1], turns.end[turn], follow[last])
-            turn_of.append(turn)
-            said += (
-                turns.text[low:high].tobytes().decode("utf-8", "replace")
-                for low, high in zip(begin, end, strict=True)
-            )
-        vectors = _encoded(said, self._encoder)
-        rows, cosines, start = [np.empty((0, 2), np.int64)], [np.empty(0)], 0
-        for turn, (wordings, theirs) in zip(turn_of, self._lengths.values(), strict=True):
-            windows = vectors[start : start + len(turn)]
-            start += len(turn)
-            for at, ours, cosine in _alike(windows, theirs, self._rule.threshold):
-                rows.append(np.column_stack([record[turn[at]], wordings[ours]]))
-                cosines.append(cosine)
-        return _best(np.concatenate(rows), np.concatenate(cosines))
+            cuts.append(_Cut(np.full(len(turn), power), turn, begin, end))
+        cut = _Cut(*(np.concatenate(each) for each in zip(*cuts, strict=True)))
+        order = np.argsort(cut.turn, kind="stable")
+        return _Cut(*(each[order] for each in cut))
 
 
 def _encoded(texts: list[str], encoder: Encoder) -> Vectors:

@@ -12,7 +12,7 @@ from hashlib import sha256
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import Any, Protocol
 
 import numpy as np
@@ -146,7 +146,8 @@ class Bert:
 class _OneThreadEach:
     """While it is entered, by however many threads, a product of matrices is made by one thread.
 
-    Ours are many and small: several threads on one wait for each other most of the time.
+    Ours are many and small: several threads on one wait for each other most of the time. One thread alone
+    may set and reset a process's limit, so a thread of its own holds it.
     """
 
     def __init__(self) -> None:
@@ -157,14 +158,27 @@ class _OneThreadEach:
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
-                self._limit = self._libraries.limit(limits=1, user_api="blas")
+                limited, self._done = Event(), Event()
+                self._holder = Thread(target=self._hold, args=(limited, self._done), daemon=True)
+                self._holder.start()
+                limited.wait()
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
-                self._limit.restore_original_limits()
+                self._done.set()
+                self._holder.join()
+
+    def _hold(self, limited: Event, done: Event) -> None:
+        """Limit products to one thread until it is done."""
+        try:
+            with self._libraries.limit(limits=1, user_api="blas"):
+                limited.set()
+                done.wait()
+        finally:
+            limited.set()
 
 
 def _alike_long(ids: list[NDArray[np.int64]]) -> Iterator[list[int]]:
