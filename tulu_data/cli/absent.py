@@ -1,8 +1,8 @@
 """Libraries that others load by the way, left out of processes that do not need them.
 
-The one idea: pyarrow looks for pandas at its first array and numba for scipy at its first kernel, half a
-second for nothing; where they seem not to be installed, both do without. It hides nothing that is loaded
-already, and is for the process of a command alone, never for a library.
+The one idea: pyarrow looks for pandas at its first array, and numba for coverage when it is loaded and for
+scipy at its first kernel, half a second for nothing; where they seem not to be installed, both do without. It
+hides nothing that is loaded already, and is for the process of a command alone, never for a library.
 """
 
 import sys

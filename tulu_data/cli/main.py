@@ -29,7 +29,7 @@ VERBS: dict[str, tuple[str, str]] = {
 """Verb -> (module, one-line help), in the order of the work."""
 
 LEAN = ("decontaminate", "mix")
-"""Verbs that need neither pandas nor scipy, and start in half the time without them."""
+"""Verbs that need neither pandas nor scipy nor coverage, and start in half the time without them."""
 
 
 class LazyGroup(click.Group):
@@ -75,7 +75,7 @@ def main() -> None:
     if sys.argv[1:2] and sys.argv[1] in LEAN:
         from tulu_data.cli.absent import leave_out
 
-        leave_out("pandas", "scipy")
+        leave_out("pandas", "scipy", "coverage")
     try:
         group(prog_name="tulu-data")
     except TuluDataError as error:
