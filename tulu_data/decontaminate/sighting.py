@@ -36,8 +36,8 @@ SAMPLED = 8
 """One in so many records is counted for the frequency of words."""
 WHOLE_RECORD = -1
 """Stretch that stands for a whole record."""
-LEAST_BITS, LEAST_SHARE, LEAST_LIKENESS = 25.0, 0.42, 0.65
-"""Bits that a window must share to be kept, and either share of the wording's bits or likeness."""
+LEAST_BITS, LEAST_SHARE, LEAST_WORDS, LEAST_LIKENESS = 25.0, 0.42, 0.58, 0.65
+"""Bits that a window must share to be kept, and either share of all bits, of those of words, or likeness."""
 NUMBERS, NO_NUMBERS = 0.7, 1.44
 """What numbers count beside words, and bits of numbers that no text holds: two small ones say little."""
 DILUTION = 0.3
@@ -303,7 +303,8 @@ def _ranges_of(begin: Ints, end: Ints) -> _Taken:
 def _best(found: Ints, scores: Bits, length: Ints, sizes: Ints) -> Ints:
     """Return the best row of each record and wording; a searched one only where it may come to something."""
     asked, alike = found[:, 2] == WHOLE_RECORD, alikeness(scores, length, sizes)
-    enough = (alike.shared >= LEAST_SHARE * alike.every) | (alike.beyond_chance >= LEAST_LIKENESS)
+    enough = (alike.shared >= LEAST_SHARE * alike.every) | (scores[:, 0] >= LEAST_WORDS * scores[:, 1])
+    enough |= alike.beyond_chance >= LEAST_LIKENESS
     rows = np.flatnonzero(asked | ((alike.shared >= LEAST_BITS) & enough))
     order = rows[np.lexsort((-alike.shared[rows], ~asked[rows], found[rows, 1], found[rows, 0]))]
     fresh = np.ones(len(order), np.bool_)
