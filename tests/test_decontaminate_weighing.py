@@ -100,6 +100,7 @@ SWAPPED = WALLET.replace("100", "260").replace("15", "35").replace("twice", "thr
         (REPHRASED.replace("48", "65"), CLIPS, "nothing"),
         (REPHRASED[: REPHRASED.index(", and")], CLIPS, "nothing"),
         (f"Now: {ANSWERED} asked Tom.", ANSWERED, "item"),
+        ("Who was it that painted the ?", ANSWERED, "item"),
         (f"{ANSWERED[:-1]} 'The Last Day'?", ANSWERED, "common"),
         (MILL[: len(MILL) // 2], MILL, "partial"),
         (WALLET[: len(WALLET) // 2], WALLET, "partial"),

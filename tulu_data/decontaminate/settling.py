@@ -39,6 +39,8 @@ IN_ORDER, GRAMS, FOREIGN = 0.65, 0.27, 0.6
 of other words between them, as a share of its own."""
 NEARLY_ALL, NEARLY_GRAMS, NEARLY_MARGIN = 0.85, 0.5, 22.0
 """Of an item with hardly an edit, the shares of words and 3-grams, and the bits beyond those that miss."""
+BARE = 24.0
+"""Bits of an item with hardly an edit that is a sentence of its own with no other word in it."""
 ALL_OF_IT = 0.97
 """Share of the bits from which on nothing is missing."""
 SAME_LETTERS = 0.86
@@ -104,7 +106,7 @@ def settle(sightings: Sightings, wording: Wording, bits: tuple[Bits, Bits, Bits]
         is_reworded(alike, found.in_order, found.grams, thirds, sightings.length, sizes) & ~found.in_part
     )
     phrase = ((sizes < PHRASE) | (found.whole - found.all_numbers < LEAST_BITS)) & ~sightings.alone
-    item = (_is_copy(found, sizes) & _keeps_numbers(found) | reworded) & ~phrase
+    item = (_is_copy(found, sizes, sightings.alone) & _keeps_numbers(found) | reworded) & ~phrase
     common = (found.matched < LEAST_BITS) | phrase
     template = (found.matched - found.numbers >= WORDING * (found.whole - found.all_numbers)) & ~item
     return Weighed(
@@ -145,6 +147,8 @@ class _Measured:
     number_count: Ints
     other_numbers: Ints
     """Numbers of the window that stand between words of the instance and are none of it."""
+    other_words: Ints
+    """Other words of the window that do."""
 
 
 def _measured(
@@ -167,6 +171,8 @@ def _measured(
 
     in_order, whole = total(shared), total(np.ones(len(words), np.bool_))
     letters, digits = sightings.letters.T
+    others = _others(sightings, held, window_of)
+    numbered = np.append(wording.number_words, [True, False])[sightings.words]
     of_letters = np.where(letters >= SAME_LETTERS, whole * letters, 0.0)
     return _Measured(
         matched=np.maximum(in_order, of_letters), whole=whole, numbers=total(shared & number),
@@ -175,17 +181,19 @@ def _measured(
         foreign=np.bincount(window_of, bits[1][_known(sightings.words)], count) - in_order,
         in_part=_in_part(weight, owner, shared, whole), numbers_lost=many(~shared & number),
         words_lost=many(~shared & ~number) / np.maximum(many(~number), 1), number_count=many(number),
-        other_numbers=np.bincount(window_of[_others(sightings, wording, held, window_of)], minlength=count),
+        other_numbers=np.bincount(window_of[others & numbered], minlength=count),
+        other_words=np.bincount(window_of[others & ~numbered], minlength=count),
     )  # fmt: skip
 
 
-def _is_copy(found: _Measured, sizes: Ints) -> Flags:
+def _is_copy(found: _Measured, sizes: Ints, alone: Flags) -> Flags:
     """Tell which windows hold their instance word by word, be it edited or cut differently."""
     recut = found.letters >= SAME_LETTERS
     edited = found.matched - MISSING * (found.whole - found.matched) >= MARGIN
     edited &= (found.in_order >= IN_ORDER) & (found.grams >= GRAMS) & (found.foreign <= FOREIGN * found.whole)
     nearly = (found.in_order >= NEARLY_ALL) & (found.grams >= NEARLY_GRAMS)
-    nearly &= 2 * found.matched - found.whole >= NEARLY_MARGIN
+    bare = alone & (found.matched >= BARE) & (found.other_words == 0)
+    nearly &= bare | (2 * found.matched - found.whole >= NEARLY_MARGIN)
     complete = (found.matched >= ALL_OF_IT * found.whole) & (found.matched >= LEAST_BITS)
     complete &= (found.grams >= NEARLY_GRAMS) | recut | (sizes < GRAM)
     copy: Flags = edited | nearly | complete | (recut & (found.matched >= MARGIN))
@@ -251,15 +259,14 @@ def _in_part(weight: Bits, owner: Ints, shared: Flags, whole: Bits) -> Flags:
     return part
 
 
-def _others(sightings: Sightings, wording: Wording, held: Flags, window_of: Ints) -> Flags:
-    """Tell which tokens of windows are numbers between words of the instance that are none of it."""
+def _others(sightings: Sightings, held: Flags, window_of: Ints) -> Flags:
+    """Tell which tokens of windows stand between words of the instance and are none of it."""
     first, last = np.full(len(sightings.wording), len(held)), np.full(len(sightings.wording), -1)
     places = np.flatnonzero(held)
     first[window_of[places[::-1]]], last[window_of[places]] = places[::-1], places
     every = np.arange(len(held))
     between = (every > first[window_of]) & (every < last[window_of])
-    numbers = np.append(wording.number_words, [True, False])[sightings.words]
-    others: Flags = between & ~held & numbers
+    others: Flags = between & ~held
     return others
 
 
