@@ -3,6 +3,7 @@
 import random
 import textwrap
 from collections import defaultdict
+from dataclasses import fields
 from itertools import product
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tulu_data.decontaminate.scan import Scanner, scan
-from tulu_data.decontaminate.settling import rarities, settle
+from tulu_data.decontaminate.settling import _is_copy, _Measured, rarities, settle
 from tulu_data.decontaminate.wording import GRAM
 from tulu_data.kernels.tokens import tokens_of
 
@@ -100,7 +101,6 @@ SWAPPED = WALLET.replace("100", "260").replace("15", "35").replace("twice", "thr
         (REPHRASED.replace("48", "65"), CLIPS, "nothing"),
         (REPHRASED[: REPHRASED.index(", and")], CLIPS, "nothing"),
         (f"Now: {ANSWERED} asked Tom.", ANSWERED, "item"),
-        ("Who was it that painted the ?", ANSWERED, "item"),
         (f"{ANSWERED[:-1]} 'The Last Day'?", ANSWERED, "common"),
         (MILL[: len(MILL) // 2], MILL, "partial"),
         (WALLET[: len(WALLET) // 2], WALLET, "partial"),
@@ -187,6 +187,14 @@ def test_hits_are_the_same_in_any_order_of_records_and_batches_by_any_number_of_
     assert {row[3] for row in straight} >= {"item"}
     for size, workers in ((1, 2), (7, 1), (50, 3)):
         assert hits(draw.sample(range(len(texts)), len(texts)), batch_size=size, workers=workers) == straight
+
+
+@pytest.mark.parametrize(("alone", "others", "held"), [(True, 0, True), (True, 1, False), (False, 0, False)])
+def test_a_sentence_of_its_own_may_lack_a_heavy_word_where_no_other_stands_in_it(alone, others, held):
+    given = dict.fromkeys((each.name for each in fields(_Measured)), 0.0)
+    given |= {"matched": 26.0, "whole": 40.0, "in_order": 0.88, "grams": 0.6, "other_words": others}
+    measured = _Measured(**{name: np.array([value]) for name, value in given.items()})
+    assert _is_copy(measured, np.array([8]), np.array([alone])).tolist() == [held]
 
 
 def test_one_scan_of_two_streams_weighs_as_one_of_both_together():
