@@ -25,9 +25,10 @@ FEW = 8
 """A gram of so many units names them all."""
 
 _BASE = np.uint64(0xD6E8FEB86659FD93)
+_SQUARE = np.uint64(int(_BASE) ** 2 % (1 << 64))
 _SALT = np.uint64(0xA24BAED4963EE407)
 _S6, _S12, _S18, _S24, _S32 = (np.uint64(shift) for shift in (6, 12, 18, 24, 32))
-_ZERO, _ONE, _LOW, _SLOT = np.uint64(0), np.uint64(1), np.uint64(63), np.uint64(0xFFFFFFFF)
+_ZERO, _ONE, _TWO, _LOW, _SLOT = (np.uint64(number) for number in (0, 1, 2, 63, 0xFFFFFFFF))
 
 
 class Grams(NamedTuple):
@@ -68,11 +69,14 @@ class Grams(NamedTuple):
 
 
 @inner
-def gram_hash(hashes: Hashes, first: int, count: int) -> np.uint64:
-    """Return the polynomial hash of `count` words from `first` on."""
-    h = _ZERO
-    for k in range(np.uint64(first), np.uint64(first) + np.uint64(count)):
-        h = h * _BASE + hashes[k]
+def gram_hash(hashes: Hashes, first: int | np.uint64, count: int | np.uint64) -> np.uint64:
+    """Return the polynomial hash of `count` words from `first` on, one or more; two at a time are faster."""
+    at, odd = np.uint64(first), np.uint64(count) & _ONE
+    stop, h = at + np.uint64(count), np.uint64(hashes[at] * odd)
+    at += odd
+    while at < stop:
+        h = h * _SQUARE + (hashes[at] * _BASE + hashes[at + _ONE])
+        at += _TWO
     return h
 
 
@@ -120,11 +124,8 @@ def sift(bitmap: Hashes, hashes: Hashes, words: int, n: int, mask: np.uint64, ma
     passed, at = _ZERO, _ZERO
     width, step = np.uint64(part_of(n)[0]), np.uint64(part_of(n)[1])
     while at + width <= np.uint64(words):
-        h = _ZERO
-        for k in range(at, at + width):
-            h = h * _BASE + hashes[k]
         marks[passed] = at
-        passed += np.uint64(may_hold(bitmap, gram_key(h, 0, mask)))
+        passed += np.uint64(may_hold(bitmap, gram_key(gram_hash(hashes, at, width), 0, mask)))
         at += step
     return np.int64(passed)  # type: ignore[return-value]
 
