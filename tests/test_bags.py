@@ -221,25 +221,26 @@ def test_the_best_window_shares_as_much_as_any_other(units, records, bits, data)
     marks, wholes = new_marks(VOCABULARY), np.empty((len(units), 3))
     add_up(read_units, VOCABULARY, fixed(np.array(bits)), marks, wholes)
 
-    def weigh(least, share, likeness):
+    def weigh(least, share, words, likeness):
         left, spots = np.empty(len(rows), np.int64), np.empty(len(read_records.ids) + 1, np.int64)
         windows, made = np.empty((len(rows), 4), np.int64), np.empty((len(rows), SCORES))
-        bar = Bar(least, share, likeness, NUMBERS, NO_NUMBERS, DILUTION, fixed(wholes))
+        bar = Bar(least, share, words, likeness, NUMBERS, NO_NUMBERS, DILUTION, fixed(wholes))
         count = weigh_stretches(
             read_records.ids, read_records.at, fixed(np.array(rows, np.int64)), read_units, VOCABULARY,
             Pairs(*nothing, fixed(limits)), fixed(np.array(bits)), bar, marks, spots, left, windows, made,
         )  # fmt: skip
         return left[:count].tolist(), windows[:count], made[:count]
 
-    every, windows, made = weigh(0.0, 0.0, 0.0)
+    every, windows, made = weigh(0.0, 0.0, 0.0, 0.0)
     assert every == list(range(len(rows)))
-    asked = [data.draw(st.floats(0.0, most)) for most in (40.0, 1.0, 1.7)]
+    asked = [data.draw(st.floats(0.0, most)) for most in (40.0, 1.0, 1.0, 1.7)]
     left, *some = weigh(*asked)
     assert np.array_equal(some[0], windows[left])
     assert np.array_equal(some[1], made[left])
     lengths = np.diff(read_records.at)[[r for r, _, _ in rows]]
     alike = alikeness(made, lengths, sizes[[u for _, u, _ in rows]])
-    enough = (alike.shared >= asked[1] * alike.every) | (alike.beyond_chance >= asked[2])
+    enough = (alike.shared >= asked[1] * alike.every) | (made[:, 0] >= asked[2] * made[:, 1])
+    enough |= alike.beyond_chance >= asked[3]
     enough &= alike.shared >= asked[0]
     assert {k for k, row in enumerate(rows) if row[2] < 0 or enough[k]} <= set(left)
     for (r, u, stretch), (start, end, low, high), row in zip(

@@ -155,7 +155,7 @@ class Watch:
         """What a window that a search finds must come to."""
         wholes = np.empty((0, 3)) if self.wholes is None else self.wholes
         return Bar(
-            LEAST_BITS, LEAST_SHARE, LEAST_LIKENESS, NUMBERS, NO_NUMBERS, DILUTION, fixed(wholes)
+            LEAST_BITS, LEAST_SHARE, LEAST_WORDS, LEAST_LIKENESS, NUMBERS, NO_NUMBERS, DILUTION, fixed(wholes)
         )  # fmt: skip
 
     def look(self, turns: Turns, hits: Ints) -> Kept:
@@ -301,7 +301,10 @@ def _ranges_of(begin: Ints, end: Ints) -> _Taken:
 
 
 def _best(found: Ints, scores: Bits, length: Ints, sizes: Ints) -> Ints:
-    """Return the best row of each record and wording; a searched one only where it may come to something."""
+    """Return the best row of each record and wording; a searched one only where it may come to something.
+
+    What is asked of it must be what `Bar` asks, which leaves out before what cannot come to it.
+    """
     asked, alike = found[:, 2] == WHOLE_RECORD, alikeness(scores, length, sizes)
     enough = (alike.shared >= LEAST_SHARE * alike.every) | (scores[:, 0] >= LEAST_WORDS * scores[:, 1])
     enough |= alike.beyond_chance >= LEAST_LIKENESS

@@ -33,12 +33,14 @@ class Units(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """What windows are asked for: so many shared bits, and a share of all bits or a likeness."""
+    """What windows are asked for: so many shared bits, and a share of all, one of words, or a likeness."""
 
     least: float
     """Bits that unit and window share."""
     share: float
     """These bits, as a share of those of the unit and of the window's other numbers; or"""
+    words: float
+    """the bits of shared words, as a share of those of the unit's words; or"""
     likeness: float
     """the cosine of words, the share of numbers times their weight added and the dilution taken off."""
     numbers: float
@@ -153,7 +155,7 @@ def _is_enough(best: float, unit: int, dilution: float, bar: Bar) -> bool:
     best += _ROUGH
     if best < bar.least:
         return False
-    if best >= bar.share * (words + numbers):
+    if best >= bar.share * (words + numbers) or best >= bar.words * words:
         return True
     # The squares of the shared words are at most the largest of their bits times all of them.
     alike = min(np.sqrt(best * peak), 1.0) + bar.numbers * min(best, numbers) / (numbers + bar.beside)
