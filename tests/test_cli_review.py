@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from click.testing import CliRunner
 from mixture_fixtures import chat, decontaminate
 
 from tulu_data.cli.main import VERBS
 from tulu_data.cli.review import command
-from tulu_data.errors import SourceError, SpecError, StoreError, SuiteError
+from tulu_data.cli.sql import command as sql
+from tulu_data.errors import SourceError, SpecError, StoreError
 from tulu_data.specs.decisions import read_decisions
 
 ONE = "A train leaves the harbour town at nine and reaches the capital at noon; how long is the ride"
@@ -189,8 +191,57 @@ def test_an_instance_of_a_changed_suite_is_not_shown_with_wrong_spans(place):
     done = review("--list")
     assert done.stdout.count("eval not shown: evals/trains.jsonl changed since the scan; scan again") == 5
     (place.root / "evals/trains.jsonl").unlink()
-    with pytest.raises(SuiteError, match=r"evals/trains\.jsonl: no such file.*put it back or scan again"):
-        raise review("--list").exception
+    gone = review("--list")
+    assert gone.exit_code == 0, gone.output
+    assert gone.stdout.count("eval not shown: evals/: no data file") == 5
+    assert gone.stdout.count("; put it back or scan again") == 5
+    assert f"[[{TWO}" in gone.stdout
+
+
+@pytest.fixture
+def mapped(place):
+    """Make a workspace in which a spec says of one suite how it is read, and nothing of another."""
+    row = {"task_id": 2, "text": "Write a function to find the shared elements of two lists of tuples.",
+           "code": "def f(a, b): return a & b", "test_list": ["assert f({1}, {1})"]}  # fmt: skip
+    place.write("raw/tasks.jsonl", [row])
+    suite = {"uri": "../raw/tasks.jsonl", "fields": {"id": "{task_id}", "question": "text", "answer": "code"}}
+    (place.root / "evals/suites.yaml").write_text(yaml.safe_dump({"version": 1, "suites": {"tasks": suite}}))
+    place.write("data/a.jsonl", [chat(row["text"]), chat(ONE)])
+    decontaminate("data/a.jsonl")
+    return place
+
+
+def test_suites_that_a_spec_reads_are_shown_and_queried_as_they_were_scanned(mapped):
+    done = review("--list")
+    assert done.exit_code == 0, done.output
+    assert "tasks/test/2  tulu3" in done.stdout
+    assert "  eval answer\n    def f(a, b): return a & b\n" in done.stdout
+    found = CliRunner().invoke(sql, ["SELECT count(*) AS n FROM records", "--json"])
+    assert json.loads(found.stdout) == [{"n": 2}]
+    mapped.mix(
+        {"a": {"uri": "data/a.jsonl"}, "b": {"uri": "data/b.jsonl"}},
+        steps=[{"step": "decontaminate", "against": ["evals/"], "action": "flag"}],
+    )
+    stored = review("m", "--list")
+    assert stored.exit_code == 0, stored.output
+    assert "  eval answer\n    def f(a, b): return a & b\n" in stored.stdout
+
+
+def test_a_suite_that_cannot_be_loaded_stops_no_other(mapped):
+    (mapped.root / "raw/tasks.jsonl").unlink()
+    done = review("--list")
+    assert done.exit_code == 0, done.output
+    assert "eval not shown: raw/tasks.jsonl: no such file" in done.stdout
+    assert f"  eval question\n    [[{ONE}]]\n" in done.stdout
+
+
+def test_a_suite_that_is_read_otherwise_now_is_said_to_have_changed(mapped):
+    path = mapped.root / "evals/suites.yaml"
+    path.write_text(path.read_text().replace("question: text", "question: '{text} {code}'"))
+    done = review("--list")
+    assert "eval not shown: how tasks is read changed since the scan; scan again" in done.stdout
+    mapped.write("raw/tasks.jsonl", [{"task_id": 2, "text": "Another.", "code": "x"}])
+    assert "eval not shown: raw/tasks.jsonl changed since the scan" in review("--list").stdout
 
 
 def test_a_version_is_reviewed_and_its_next_build_obeys(place):

@@ -86,6 +86,7 @@ def test_a_report_is_plain_json():
     assert values["rule"] == "tulu3"
     assert values["suites"][1] == {
         "name": "other", "role": None, "path": "evals/other.jsonl", "sha256": "0" * 64,
+        "key": suite(["x"], "other").key,
         "files": {"evals/other.jsonl": "0" * 64}, "splits": {"test": 1},
         "instances": 1, "unmatchable": 0, "whole_turn_only": 1, "bad_rows": {},
     }  # fmt: skip

@@ -154,7 +154,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
         )  # fmt: skip
     say(f"{found.speed:,.0f} MB/s")
     forget_clean(folder)
-    report = write_audit(found, folder, base=base, suites_base=here)
+    report = write_audit(found, folder, base=base, suites_base=here, against=against)
     target = (
         Target(action=action or "drop", folder=write, report=folder, base=base, store=opened)
         if write

@@ -219,14 +219,18 @@ def _counts(values: pa.Array | pa.ChunkedArray) -> dict[str, int]:
     return {each["values"]: each["counts"] for each in pc.value_counts(values).to_pylist()}
 
 
-def write_audit(found: Audit, folder: Path, *, base: Path, suites_base: Path) -> dict[str, Any]:
+def write_audit(
+    found: Audit, folder: Path, *, base: Path, suites_base: Path, against: Sequence[str]
+) -> dict[str, Any]:
     """Write hits.parquet and then report.json, each at once; return the report as JSON values.
 
-    It tells, from its folder, the folders that the origins of records and the paths of suites start at.
+    It tells, from its folder, the folders that the origins of records and the paths of suites start at,
+    and the paths that the suites were loaded from.
     """
     folder.mkdir(parents=True, exist_ok=True)
     bases = {"datasets": base, "suites": suites_base}
     report = found.to_dict()
+    report["against"] = list(against)
     report["bases"] = {name: os.path.relpath(path, folder) for name, path in bases.items()}
     with _renamed(folder / "hits.parquet") as path:
         pq.write_table(found.hits, path, compression="zstd")

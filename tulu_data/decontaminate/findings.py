@@ -6,7 +6,7 @@ files. What cannot be read back is said, and is no reason to stop. Nothing is sc
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,16 +15,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tulu_data.decontaminate.suites import Suite, load_suites
+from tulu_data.decontaminate.suites import Suite, load_again
 from tulu_data.decontaminate.turns import columns_of, messages_in_order
-from tulu_data.errors import SourceError, StoreError, SuiteError
+from tulu_data.errors import SourceError, StoreError
 from tulu_data.kernels.record_ids import record_ids
 from tulu_data.schema import MESSAGES, TEXT, Kind
 from tulu_data.sources.location import resolve_source
 from tulu_data.sources.records import Records, open_records
 from tulu_data.sources.scan import Reading
 from tulu_data.specs.base import read_spec
-from tulu_data.specs.mixture import Mixture
+from tulu_data.specs.mixture import DecontaminateStep, Mixture
 from tulu_data.store import Store, Version
 
 HITS_FILE, REPORT_FILE = "hits.parquet", "report.json"
@@ -66,6 +66,18 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What a scan was asked to look for."""
+
+    suites: Sequence[Mapping[str, Any]]
+    """The suites that it read, as its report tells of them."""
+    against: Sequence[str]
+    """Paths that they were loaded from."""
+    base: Path
+    """Folder where these paths start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """A scan's hits, and how their texts are found."""
 
@@ -74,8 +86,8 @@ class Findings:
     hits: pa.Table
     """Without the decisions that held at the time."""
     suites: tuple[Suite, ...]
-    outdated: Mapping[str, str]
-    """Suites with other files than were scanned, and which."""
+    unshown: Mapping[str, str]
+    """Why instances of some suites cannot be shown, by suite."""
     open_shelf: Callable[[str, pa.Table], Shelf]
     """Reads back the records behind some hits of a dataset, or of a version's source, by its name."""
     shelf_key: str
@@ -113,11 +125,10 @@ class Findings:
 
     def instance(self, hit: Hit) -> dict[str, Any] | Missing:
         """Return the eval instance of a hit, or why it cannot be shown."""
-        suite = next((suite for suite in self.suites if suite.name == hit["suite"]), None)
-        if suite is None or hit["suite"] in self.outdated:
-            files = self.outdated.get(hit["suite"], "its suite")
-            return Missing(why=f"{files} changed since the scan; scan again")
-        rows = suite.instances.filter(pc.equal(suite.instances["id"], hit["instance"])).to_pylist()
+        if hit["suite"] in self.unshown:
+            return Missing(why=self.unshown[hit["suite"]])
+        instances = next(suite.instances for suite in self.suites if suite.name == hit["suite"])
+        rows = instances.filter(pc.equal(instances["id"], hit["instance"])).to_pylist()
         found: dict[str, Any] = next(row for row in rows if row["split"] == hit["split"])
         return found
 
@@ -151,6 +162,7 @@ def _of_report(folder: Path, name: str, store: Store) -> Findings:
         base, suites_base = (folder / report["bases"][key] for key in ("datasets", "suites"))
         accounts = {account["dataset"]: account for account in report["datasets"]}
         adapter, columns = report["adapter"], report["columns"]
+        asked = _Asked(suites=report["suites"], against=report["against"], base=suites_base)
     except (KeyError, TypeError):
         raise SourceError(f"{folder / REPORT_FILE}: written by an older tulu-data; scan again") from None
 
@@ -164,14 +176,15 @@ def _of_report(folder: Path, name: str, store: Store) -> Findings:
         )  # fmt: skip
         return _shelf(records, account["files"], hits)
 
-    return _findings(name, folder, report["suites"], suites_base, shelf, "dataset")
+    return _findings(name, folder, asked, store, shelf, "dataset")
 
 
 def _of_version(version: Version, base: Path, store: Store) -> Findings:
     """Open what the decontamination step of a mixture found."""
     if version.manifest.decontamination is None:
         raise StoreError(f"{version.ref}: was not decontaminated, so it has no hits")
-    sources = read_spec(Mixture, version.path / "spec.yaml").sources
+    mixture = read_spec(Mixture, version.path / "spec.yaml")
+    sources = mixture.sources
     scanned = {s.name: {f.origin: f.sha256 for f in s.files} for s in version.manifest.sources}
 
     def shelf(name: str, hits: pa.Table) -> Shelf:
@@ -182,8 +195,9 @@ def _of_version(version: Version, base: Path, store: Store) -> Findings:
         )  # fmt: skip
         return _shelf(records, scanned[name], hits)
 
-    suites = version.manifest.decontamination["suites"]
-    return _findings(version.ref, version.path, suites, base, shelf, "source")
+    step = next(step for step in reversed(mixture.steps) if isinstance(step, DecontaminateStep))
+    asked = _Asked(suites=version.manifest.decontamination["suites"], against=step.against, base=base)
+    return _findings(version.ref, version.path, asked, store, shelf, "source")
 
 
 def _shelf(records: Records, scanned: Mapping[str, str], hits: pa.Table) -> Shelf:
@@ -234,28 +248,34 @@ def _turns(records: pa.RecordBatch, ids: pa.Array, kind: Kind) -> dict[str, Mess
 
 
 def _findings(
-    name: str, folder: Path, suites: Sequence[Mapping[str, Any]], base: Path,
+    name: str, folder: Path, asked: _Asked, store: Store,
     shelf: Callable[[str, pa.Table], Shelf], shelf_key: str,
 ) -> Findings:  # fmt: skip
     """Read the hits and the suites of a scan."""
     hits = pq.read_table(folder / HITS_FILE)
     if "match" not in hits.column_names:
         raise SourceError(f"{folder / HITS_FILE}: written by an older tulu-data; scan again")
-    scanned = {suite["name"]: suite["files"] for suite in suites}
-    paths = sorted({path for files in scanned.values() for path in files})
-    try:
-        read = load_suites(paths, base.resolve()) if hits.num_rows else ()
-    except SuiteError as error:
-        raise SuiteError(f"{error}; {name} was made with it, put it back or scan again") from None
-    outdated = {
-        s.name: ", ".join(path for path, digest in s.files if scanned.get(s.name, {}).get(path) != digest)
-        for s in read
-    }
+    scanned = {suite["name"]: suite for suite in asked.suites if hits.num_rows}
+    read, failed = load_again(
+        asked.against, asked.base.resolve(), {name: suite["files"] for name, suite in scanned.items()},
+        cache=store.root / "cache" / "suites",
+    )  # fmt: skip
+    unshown = {key: f"{why}; put it back or scan again" for key, why in failed.items()}
     return Findings(
         name=name, hits=hits.drop_columns(["decision"]) if "decision" in hits.column_names else hits,
-        suites=read, outdated={name: files for name, files in outdated.items() if files},
-        open_shelf=shelf, shelf_key=shelf_key,
+        suites=read, unshown=unshown | dict(_changes(read, scanned)), open_shelf=shelf, shelf_key=shelf_key,
     )  # fmt: skip
+
+
+def _changes(read: Sequence[Suite], scanned: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield the suites with other files than were scanned, or read otherwise, and what changed."""
+    for suite in read:
+        before = scanned[suite.name]
+        files = sorted({path for path, _ in {*suite.files} ^ {*before["files"].items()}})
+        if files:
+            yield suite.name, f"{', '.join(files)} changed since the scan; scan again"
+        elif before.get("key", suite.key) != suite.key:
+            yield suite.name, f"how {suite.name} is read changed since the scan; scan again"
 
 
 def read_report(folder: Path) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class SuiteSummary:
     role: Role | None
     path: str
     sha256: str
+    key: str
+    """Its content: name, files, and how they are read."""
     files: Mapping[str, str]
     """Sha256 of each of its files, by path."""
     splits: Mapping[str, int]
@@ -219,7 +221,8 @@ def _summary(index: Index, number: int, suite: Suite) -> SuiteSummary:
     """Describe one suite."""
     splits = {row["values"]: row["counts"] for row in pc.value_counts(suite.instances["split"]).to_pylist()}
     return SuiteSummary(
-        name=suite.name, role=suite.role, path=suite.path, sha256=suite.sha256, files=dict(suite.files),
+        name=suite.name, role=suite.role, path=suite.path, sha256=suite.sha256, key=suite.key,
+        files=dict(suite.files),
         splits=dict(sorted(splits.items())),
         instances=suite.instances.num_rows, unmatchable=index.unmatchable(number),
         whole_turn_only=_whole_turn_only(index, number), bad_rows=dict(bad_counts(suite)),

@@ -8,6 +8,7 @@ A spec maps all others. A row that cannot be read is counted, never a crash.
 """
 
 from tulu_data.decontaminate.suites.adding import add_suite
+from tulu_data.decontaminate.suites.again import load_again
 from tulu_data.decontaminate.suites.fields import INSTANCES
 from tulu_data.decontaminate.suites.loading import load_suites
 from tulu_data.decontaminate.suites.maps import compile_suite_wheres
@@ -25,6 +26,7 @@ __all__ = [
     "compile_suite_wheres",
     "fetch_spec",
     "find_suites",
+    "load_again",
     "load_suites",
     "pin_suites",
     "survey_suites",

@@ -91,6 +91,11 @@ def _joined(parts: Sequence[tuple[str, FileRows]]) -> tuple[pa.Table, dict[str, 
     return joined([(origin, part.rows) for origin, part in parts]), {"bad": bad}
 
 
+def read_unnamed(name: str, files: Sequence[tuple[SourceFile, Path]], cache: Path | None) -> Suite:
+    """Load one suite from files that no spec names, each given with the folder beside which it is kept."""
+    return _read_own(name, [_own_file(file, folder, cache) for file, folder in files], cache)
+
+
 def _own(places: Places, cache: Path | None) -> dict[str, list[_OwnFile]]:
     """Group the files that no spec names by suite; a file may hold several suites."""
     files = [_own_file(file, folder, cache) for file, folder in places.files]

@@ -77,10 +77,10 @@ def find_suites(
     specs: dict[Path, None] = {}
     files: dict[str, tuple[SourceFile, Path]] = {}
     for path in paths:
-        found = _specs_at(str(path), base)
+        found = specs_at(str(path), base)
         specs |= dict.fromkeys(found)
-        folder = _beside(str(path), base)
-        for file in _files_at(str(path), base, specs=found):
+        folder = beside(str(path), base)
+        for file in files_at(str(path), base, specs=found):
             files.setdefault(file.origin, (file, folder or file.path.parent))
     named: list[NamedSuite] = []
     missing: list[MissingSuite] = []
@@ -156,7 +156,7 @@ def _not_fetched(file: SuiteFile, fetched: Fetched) -> SuiteError:
     )
 
 
-def _specs_at(path: str, base: Path) -> list[Path]:
+def specs_at(path: str, base: Path) -> list[Path]:
     """Return the suite specs that a path stands for."""
     anchored = base / Path(path.removeprefix("file://")).expanduser()
     if anchored.is_file():
@@ -172,7 +172,7 @@ def _hidden(path: Path, above: Path) -> bool:
     return any(part.startswith(".") for part in inside)
 
 
-def _files_at(path: str, base: Path, *, specs: Sequence[Path]) -> tuple[SourceFile, ...]:
+def files_at(path: str, base: Path, *, specs: Sequence[Path]) -> tuple[SourceFile, ...]:
     """Return the data files of one path, with an error that speaks of suites where there is neither."""
     if len(specs) == 1 and specs[0] == base / Path(path).expanduser():
         return ()
@@ -187,7 +187,7 @@ def _files_at(path: str, base: Path, *, specs: Sequence[Path]) -> tuple[SourceFi
         ) from None
 
 
-def _beside(path: str, base: Path) -> Path | None:
+def beside(path: str, base: Path) -> Path | None:
     """Return the folder that a path names, None where it names files."""
     anchored = base / Path(path.removeprefix("file://")).expanduser()
     return anchored if anchored.is_dir() else None
