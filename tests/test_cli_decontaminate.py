@@ -1,5 +1,6 @@
 """`tulu-data decontaminate` from the outside: what it prints, writes and refuses."""
 
+import gzip
 import hashlib
 import json
 
@@ -88,6 +89,51 @@ def test_json_accounts_for_every_row(workspace):
         assert account["read"] == account["scanned"] + sum(account["quarantined"].values())
     assert [a["read"] for a in report["datasets"]] == [1, 3]
     assert report["suites"][0]["unmatchable"] == 1
+
+
+def test_a_folder_that_takes_no_report_is_refused_before_the_scan(workspace, monkeypatch):
+    def scanned(*_arguments, **_options):
+        raise AssertionError("scanned")
+
+    monkeypatch.setattr("tulu_data.decontaminate.audit.audit", scanned)
+    (workspace / "file").write_text("")
+    for folder in ("file/out", "/proc/nope/x"):
+        error = run("--out", folder).exception
+        assert isinstance(error, TuluDataError)
+        assert str(error).startswith(f"{folder}: no report can be written (")
+        assert str(error).endswith("); name another folder: --out")
+
+
+def test_a_torn_file_of_data_or_of_a_suite_is_told_with_the_row_that_it_ends_at(workspace):
+    def torn(name, rows):
+        whole = gzip.compress("".join(f"{json.dumps(row)}\n" for row in rows).encode())
+        (workspace / name).write_bytes(whole[: len(whole) // 2])
+
+    noise = [hashlib.sha256(str(k).encode()).hexdigest() * 20 for k in range(200)]
+    torn("data/torn.jsonl.gz", [{"prompt": LEAK, "completion": text} for text in noise])
+    torn("evals/cut.jsonl.gz", [{"question": text} for text in noise])
+    done = run("data/torn.jsonl.gz")
+    assert done.exit_code == 0, done.output
+    report = json.loads((workspace / "reports/decontamination/report.json").read_text())
+    (account,) = report["datasets"]
+    cut = next(suite for suite in report["suites"] if suite["name"] == "cut")
+    assert 0 < account["scanned"] < 200
+    assert 0 < cut["instances"] < 200
+    ends = (
+        f"warning: data/torn.jsonl.gz: nothing after row {account['scanned']:,} could be read (gz data ends"
+    )
+    assert ends in done.stderr
+    assert f"warning: evals/cut.jsonl.gz: nothing after row {cut['instances']:,} could be read" in done.stderr
+
+
+def test_a_file_that_is_named_twice_is_scanned_once(workspace):
+    (workspace / "link.jsonl").symlink_to("data/b/part-0.jsonl")
+    done = run("data/b/part-0.jsonl", "./data/b/part-0.jsonl", "link.jsonl", "data/b", "data/a")
+    assert done.exit_code == 0, done.output
+    report = json.loads((workspace / "reports/decontamination/report.json").read_text())
+    assert [account["dataset"] for account in report["datasets"]] == ["data/b/part-0.jsonl", "data/a"]
+    for name in ("./data/b/part-0.jsonl", "link.jsonl", "data/b"):
+        assert f"warning: {name}: the same data as data/b/part-0.jsonl; scanned once" in done.stderr
 
 
 def test_fail_on_hit_exits_with_1_only_when_there_is_one(workspace):

@@ -206,7 +206,8 @@ def test_a_file_that_changed_meanwhile_is_not_copied(place, monkeypatch):
     assert not (place.root / "clean").exists()
 
 
-def test_a_file_named_twice_is_refused(place):
+def test_a_file_in_two_datasets_is_refused(place):
+    place.write("data/a/part-1.jsonl", [chat("another")])
     with pytest.raises(SourceError, match=r"data/a/part-0\.jsonl: is in two of the datasets"):
         raise run("data/a/part-0.jsonl", "data/a/*.jsonl").exception
 

@@ -120,7 +120,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     """
     from tulu_data.cli.progress import ScanBar
     from tulu_data.decontaminate import load_suites, open_index, rules_named
-    from tulu_data.decontaminate.audit import Course, audit, write_audit
+    from tulu_data.decontaminate.audit import Course, audit, make_folder, write_audit
     from tulu_data.decontaminate.clean import Target, check_target, forget_clean
     from tulu_data.decontaminate.datasets import Reading
     from tulu_data.decontaminate.quarantine import Quarantine
@@ -134,6 +134,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     root = workspace_root(here)
     opened, folder = open_store(store, root), out or root / REPORTS
     decided = open_decisions(decisions, root)
+    make_folder(folder)
     if write:
         check_target(write)
     say = stage if sys.stderr.isatty() else _silent
@@ -176,12 +177,17 @@ def _finish(
     found: "Audit", index: "Index", report: dict[str, object], folder: Path, *, as_json: bool
 ) -> None:
     """Print the report, and warn of datasets of which nothing was seen."""
+    from tulu_data.decontaminate.audit import torn_suites
     from tulu_data.decontaminate.decisions import summed
 
     if as_json:
         print_json(report)
     else:
         _print(found, index, folder)
+    for text in (*(text for account in found.accounts for text in account.torn), *torn_suites(index.suites)):
+        warn(text)
+    for name, first in found.repeated.items():
+        warn(f"{name}: the same data as {first}; scanned once")
     for account in found.unscanned:
         what = (
             f"none of its {account.read:,} rows could be read as records ({account.reasons})"

@@ -9,10 +9,11 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -26,11 +27,15 @@ from tulu_data.decontaminate.index import Index
 from tulu_data.decontaminate.quarantine import Quarantine
 from tulu_data.decontaminate.report import Report, make_report
 from tulu_data.decontaminate.scan import Scanner
+from tulu_data.decontaminate.suites import Suite
 from tulu_data.errors import SourceError
 from tulu_data.schema import TEXT, Kind
 from tulu_data.specs.decisions import Decisions
 from tulu_data.specs.rules import Scope
 from tulu_data.store import Store
+
+TORN = "truncated archive"
+"""Reason of the bad row that stands for all that a file should hold after it."""
 
 FOUND = pa.schema([("dataset", TEXT), ("source", TEXT), ("origin", TEXT), *HITS])
 """Arrow schema of an audit's hits: HITS with where each record came from. `record` counts in its dataset.
@@ -79,6 +84,8 @@ class Account:
     """Bytes of turns that were scanned."""
     files: Mapping[str, str]
     """Sha256 of each file, by origin; none of a version."""
+    torn: tuple[str, ...] = ()
+    """Files that end before their data does: what is missing of each."""
 
     @property
     def reasons(self) -> str:
@@ -97,6 +104,8 @@ class Audit:
     accounts: tuple[Account, ...]
     unreadable: tuple[str, ...]
     """Files that were found rather than named and hold no records, each with the reason."""
+    repeated: Mapping[str, str]
+    """Names of what another dataset is too, and that one's name; it was scanned once."""
     reading: Reading
     """How the files were read."""
     seconds: float
@@ -127,7 +136,8 @@ class Audit:
         accounts = [asdict(account) for account in self.accounts]
         return {
             "scope": self.scope, **self.report.to_dict(), "decisions": self.decided.to_dict(),
-            "datasets": accounts, "unreadable": list(self.unreadable), "adapter": self.reading.adapter,
+            "datasets": accounts, "unreadable": list(self.unreadable),
+            "repeated": dict(self.repeated), "adapter": self.reading.adapter,
             "columns": dict(self.reading.columns),
         }  # fmt: skip
 
@@ -149,10 +159,15 @@ def audit(
     """
     started, unreadable = time.perf_counter(), []
     accounts, records = [], {}
+    first: dict[frozenset[str], str] = {}
+    repeated: dict[str, str] = {}
     scanner = Scanner(index, scope=scope, workers=course.workers)
     for name in names or everything(base, store, reading.skip):
         try:
             dataset = open_dataset(name, base, store, reading)
+            if first.setdefault(dataset.content, name) is not name:
+                repeated[name] = first[dataset.content]
+                continue
             account, counts = _scan(dataset, scanner, course)
         except SourceError as error:
             if names:
@@ -178,6 +193,7 @@ def audit(
         decided=decided,
         accounts=tuple(accounts),
         unreadable=tuple(unreadable),
+        repeated=repeated,
         seconds=seconds,
         reading=reading,
     )
@@ -194,11 +210,13 @@ def _scan(dataset: Dataset, scanner: Scanner, course: Course) -> tuple[Account, 
     progress = course.progress
     records: Counter[str] = Counter()
     quarantined: Counter[str] = Counter()
+    torn: list[str] = []
 
     def batches() -> Iterator[pa.RecordBatch]:
         for rows in dataset.batches(progress.read, course.workers):
             records.update(_counts(rows.records.column("source")))
             quarantined.update(_counts(rows.bad.column("reason")))
+            torn.extend(_tears(rows.bad))
             course.quarantine.add(rows.bad)
             progress.records(rows.records.num_rows)
             yield rows.records
@@ -208,10 +226,31 @@ def _scan(dataset: Dataset, scanner: Scanner, course: Course) -> tuple[Account, 
     account = Account(
         dataset=dataset.name, kind=dataset.kind, read=records.total() + quarantined.total(),
         quarantined=dict(sorted(quarantined.items())), scanned=scanned, text_bytes=text_bytes,
-        files=dict(dataset.files),
+        files=dict(dataset.files), torn=tuple(torn),
     )  # fmt: skip
     assert account.read == account.scanned + sum(account.quarantined.values())
     return account, dict(records) or {dataset.name: 0}
+
+
+def _tears(bad: pa.Table) -> Iterator[str]:
+    """Say of files that end before their data does what is missing; `bad` has schema QUARANTINED."""
+    for row in bad.filter(pc.equal(bad["reason"], TORN)).select(["origin", "detail"]).to_pylist():
+        file, _, number = row["origin"].rpartition(":")
+        yield torn_text(file, int(number), row["detail"])
+
+
+def torn_text(file: str, row: int, detail: str) -> str:
+    """Say that a file could not be read from some row on."""
+    why = f" ({detail})" if detail else ""
+    return f"{file}: nothing after row {row - 1:,} could be read{why}; get the whole file and scan again"
+
+
+def torn_suites(suites: Iterable[Suite]) -> Iterator[str]:
+    """Say of the files of suites that end before their data does what is missing."""
+    for suite in suites:
+        for file, row, reason in suite.bad:
+            if reason == TORN:
+                yield torn_text(file, row, "")
 
 
 def _counts(values: pa.Array | pa.ChunkedArray) -> dict[str, int]:
@@ -227,15 +266,33 @@ def write_audit(
     It tells, from its folder, the folders that the origins of records and the paths of suites start at,
     and the paths that the suites were loaded from.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     bases = {"datasets": base, "suites": suites_base}
     report = found.to_dict()
     report["against"] = list(against)
     report["bases"] = {name: os.path.relpath(path, folder) for name, path in bases.items()}
-    with _renamed(folder / "hits.parquet") as path:
-        pq.write_table(found.hits, path, compression="zstd")
-    write_report(report, folder)
+    with _writing(folder):
+        with _renamed(folder / "hits.parquet") as path:
+            pq.write_table(found.hits, path, compression="zstd")
+        write_report(report, folder)
     return report
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of a report, before anything is scanned; raise SourceError where it takes no file."""
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Raise SourceError where the disk refuses."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or error
+        raise SourceError(f"{folder}: no report can be written ({why}); name another folder: --out") from None
 
 
 def write_report(report: Mapping[str, Any], folder: Path) -> None:

@@ -49,6 +49,8 @@ class Dataset:
     """Bytes of its files."""
     batches: Callable[[Told, int | None], Iterator[Placed]]
     """Reads its rows with a number of workers, telling of the bytes that are read."""
+    content: frozenset[str]
+    """What it is read from: its files, each under its one real path, or the version."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Sha256 of each file that it is read from, by origin; a version is named by its content instead."""
 
@@ -87,7 +89,7 @@ def open_dataset(name: str, base: Path, store: Store, reading: Reading) -> Datas
         version = store.resolve(name)
         return Dataset(
             name=version.ref, kind=version.kind, size=sum(shard.bytes for shard in version.manifest.shards),
-            batches=lambda told, _workers: _of_version(version, told),
+            batches=lambda told, _workers: _of_version(version, told), content=frozenset([version.ref]),
         )  # fmt: skip
     records = open_records(
         name, base=base, store=store, cache=store.root / "cache" / "normalised", kind=reading.kind,
@@ -96,6 +98,7 @@ def open_dataset(name: str, base: Path, store: Store, reading: Reading) -> Datas
     return Dataset(
         name=records.name, kind=records.kind, size=records.size,
         batches=lambda told, workers: _of_files(records, told, workers),
+        content=frozenset(str(file.path.resolve()) for file in records.files),
         files={file.origin: file.sha256 for file in records.files},
     )  # fmt: skip
 
