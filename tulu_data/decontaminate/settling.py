@@ -171,7 +171,7 @@ def _measured(
 
     in_order, whole = total(shared), total(np.ones(len(words), np.bool_))
     letters, digits = sightings.letters.T
-    others = _others(sightings, held, window_of)
+    others = _others(held, window_of, shared, shared_at)
     numbered = np.append(wording.number_words, [True, False])[sightings.words]
     of_letters = np.where(letters >= SAME_LETTERS, whole * letters, 0.0)
     return _Measured(
@@ -259,15 +259,28 @@ def _in_part(weight: Bits, owner: Ints, shared: Flags, whole: Bits) -> Flags:
     return part
 
 
-def _others(sightings: Sightings, held: Flags, window_of: Ints) -> Flags:
-    """Tell which tokens of windows stand between words of the instance and are none of it."""
-    first, last = np.full(len(sightings.wording), len(held)), np.full(len(sightings.wording), -1)
-    places = np.flatnonzero(held)
-    first[window_of[places[::-1]]], last[window_of[places]] = places[::-1], places
+def _others(held: Flags, window_of: Ints, shared: Flags, shared_at: Ints) -> Flags:
+    """Tell which tokens of windows stand in the place of the instance and are none of it.
+
+    That place is from the first word that both hold to the last, and as many more at either end as the
+    instance has there.
+    """
+    first, last = _ends(held, window_of, len(shared_at) - 1)
+    ours = np.repeat(np.arange(len(shared_at) - 1), np.diff(shared_at))
+    head, tail = _ends(shared, ours, len(shared_at) - 1)
+    before, after = head - shared_at[:-1], shared_at[1:] - 1 - tail
     every = np.arange(len(held))
-    between = (every > first[window_of]) & (every < last[window_of])
-    others: Flags = between & ~held
+    within = (every >= (first - before)[window_of]) & (every <= (last + after)[window_of])
+    others: Flags = within & ~held
     return others
+
+
+def _ends(chosen: Flags, owner: Ints, count: int) -> tuple[Ints, Ints]:
+    """Return the first and the last place of each owner that is chosen; where none is, no place lies between."""
+    first, last = np.full(count, 2 * len(chosen) + 2), np.full(count, -2 * len(chosen) - 2)
+    places = np.flatnonzero(chosen)
+    first[owner[places[::-1]]], last[owner[places]] = places[::-1], places
+    return first, last
 
 
 def _known(words: NDArray[np.int32]) -> NDArray[np.int32]:
