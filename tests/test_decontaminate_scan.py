@@ -188,6 +188,14 @@ def test_a_question_without_words_is_counted_as_unmatchable():
     assert scan([batch([["?!"]])], "sft", index).table.num_rows == 0
 
 
+def test_a_passage_of_a_few_words_is_a_part_of_its_instance_and_no_item():
+    index = index_of([{"question": QUESTION, "passage": "Seven Bridges"}, {"question": "Seven Bridges"}])
+    found = scan([batch([["Seven Bridges"]])], "sft", index).table
+    assert sorted(zip(found["field"].to_pylist(), found["match"].to_pylist(), strict=True)) == [
+        ("passage", "partial"), ("question", "item"),
+    ]  # fmt: skip
+
+
 def test_a_leaked_passage_without_its_question_is_found():
     index = index_of([{"question": QUESTION, "passage": PASSAGE}])
     found = scan([batch([[f"Read: {PASSAGE}"]])], "sft", index).table

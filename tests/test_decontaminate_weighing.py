@@ -37,7 +37,8 @@ FRANCE = "What is the capital of France?"
 TABLE = "12 15 18 21 24 27 30 33 36 39 42 45"
 ACID = "How many millilitres of 0.250 M lye does it take to neutralise 50.0 millilitres of 0.150 M acid?"
 ANSWERED = "Who was it that painted the ceiling?"
-SUITE = [CLIPS, WALLET, MILL, CHINESE, FRANCE, TABLE, ACID, ANSWERED]
+COINS = "Compute for the children the number of ways in which they choose from 15 of the coins just 3?"
+SUITE = [CLIPS, WALLET, MILL, CHINESE, FRANCE, TABLE, ACID, ANSWERED, COINS]
 SUITE += [
     f"What does the {thing} of the {place} say about {topic} when {who} look at it for {long}?"
     for thing in ("colour", "shape", "smell") for place in ("river", "tower", "garden")
@@ -100,6 +101,7 @@ SWAPPED = WALLET.replace("100", "260").replace("15", "35").replace("twice", "thr
         (ACID.replace("0.250", "0.350").replace("50.0", "25.0").replace("0.150", "0.4"), ACID, "template"),
         (REPHRASED.replace("48", "65"), CLIPS, "nothing"),
         (REPHRASED[: REPHRASED.index(", and")], CLIPS, "nothing"),
+        (COINS.replace("15", "25").replace("3?", "4?"), COINS, "template"),
         (f"Now: {ANSWERED} asked Tom.", ANSWERED, "item"),
         (f"{ANSWERED[:-1]} 'The Last Day'?", ANSWERED, "common"),
         (MILL[: len(MILL) // 2], MILL, "partial"),
@@ -139,7 +141,7 @@ LICENCE = (
 @pytest.mark.parametrize("boilerplate", [OPTIONS, LICENCE])
 @pytest.mark.parametrize("rule", ["tulu3", "auto"])
 def test_boilerplate_of_many_instances_and_records_makes_no_item(boilerplate, rule):
-    questions = [f"{boilerplate} {question}" for question in SUITE[8:]]
+    questions = [f"{boilerplate} {question}" for question in SUITE[9:]]
     records = [[f"{boilerplate} {host}"] for (host,) in HOSTS]
     hits = scan_texts([*SUITE, *questions], [*records, *HOSTS], rule).table.to_pylist()
     assert [hit for hit in hits if hit["match"] == "item"] == []

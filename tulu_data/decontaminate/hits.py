@@ -235,20 +235,27 @@ def _table(
     places, row = _places(index.copies.at, text)
     unit = index.copies.units[places]
     order = np.argsort((record[row] * len(index.suite) + unit) * len(rows) + rule[row], kind="stable")
-    row, unit = row[order], pa.array(unit[order])
-    match = weighed.match[sighting].astype(np.int64)
-    at = pa.array(np.searchsorted(piece.records, record)[row])
+    row, unit = row[order], unit[order]
+    match = np.where(_is_scrap(index, unit), MATCHES.index("partial"), weighed.match[sighting][row])
+    units, at = pa.array(unit), pa.array(np.searchsorted(piece.records, record)[row])
     columns = [
-        pa.array(record[row] + piece.position), piece.ids.take(at), names.suite.take(unit),
-        names.split.take(unit), names.instance.take(unit),
-        pa.array([each.rule for each in rows], TEXT).take(pa.array(rule[row])), names.field.take(unit),
-        pa.array(overlap[row]), pa.array(MATCHES, TEXT).take(pa.array(match[row])),
+        pa.array(record[row] + piece.position), piece.ids.take(at), names.suite.take(units),
+        names.split.take(units), names.instance.take(units),
+        pa.array([each.rule for each in rows], TEXT).take(pa.array(rule[row])), names.field.take(units),
+        pa.array(overlap[row]), pa.array(MATCHES, TEXT).take(pa.array(match)),
         pa.array(weighed.information[sighting][row]),
         _lists([each.theirs for each in rows], [each.their_sizes for each in rows], row, RECORD_SPAN),
         _lists([each.ours for each in rows], [each.our_sizes for each in rows], row, INSTANCE_SPAN),
     ]  # fmt: skip
     kept = [column.take(at) for column in piece.kept]
     return pa.table([*columns, *kept], schema=no_hits(keep).schema)
+
+
+def _is_scrap(index: Index, unit: Ints) -> NDArray[np.bool_]:
+    """Tell which texts are passages of a few words: such a one says nothing about what is asked of it."""
+    passage = index.field[unit] == FIELDS.index("passage")
+    scrap: NDArray[np.bool_] = passage & (index.words[unit] < PHRASE)
+    return scrap
 
 
 def _lists(spans: list[Ints], sizes: list[Ints], row: Ints, kind: pa.StructType) -> pa.ListArray:

@@ -106,7 +106,8 @@ def settle(sightings: Sightings, wording: Wording, bits: tuple[Bits, Bits, Bits]
         is_reworded(alike, found.in_order, found.grams, thirds, sightings.length, sizes) & ~found.in_part
     )
     phrase = ((sizes < PHRASE) | (found.whole - found.all_numbers < LEAST_BITS)) & ~sightings.alone
-    item = (_is_copy(found, sizes, sightings.alone) & _keeps_numbers(found) | reworded) & ~phrase
+    copy = _is_copy(found, sizes, sightings.alone) & _keeps_numbers(found)
+    item = (copy | reworded) & ~phrase
     common = (found.matched < LEAST_BITS) | phrase
     template = (found.matched - found.numbers >= WORDING * (found.whole - found.all_numbers)) & ~item
     return Weighed(
@@ -276,7 +277,7 @@ def _others(held: Flags, window_of: Ints, shared: Flags, shared_at: Ints) -> Fla
 
 
 def _ends(chosen: Flags, owner: Ints, count: int) -> tuple[Ints, Ints]:
-    """Return the first and the last place of each owner that is chosen; where none is, no place lies between."""
+    """Return the first and the last place of each owner that is chosen, out of order where none is."""
     first, last = np.full(count, 2 * len(chosen) + 2), np.full(count, -2 * len(chosen) - 2)
     places = np.flatnonzero(chosen)
     first[owner[places[::-1]]], last[owner[places]] = places[::-1], places
