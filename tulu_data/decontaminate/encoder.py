@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tulu_data.engine.local import default_workers, ordered_map
+from tulu_data.engine.local import default_workers, ordered_map, stop_if_ended
 from tulu_data.errors import MissingExtraError
 from tulu_data.kernels.gelu import gelu
 from tulu_data.kernels.words import fixed
@@ -83,6 +83,7 @@ class Bert:
             made = ordered_map(lambda group: self._means([ids[k] for k in group]), groups, default_workers())
             for group, means in zip(groups, made, strict=True):
                 vectors[group] = means
+                stop_if_ended()
         return vectors
 
     def _means(self, ids: list[NDArray[np.int64]]) -> Vectors:
