@@ -31,6 +31,8 @@ class Cost:
 def measured(command: Sequence[str | Path], folder: Path, env: dict[str, str] | None = None) -> Cost:
     """Run a command in a folder, its output in `said.txt`; exit with that when the command fails."""
     whole = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
+    # As people run Python: what it compiled once, it keeps.
+    whole.pop("PYTHONDONTWRITEBYTECODE", None)
     starter = [sys.executable, "-S", __file__, *map(str, command)]
     done = subprocess.run(starter, cwd=folder, env=whole, stdout=subprocess.PIPE, check=False)
     if done.returncode:
