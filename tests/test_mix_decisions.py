@@ -1,6 +1,7 @@
 """The decontamination step's actions and decisions, from the spec to the side tables of a version."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from click.testing import CliRunner
 from mixture_fixtures import Place, account, assert_adds_up, chat
 
 from tulu_data.cli.show import command as show
-from tulu_data.errors import SpecError
+from tulu_data.errors import PlanError, SpecError
 from tulu_data.specs.decisions import Decision, Decisions, write_decisions
 
 QUESTIONS = [" ".join(f"w{k}x{j}" for j in range(12)) for k in range(40)]
@@ -61,6 +62,29 @@ def test_drop_source_drops_contaminated_sources_whole_and_only_the_hits_of_the_o
     share = json.loads(evidence)
     assert (share["suite"], share["instances"], share["share"] > 0.02) == ("town", 100, True)
     assert version.manifest.decontamination["action"] == "drop_source"
+
+
+@pytest.mark.parametrize(
+    ("sources", "more"),
+    [
+        ({"dirty": SOURCES["dirty"] | {"take": {"rows": 5}}}, {}),
+        ({name: one | {"take": {"weight": 1}} for name, one in SOURCES.items()}, {"size": 9}),
+        ({"dirty": SOURCES["dirty"]}, {}),
+    ],
+    ids=["rows", "weights", "nothing"],
+)
+def test_a_shortfall_says_which_step_dropped_the_source_for_which_suite(place, sources, more):
+    with pytest.raises(PlanError) as caught:
+        place.mix(sources, steps=[STEP | {"action": "drop_source"}], **more)
+    dropped = (
+        r"step decontaminate dropped the whole source, which holds (\d+) of 100 instances \((.*)%\) of suite "
+    )
+    hit, share = re.search(dropped + "town/test", str(caught.value)).groups()
+    assert (int(hit) >= 4, float(share)) == (True, int(hit))
+    if "size" not in more:
+        return
+    version = place.mix(sources, steps=[STEP | {"action": "drop_source"}], size=5)
+    assert "brings no rows (step decontaminate dropped the whole source" in version.manifest.warnings[0]
 
 
 def test_a_development_suite_costs_no_source_and_another_role_is_another_version(place):

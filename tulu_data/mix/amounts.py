@@ -23,6 +23,8 @@ class Left:
     """Records that fit into the source's token budget, if it has one."""
     tokens: int = 0
     """Tokens of all its records, counted where there is a budget."""
+    gone: str | None = None
+    """Why a step left the whole source out, if one did."""
 
 
 def amounts(file: MixtureFile, left: Mapping[str, Left]) -> dict[str, Amount]:
@@ -33,7 +35,7 @@ def amounts(file: MixtureFile, left: Mapping[str, Left]) -> dict[str, Amount]:
         have, take = left[name], source.take
         for unit, wanted, there in (("rows", take.rows, have.rows), ("tokens", take.tokens, have.tokens)):
             if wanted is not None and wanted > there:
-                text = _short(unit, wanted, there)
+                text = _short(unit, wanted, there, have.gone)
                 problems.append(file.document.problem(("sources", name, "take"), text))
         if take.weight is None:
             found[name] = amount(take, have.rows, have.fitting)
@@ -41,7 +43,11 @@ def amounts(file: MixtureFile, left: Mapping[str, Left]) -> dict[str, Amount]:
     if file.mixture.size is not None and weights:
         capacity = {name: left[name].rows for name in weights}
         if sum(capacity.values()) < file.mixture.size:
-            problems.append(file.document.problem(("size",), _short_size(file.mixture.size, capacity)))
+            problems.append(
+                file.document.problem(
+                    ("size",), _short_size(file.mixture.size, {n: left[n] for n in weights})
+                )
+            )
         else:
             shares = apportion(file.mixture.size, weights, capacity)
             found |= {name: Amount(0, share) for name, share in shares.items()}
@@ -62,21 +68,25 @@ def amount(take: Take, have: int, fitting: int) -> Amount:
     return Amount(0, fitting if take.tokens is not None else int(take.rows or 0))
 
 
-def _short(unit: str, wanted: int, have: int) -> str:
+def _short(unit: str, wanted: int, have: int, gone: str | None) -> str:
     """Describe a source that has fewer rows or tokens than its take asks for."""
     text = f"asks for {wanted} {unit}, {have} are left after the steps ({wanted - have} short)"
+    if gone:
+        return f"{text}: {gone}; remove the source, or drop its matching records only (action: drop)"
     if have == 0:
         return f"{text}; check where and the steps, or remove the source"
     return f"{text}; take {{all: true}}, or {{epochs: {_up(wanted / have)}}} to repeat records"
 
 
-def _short_size(size: int, capacity: Mapping[str, int]) -> str:
+def _short_size(size: int, left: Mapping[str, Left]) -> str:
     """Describe a size that the weighted sources cannot fill."""
-    have = sum(capacity.values())
-    parts = ", ".join(f"{name} {count}" for name, count in sorted(capacity.items()))
+    have = sum(one.rows for one in left.values())
+    parts = ", ".join(f"{name} {one.rows}" for name, one in sorted(left.items()))
+    gone = "".join(f"; {name}: {one.gone}" for name, one in sorted(left.items()) if one.gone)
     short = size - have
     return (
-        f"asks for {size} rows, the weighted sources have {have} ({parts}; {short} short); size {have} fits"
+        f"asks for {size} rows, the weighted sources have {have} ({parts}; {short} short){gone}; "
+        f"size {have} fits"
     )
 
 

@@ -55,7 +55,7 @@ def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None) -> Plan:
     copy = np.concatenate([drawn[name][1] for name in names])
     sources = tuple(_source_entry(pool, i, drawn[name][0], tokens) for i, name in enumerate(names))
     if not len(entry):
-        raise PlanError(f"{file.path}: no rows are left for the version: {_where_rows_went(sources)}")
+        raise PlanError(f"{file.path}: no rows are left for the version: {_where_rows_went(sources, pool)}")
     source = pool.source[entry].astype(np.int64)
     order = final_order(mixture.seed, names, source, pool.ids[entry], copy)
     entry, copy, source = entry[order], copy[order], source[order]
@@ -68,14 +68,17 @@ def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None) -> Plan:
 
 def _left(mixture: Mixture, name: str, pool: Pool, entries: Index, tokens: Index | None) -> Left:
     """Count what the steps have left of a source, in tokens too where it has a budget of them."""
+    gone = pool.dropped_whole.get(name)
     budget = mixture.sources[name].take.tokens
     if budget is None or tokens is None:
-        return Left(rows=len(entries))
+        return Left(rows=len(entries), gone=gone)
     number, _ = occurrences(pool.ids[entries])
     order = draw_order(mixture.seed, name, pool.ids[entries], number)
     sums = np.cumsum(tokens[entries][order])
     fitting = int(np.searchsorted(sums, budget, side="right"))
-    return Left(rows=len(entries), fitting=fitting, tokens=int(sums[-1]) if len(sums) else 0)
+    return Left(
+        rows=len(entries), fitting=fitting, tokens=int(sums[-1]) if len(sums) else 0, gone=gone
+    )  # fmt: skip
 
 
 def _source_entry(pool: Pool, number: int, drawn: Index, tokens: Index | None) -> SourceEntry:
@@ -100,7 +103,7 @@ def _source_entry(pool: Pool, number: int, drawn: Index, tokens: Index | None) -
     )  # fmt: skip
 
 
-def _where_rows_went(entries: Sequence[SourceEntry]) -> str:
+def _where_rows_went(entries: Sequence[SourceEntry], pool: Pool) -> str:
     """Say what became of every row that was read, by reason."""
     counts = Counter[str]()
     for entry in entries:
@@ -109,13 +112,17 @@ def _where_rows_went(entries: Sequence[SourceEntry]) -> str:
         counts.update({"not drawn": entry.not_drawn})
     parts = ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
     read = sum(entry.read for entry in entries)
-    return f"{read} read{', of them ' if parts else ''}{parts}; check the sources, where, the steps and takes"
+    whole = "".join(f"; {name}: {why}" for name, why in sorted(pool.dropped_whole.items()))
+    went = f"{', of them ' if parts else ''}{parts}{whole}"
+    return f"{read} read{went}; check the sources, where, the steps and takes"
 
 
 def _warnings(pool: Pool, entries: Sequence[SourceEntry]) -> list[str]:
     """Report what is allowed but rarely meant."""
     found = [
-        f"source {entry.name!r} brings no rows ({entry.read} read)" for entry in entries if entry.rows == 0
+        f"source {entry.name!r} brings no rows ({pool.dropped_whole.get(entry.name, f'{entry.read} read')})"
+        for entry in entries
+        if entry.rows == 0
     ]
     readers = Counter(_signature(source) for source in pool.sources)
     for signature, count in readers.items():

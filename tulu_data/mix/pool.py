@@ -63,6 +63,9 @@ class Pool:
     evidence: dict[int, str] = field(default_factory=dict)
     """JSON about why an entry was left out, by entry; duplicates have `stands` instead."""
 
+    dropped_whole: dict[str, str] = field(default_factory=dict)
+    """Sources that a step left out altogether, and why, in words."""
+
     @property
     def alive(self) -> Index:
         """Return the entries that no step has left out."""

@@ -199,6 +199,10 @@ def _drop_sources(pool: Pool, report: Report) -> None:
         entries = alive[row.source]
         pool.drop(entries, "decontaminate", "source_contaminated")
         pool.evidence |= dict.fromkeys(entries.tolist(), row.evidence)
+        pool.dropped_whole[row.source] = (
+            f"step decontaminate dropped the whole source, which holds {row.instances_hit:,} of "
+            f"{row.instances:,} instances ({row.share:.1%}) of suite {row.suite}/{row.split}"
+        )
 
 
 def count_tokens(pool: Pool, entries: Index, counter: TokenCounter, kind: Kind) -> None:
