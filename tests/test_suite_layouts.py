@@ -229,6 +229,27 @@ def test_a_first_line_that_is_a_row_is_not_taken_for_names(tmp_path: Path) -> No
         load(tmp_path, "f.tsv", b"How many eggs are left after breakfast on Monday?\t18\nR?\t3\n")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "more", "cure"),
+    [
+        ("f.csv", "question,choice0,choice1,choice2,choice3,answer\nQ?,a,b,c,d,0\n", "layout: mmlu_original",
+         "then its columns tell the layout mmlu_choices"),
+        ("f.tsv", "Prompt\tAnswer\nQ?\t1\n", "layout: mgsm",
+         "and say which holds the question: --question Prompt"),
+        ("f.csv", "id,input\n1,Q?\n", "columns: [number, question], fields: {question: question}",
+         "and say which holds the question: --question input"),
+    ],
+)  # fmt: skip
+def test_names_of_columns_are_not_taken_for_a_row(
+    tmp_path: Path, name: str, text: str, more: str, cure: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    (tmp_path / "s.yaml").write_text(f"version: 1\nsuites:\n  s: {{uri: {name}, {more}}}\n")
+    with pytest.raises(SuiteError, match="its first row looks like names of columns") as caught:
+        load_suites(["s.yaml"], tmp_path)
+    assert str(caught.value).endswith(cure)
+
+
 def test_columns_that_fit_two_layouts_alike_are_refused(tmp_path: Path) -> None:
     row = {**CASES["bbh"][0][0], "problem": "p", "solution": "s"}
     with pytest.raises(SuiteError, match=r"fit several layouts: bbh, math; choose one with --layout$"):

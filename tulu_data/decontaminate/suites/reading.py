@@ -105,6 +105,8 @@ def _read_batch(
 ) -> tuple[pa.Table, list[tuple[int, str]]]:
     """Turn one batch into instances."""
     reading, table, numbers = progress.reading, batch.table, batch.rows
+    if reading.header is not None and progress.seen == batch.read:
+        _check_header(file, reading.header)
     if progress.map is None or reading.ours:
         progress.map = reading.settled(file, table.column_names)
     if reading.rows is not None:
@@ -124,6 +126,13 @@ def _read_batch(
     if settled.each is not None:
         rows = _numbered(rows)
     return rows, [*bad, *reasons]
+
+
+def _check_header(file: SourceFile, header: Sequence[str]) -> None:
+    """Raise SuiteError where a file that should have no names of columns begins with them."""
+    first = next((b.table.slice(0, 1) for b in read_raw(file, None, header) if b.table.num_rows), None)
+    if first is not None and refusals.is_header(values := [str(v) for v in first.to_pylist()[0].values()]):
+        raise refusals.has_header(file, values)
 
 
 def _kept(table: pa.Table, numbers: pa.Int64Array, mask: pa.BooleanArray) -> tuple[pa.Table, pa.Int64Array]:

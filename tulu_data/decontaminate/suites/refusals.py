@@ -12,6 +12,8 @@ _LIKELY = (
     "question", "prompt", "problem", "query", "instruction", "input", "text", "goal", "behavior", "turns",
 )  # fmt: skip
 """Columns, in small letters, that are proposed for the question."""
+_NAMES = {*_LIKELY, "answer", "label", "target", "solution", "output", "response", "choices", "options", "id"}
+"""Words, in small letters, of which two in a first row are names of columns."""
 _SHOWN = 12
 """Columns that a message names."""
 _LONG = 40
@@ -54,6 +56,26 @@ def untold(file: SourceFile, columns: Sequence[str], fitting: Sequence[str]) -> 
     return SuiteError(
         f"{file.origin}: its columns ({shown}) fit no known layout; say which one holds the question: "
         f"--question {_likely(columns) or 'COLUMN'}"
+    )
+
+
+def is_header(values: Sequence[str]) -> bool:
+    """Tell whether the values of a file's first row look like names of columns."""
+    names = {value.strip().casefold() for value in values}
+    return bool(fitting_layouts(values)) or len(names & _NAMES) > 1
+
+
+def has_header(file: SourceFile, values: Sequence[str]) -> SuiteError:
+    """Say that a file, whose columns were named for it, names them itself."""
+    fitting = fitting_layouts(values)
+    reads = (
+        f"then its columns tell the layout {fitting[0]}"
+        if len(fitting) == 1
+        else f"and say which holds the question: --question {_likely(values) or 'COLUMN'}"
+    )
+    return SuiteError(
+        f"{file.origin}: its first row looks like names of columns ({_columns_shown(values)}), and would "
+        f"become an instance; leave out the --layout or --columns that names them, {reads}"
     )
 
 
