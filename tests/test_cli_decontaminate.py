@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import re
 
 import pyarrow.parquet as pq
 import pytest
@@ -304,6 +305,31 @@ def test_mistakes_in_how_a_dataset_is_read_are_told(workspace, arguments, code, 
     done = run("qa.jsonl", *arguments)
     assert done.exit_code == code
     assert text in done.output + str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        ("promt=question", "--columns promt=question: no part 'promt'; did you mean 'prompt'? (parts: "),
+        ("prompt=queston", "qa.jsonl: no column 'queston'; did you mean 'question'? (columns: "),
+        ("prompt=question", "qa.jsonl: completion is missing beside prompt=question (columns: answer, "
+         "question); add --columns completion=answer"),
+        ("completion=answer", "qa.jsonl: prompt is missing beside completion=answer (columns: answer, "
+         "question); add --columns prompt=question"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("more", [(), ("--kind", "sft")])
+def test_a_wrong_or_a_missing_part_of_the_columns_is_named(workspace, columns, text, more):
+    lines(workspace / "qa.jsonl", QA)
+    assert str(run("qa.jsonl", "--columns", columns, *more).exception).startswith(text)
+
+
+@pytest.mark.parametrize("more", [(), ("--kind", "sft")])
+def test_what_kto_data_is_told_to_be_read_with_works_at_once(workspace, more):
+    turns = [{"role": "user", "content": LEAK}, {"role": "assistant", "content": "72"}]
+    lines(workspace / "kto.jsonl", [{"messages": turns, "label": True}])
+    (option,) = re.findall(r"--adapter \w+", str(run("kto.jsonl", *more).exception))
+    assert "kto.jsonl:1 = tiny/test/1" in run("kto.jsonl", *more, *option.split()).stdout
 
 
 def test_how_a_dataset_is_read_needs_a_dataset(workspace):

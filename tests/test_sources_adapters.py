@@ -334,11 +334,12 @@ def test_data_of_another_kind_is_named_as_what_it_is() -> None:
         choose(schema("chosen", "input", "instruction", "output", "rejected"), "sft", {})
     assert str(error.value) == (
         "looks like preference data (columns: chosen, input, instruction, output, rejected), asked for sft; "
-        "use it in a spec of kind preference, or say adapter: alpaca to read it as sft all the same"
+        "use it in a spec of kind preference, or to read it as sft all the same give --adapter alpaca "
+        "(adapter: alpaca in a spec)"
     )
     with pytest.raises(SourceError, match=r"looks like rlvr data"):
         choose(schema("messages", "ground_truth", "dataset"), "sft", {})
-    with pytest.raises(SourceError, match=r"looks like KTO data.*say adapter: messages"):
+    with pytest.raises(SourceError, match=r"looks like KTO data.*give --adapter messages "):
         choose(schema("messages", label=pa.bool_()), "sft", {})
     with pytest.raises(
         SourceError,

@@ -18,6 +18,11 @@ escapes is a bug and keeps its traceback.
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+_LOOKED_AT = 3
+"""Choices that are alike at a glance and are compared letter by letter."""
+_LETTERS_PER_SLIP = 4
+"""A long word with more slips than one in so many letters is another word."""
+
 
 class TuluDataError(Exception):
     """Base of every error that is the user's to mend."""
@@ -72,6 +77,24 @@ class MissingExtraError(TuluDataError):
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the choice nearest to `word`, or an empty string."""
-    found = get_close_matches(word, list(choices), n=1, cutoff=0.6)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    """Return `; did you mean 'x'?` for the choice nearest to `word`, or nothing where none is near."""
+    found = get_close_matches(word, list(choices), n=_LOOKED_AT, cutoff=0.6)
+    typed = word.strip("./")
+    # Numbers are alike by chance.
+    slips = 1 if typed.isdecimal() else max(2, len(typed) // _LETTERS_PER_SLIP)
+    near = next((one for one in found if _edits(typed, one) <= slips), None)
+    return f"; did you mean {near!r}?" if near is not None else ""
+
+
+def _edits(one: str, other: str) -> int:
+    """Count the slips that make one word of another: a letter too many, too few, wrong, or two swapped."""
+    before: list[int] = []
+    row: list[int] = [*range(len(other) + 1)]
+    for i, letter in enumerate(one):
+        above: list[int] = before
+        before, row = row, [i + 1]
+        for j, wanted in enumerate(other):
+            row.append(min(before[j + 1] + 1, row[j] + 1, before[j] + (letter != wanted)))
+            if i and j and letter == other[j - 1] and one[i - 1] == wanted:
+                row[-1] = min(row[-1], above[j - 1] + 1)
+    return row[-1]

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from tulu_data.errors import SourceError, nearest
 from tulu_data.schema import Kind
-from tulu_data.sources.adapters import LAYOUTS, kind_looked_like
+from tulu_data.sources.adapters import LAYOUTS, choose, kind_looked_like
 from tulu_data.sources.archives import Told, untold
 from tulu_data.sources.cache import NormalisedFile, normalised
 from tulu_data.sources.files import SourceFile
@@ -102,6 +102,7 @@ def open_records(
     `columns` names the column that plays a part. Files below a folder of `skip` are left out where a
     folder or a glob stands for them. Raises SourceError, StoreError or HubError.
     """
+    _check_parts(adapter, columns)
     stored = uri in store.names() and not (base / uri).exists()
     found = resolve_source("", Source(uri=f"{uri}@latest" if stored else uri), base=base, store=store)
     named = found.version_ref or found.pin or (base / uri).is_file()
@@ -111,7 +112,8 @@ def open_records(
         raise SourceError(
             f"{uri}: its data files all lie in {folders}, which holds no data; name other files"
         )
-    kind = kind or _kind_of_files(files, adapter, columns)
+    if kind is None or columns:
+        kind = _kind_of_files(files, adapter, columns, kind)
     # No verifier is run on what a command reads; a name keeps rows without one from being bad.
     reading = Reading(
         kind=kind,
@@ -128,21 +130,60 @@ def outside(files: Sequence[SourceFile], skip: Sequence[Path]) -> tuple[SourceFi
     return tuple(f for f in files if not any(f.path.resolve().is_relative_to(folder) for folder in folders))
 
 
-def _kind_of_files(files: tuple[SourceFile, ...], adapter: Adapter, columns: Mapping[str, str]) -> Kind:
-    """Return the one kind of all files; raise SourceError when they differ or one is not plain."""
+def _check_parts(adapter: Adapter, columns: Mapping[str, str]) -> None:
+    """Raise SourceError where `columns` gives a part that no layout has."""
+    layouts = [LAYOUTS[adapter]] if adapter in LAYOUTS else LAYOUTS.values()
+    known = sorted({part for layout in layouts for part in layout.parts})
+    for part, column in columns.items():
+        if part not in known:
+            near, parts = nearest(part, known), ", ".join(known)
+            raise SourceError(f"--columns {part}={column}: no part {part!r}{near} (parts: {parts})")
+
+
+def _kind_of_files(
+    files: tuple[SourceFile, ...], adapter: Adapter, columns: Mapping[str, str], asked: Kind | None
+) -> Kind:
+    """Return the one kind of all files; raise SourceError when they differ or one is not plain.
+
+    Where a kind is asked for, it is that one, of files that the columns can be read as.
+    """
     kinds: dict[Kind, str] = {}
     for file in files:
         schema = next((raw.table.schema for raw in read_raw(file) if raw.table.num_rows), None)
         if schema is None:
             continue
         try:
-            kinds.setdefault(_kind_of(schema, adapter, columns), file.origin)
+            if asked is not None:
+                _check_columns(schema, columns)
+                if adapter == "auto":
+                    _check_fit(schema, asked, columns)
+            kinds.setdefault(asked or _kind_of(schema, adapter, columns), file.origin)
         except SourceError as error:
             raise SourceError(f"{file.origin}: {error}") from None
     if len(kinds) > 1:
         said = ", ".join(f"{kind} in {origin}" for kind, origin in sorted(kinds.items()))
         raise SourceError(f"files of different kinds: {said}; name the files of one kind")
-    return next(iter(kinds), "sft")
+    return next(iter(kinds), asked or "sft")
+
+
+def _check_columns(schema: pa.Schema, columns: Mapping[str, str]) -> None:
+    """Raise SourceError where `columns` names a column that is not there."""
+    absent = [column for column in columns.values() if column.split(".")[0] not in schema.names]
+    if absent:
+        raise SourceError(
+            f"no column {absent[0]!r}{nearest(absent[0], schema.names)} ({_columns_of(schema)})"
+        )
+
+
+def _check_fit(schema: pa.Schema, kind: Kind, columns: Mapping[str, str]) -> None:
+    """Raise SourceError where no layout fits, with the part that is missing where one is given."""
+    try:
+        choose(schema, kind, columns)
+    except SourceError:
+        missing = _LIKELY.keys() - columns.keys()
+        if kind == "sft" and len(missing) == 1 and not missing & {*schema.names}:
+            raise _no_layout(schema, columns) from None
+        raise
 
 
 def _kind_of(schema: pa.Schema, adapter: Adapter, columns: Mapping[str, str]) -> Kind:
@@ -150,11 +191,7 @@ def _kind_of(schema: pa.Schema, adapter: Adapter, columns: Mapping[str, str]) ->
     of_adapter = LAYOUTS[adapter].kinds if adapter in LAYOUTS else ()
     if len(of_adapter) == 1:
         return of_adapter[0]
-    absent = [column for column in columns.values() if column.split(".")[0] not in schema.names]
-    if absent:
-        raise SourceError(
-            f"no column {absent[0]!r}{nearest(absent[0], schema.names)} ({_columns_of(schema)})"
-        )
+    _check_columns(schema, columns)
     played = {part: _type_of(schema, column) for part, column in columns.items()}
     rest = {f.name: f.type for f in schema if f.name not in columns.values()}
     try:
@@ -163,7 +200,11 @@ def _kind_of(schema: pa.Schema, adapter: Adapter, columns: Mapping[str, str]) ->
         if of_adapter:
             return of_adapter[0]
         told, _, known = str(error).partition("; known are ")
-        raise (_no_layout(schema) if known else SourceError(told)) from None
+        if not known:
+            raise
+        if _LIKELY.keys() <= columns.keys():
+            raise SourceError(f"{told}; say which kind with --kind") from None
+        raise _no_layout(schema, columns) from None
     return of_adapter[0] if of_adapter and kind not in of_adapter else kind
 
 
@@ -177,12 +218,21 @@ def _type_of(schema: pa.Schema, column: str) -> pa.DataType:
     return found
 
 
-def _no_layout(schema: pa.Schema) -> SourceError:
-    """Say that columns fit no layout, and how they could be named."""
+def _no_layout(schema: pa.Schema, columns: Mapping[str, str]) -> SourceError:
+    """Say that columns fit no layout, and how they could be named; of a pair half given, the other half."""
+    free = [name for name in schema.names if name not in columns.values()]
     parts = {
-        part: next((name for name in names if name in schema.names), "COLUMN")
+        part: next((name for name in names if name in free), "COLUMN")
         for part, names in _LIKELY.items()
+        if part not in columns
     }
+    if len(parts) == 1:
+        given = ", ".join(f"{part}={column}" for part, column in columns.items())
+        (missing,) = parts
+        return SourceError(
+            f"{missing} is missing beside {given} ({_columns_of(schema)}); "
+            f"add --columns {missing}={parts[missing]}"
+        )
     options = " ".join(f"--columns {part}={column}" for part, column in parts.items())
     mapping = ", ".join(f"{part}: {column}" for part, column in parts.items())
     return SourceError(

@@ -39,7 +39,10 @@ def choose(schema: pa.Schema, kind: Kind, columns: Mapping[str, str]) -> Adapter
     fitting = _fitting(schema, kind, columns)
     if looks is not None and looks != kind and not columns:
         cures = [f"use it in a spec of kind {looks}"] if looks in KINDS else []
-        cures += [f"say adapter: {fitting[0]} to read it as {kind} all the same"] if fitting else []
+        cures += [
+            f"to read it as {kind} all the same give --adapter {name} (adapter: {name} in a spec)"
+            for name in fitting[:1]
+        ]
         cure = f"; {', or '.join(cures)}" if cures else ""
         raise SourceError(f"looks like {looks} data ({_found(schema)}), asked for {kind}{cure}")
     if len(fitting) == 1:
@@ -62,7 +65,9 @@ def kind_looked_like(schema: pa.Schema) -> Kind:
         return stored
     looks = _looks_like(schema, {})
     if looks == "KTO":
-        raise SourceError(f"looks like KTO data ({_found(schema)}); say which kind it is to be read as")
+        cures = [f"to read it as sft give --adapter {name}" for name in _fitting(schema, "sft", {})]
+        cure = cures[0] if cures else "say with --kind and --columns how to read it"
+        raise SourceError(f"looks like KTO data ({_found(schema)}); {cure}")
     kinds = [looks] if looks else [k for k in KINDS if _fitting(schema, k, {})]
     if len(kinds) == 1:
         return kinds[0]  # type: ignore[return-value]
