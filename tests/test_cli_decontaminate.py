@@ -250,6 +250,35 @@ def test_of_many_suites_only_those_with_hits_are_listed(workspace):
     assert out.startswith("suites\n26 suites, 27 instances, 0 bad rows\n")
 
 
+def test_examples_are_of_as_many_pairs_as_possible_the_most_hit_first(workspace):
+    texts = [" ".join(f"w{k}x{j}" for j in range(12)) for k in range(9)]
+    lines(workspace / "evals/tiny.jsonl", [{"question": text} for text in texts])
+    for name, some in {"a": texts[:1], "b": texts[1:5], "c": texts[2:9]}.items():
+        rows = [{"prompt": text, "completion": "x"} for text in some]
+        lines(workspace / f"data/{name}/part-0.jsonl", rows)
+    found = re.findall(r"data/(.)/part-0.jsonl:(\d) = tiny", run("data/a", "data/b", "data/c").stdout)
+    assert found == [("c", "1"), ("c", "2"), ("b", "1"), ("b", "2"), ("a", "1")]
+
+
+def test_many_pairs_without_a_hit_are_one_line_below_the_hits(workspace):
+    part = " ".join(f"w{j}" for j in range(30))
+    for k in range(7):
+        whole = f"{part} {' '.join(f'k{k}x{j}' for j in range(90))}"
+        lines(workspace / f"evals/e{k}.jsonl", [{"question": whole}])
+    lines(workspace / "data/a/part-0.jsonl", [{"prompt": f"Go on: {part}", "completion": "x"}])
+    out = CliRunner().invoke(command, ["--against", "evals/", "data/a", "--rule", "any-13"]).stdout
+    report = json.loads((workspace / "reports/decontamination/report.json").read_text())
+    count = sum(1 for row in report["table"] if row["common"] + row["partials"] + row["templates"])
+    assert (count, report["hits"]) == (7, 0)
+    assert (
+        "\nno hits by rule any-13 in user turns\n7 pairs of source and suite with other matches only (7 "
+        in out
+    )
+    out = CliRunner().invoke(command, ["--against", "evals/", "data/a", "data/b", "--rule", "any-13"]).stdout
+    assert "\nand 7 pairs of source and suite with other matches only (7 " in out
+    assert "e3" not in out.partition("hits by rule")[2].partition("datasets")[0]
+
+
 def test_a_small_share_has_one_decimal_more():
     assert [percent(share) for share in (0.225, 0.001, 0.00076)] == ["22.50%", "0.10%", "0.076%"]
 

@@ -84,6 +84,16 @@ def test_without_a_query_the_views_are_listed(place):
     assert json.loads(sql("--json").stdout)["decisions"]["note"] == "large_string"
 
 
+def test_the_views_of_a_report_that_is_named_are_listed(place):
+    version = place.mix({"a": {"uri": "data/a.jsonl"}})
+    for arguments in (("", "reports/decontamination"), (" ", "reports/decontamination/hits.parquet"),
+                      ("reports/decontamination",)):  # fmt: skip
+        assert sql(*arguments).stdout == sql().stdout
+    for name in ("m", version.ref):
+        assert sql(name).stdout.startswith("records: id, messages, ")
+        assert sql("", name).stdout == sql(name).stdout
+
+
 def test_a_table_shows_brackets_and_cuts_what_is_long(place):
     done = sql("SELECT 'a[bold]b' AS \"x[y]\", repeat('z', 300) AS long, 1.5 AS number, ['q'] AS list")
     assert done.stdout.splitlines() == [
@@ -143,7 +153,7 @@ def test_mistakes_are_said_in_one_line_with_the_views(place):
         "(views: decisions, dropped, hits, quarantined, records, verdicts)"
     )
     with pytest.raises(SourceError, match="sql: gives no rows; write a SELECT over decisions, dropped"):
-        sql("")
+        sql("/* nothing */")
 
 
 def test_what_is_no_report_and_no_version_is_refused(place):

@@ -52,18 +52,21 @@ def command(
 
     REPORT is the folder of a report or name@version; default: the workspace's report. The views are
     hits, dropped, quarantined, verdicts (source by suite and split), decisions, and records: those of
-    a version, or those behind the hits of a report. Without SQL the views are listed with their
-    columns. A query sees nothing else: no file and no network.
+    a version, or those behind the hits of a report. Without SQL, or with REPORT alone, the views are
+    listed with their columns. A query sees nothing else: no file and no network.
     """
     from tulu_data.decontaminate.query import run_query, views
 
     if out is not None and out.suffix != ".parquet":
         raise click.UsageError(f"--out {out}: give a name that ends in .parquet, or print --csv or --json")
+    if what is None and query and len(query.split()) == 1:
+        # No query is a single word.
+        query, what = None, query
     here = Path.cwd()
     root = workspace_root(here)
     base = here if what and (here / what).exists() else root
     known = views(what or REPORT, base, open_store(store, root), open_decisions(decisions, root))
-    if query is None:
+    if query is None or not query.strip():
         _list(known, as_json=as_json)
         return
     found = run_query(query, known)
