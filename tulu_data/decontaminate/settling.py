@@ -34,7 +34,7 @@ LEAST_BITS = 12.0
 """Bits that any item has at least."""
 MARGIN, MISSING = 20.0, 0.7
 """An edited item's bits, less this much of those that are missing, come to at least the margin."""
-IN_ORDER, GRAMS, FOREIGN = 0.65, 0.27, 0.6
+IN_ORDER, GRAMS, FOREIGN = 0.75, 0.27, 0.42
 """Of an edited item, the share of words that stand in the record in order, the share of 3-grams, and the bits
 of other words between them, as a share of its own."""
 NEARLY_ALL, NEARLY_GRAMS, NEARLY_MARGIN = 0.85, 0.5, 22.0
