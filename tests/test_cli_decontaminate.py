@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from tulu_data.cli.decontaminate import command
+from tulu_data.cli.evals import command as evals
 from tulu_data.cli.main import VERBS
 from tulu_data.errors import TuluDataError
 from tulu_data.report.tables import percent
@@ -124,7 +125,13 @@ def test_a_torn_file_of_data_or_of_a_suite_is_told_with_the_row_that_it_ends_at(
         f"warning: data/torn.jsonl.gz: nothing after row {account['scanned']:,} could be read (gz data ends"
     )
     assert ends in done.stderr
-    assert f"warning: evals/cut.jsonl.gz: nothing after row {cut['instances']:,} could be read" in done.stderr
+    cut_ends = f"warning: evals/cut.jsonl.gz: nothing after row {cut['instances']:,} could be read; get the"
+    assert cut_ends in done.stderr
+    torn("data/torn.jsonl.gz", [{"prompt": "fine", "completion": text} for text in noise])
+    advice = "nothing to remove in what was scanned, but 1 of the files is torn; step"
+    assert advice in run("data/torn.jsonl.gz").stdout
+    added = CliRunner().invoke(evals, ["add", "cut", "evals/cut.jsonl.gz", "--question", "question"])
+    assert cut_ends in added.stderr
 
 
 def test_a_file_that_is_named_twice_is_scanned_once(workspace):

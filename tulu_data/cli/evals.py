@@ -73,6 +73,7 @@ def add(name: str, uri: str, to: Path | None, store: Path | None, as_json: bool,
     MATH, HumanEval, BBH, DROP and others; evals/README.md lists them) nothing else is needed. A map
     that gives no instance is refused, and nothing is written.
     """
+    from tulu_data.decontaminate.audit import torn_suites
     from tulu_data.decontaminate.suites import add_suite
 
     here, root = Path.cwd(), workspace_root(Path.cwd())
@@ -84,6 +85,8 @@ def add(name: str, uri: str, to: Path | None, store: Path | None, as_json: bool,
     _print_instances(added.suite, 3, None, cut=CUT)
     for field in added.empty:
         warn(f"no instance of {name} has {'an' if field[0] in 'aeiou' else 'a'} {field}; look at its column")
+    for text in torn_suites([added.suite]):
+        warn(text)
     shown = _relative(path, here)
     click.echo(f"\nadded {name} to {shown}" + (f" (layout {added.layout})" if added.layout else ""))
     click.echo(f"next: tulu-data decontaminate --against {shown}")

@@ -207,7 +207,10 @@ def _advice(found: "Audit") -> str:
         )
     if not found.report.hits:
         unseen = len(found.unscanned) + len(found.unreadable)
-        seen = f" in what was scanned, but {unseen} of the datasets were not" if unseen else ""
+        torn = sum(len(account.torn) for account in found.accounts)
+        lacks = [f"{unseen} of the datasets were not"] if unseen else []
+        lacks += [f"{torn} of the files {'is' if torn == 1 else 'are'} torn"] if torn else []
+        seen = f" in what was scanned, but {' and '.join(lacks)}" if lacks else ""
         return f"next: nothing to remove{seen}; {step} keeps it so"
     bad = sorted({row.source for row in found.report.sources_to_drop})
     drop = f"drop the matching records with --write FOLDER or by {step}"

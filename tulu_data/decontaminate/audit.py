@@ -242,7 +242,7 @@ def _tears(bad: pa.Table) -> Iterator[str]:
 def torn_text(file: str, row: int, detail: str) -> str:
     """Say that a file could not be read from some row on."""
     why = f" ({detail})" if detail else ""
-    return f"{file}: nothing after row {row - 1:,} could be read{why}; get the whole file and scan again"
+    return f"{file}: nothing after row {row - 1:,} could be read{why}; get the whole file"
 
 
 def torn_suites(suites: Iterable[Suite]) -> Iterator[str]:
