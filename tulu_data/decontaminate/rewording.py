@@ -25,10 +25,12 @@ SIZE, LENGTH, GRAMS = 0.75, 1.6, 3.2
 """Doublings that speak against it: for each doubling of the instance's size, and of the record's length over
 that; and for all its 3-grams: who says it in other words keeps few, who keeps them says another thing."""
 IN_ORDER, THIRD = 0.5, 0.4
-EVIDENCE, LEAST_BITS, LEAST_NUMBERS = 6.3, 41.0, 0.3
+EVIDENCE, LEAST_BITS, LEAST_NUMBERS = 6.25, 41.0, 0.3
 """Doublings, bits and share of numbers that a rephrased item has at least."""
 LIKENESS, BITS = 0.8, 50.0
 """Of an instance without numbers instead: how alike it is, beyond chance, and the bits."""
+KEPT_ORDER, KEPT_GRAMS = 0.65, 0.4
+"""Shares of words in order and of 3-grams that are no rephrasing: it is a copy, or another thing of its kind."""
 SHARE, LEAST_THIRD = 0.35, 0.15
 """Bits that a rephrased item shares, as a share of those of the instance and of the window's numbers, and
 its least share of a third of the instance: nothing is left out altogether."""
@@ -49,4 +51,5 @@ def is_reworded(
     by_numbers = (evidence >= EVIDENCE) & (alike.numbers >= LEAST_NUMBERS) & (alike.shared >= LEAST_BITS)
     by_words = (alike.beyond_chance >= LIKENESS) & (alike.shared >= BITS)
     reworded: Flags = np.where(alike.numbered, by_numbers, by_words)
-    return reworded & (alike.shared >= SHARE * alike.every) & (thirds >= LEAST_THIRD)
+    reworded &= (alike.shared >= SHARE * alike.every) & (thirds >= LEAST_THIRD)
+    return reworded & ~((in_order >= KEPT_ORDER) & (grams >= KEPT_GRAMS))
