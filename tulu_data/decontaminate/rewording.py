@@ -30,7 +30,7 @@ EVIDENCE, LEAST_BITS, LEAST_NUMBERS = 6.25, 41.0, 0.3
 LIKENESS, BITS = 0.8, 50.0
 """Of an instance without numbers instead: how alike it is, beyond chance, and the bits."""
 KEPT_ORDER, KEPT_GRAMS = 0.65, 0.4
-"""Shares of words in order and of 3-grams that are no rephrasing: it is a copy, or another thing of its kind."""
+"""Shares of words in order and of 3-grams that are no rephrasing: it is a copy, or a thing of its kind."""
 SHARE, LEAST_THIRD = 0.35, 0.15
 """Bits that a rephrased item shares, as a share of those of the instance and of the window's numbers, and
 its least share of a third of the instance: nothing is left out altogether."""
