@@ -151,7 +151,8 @@ def _chosen(index: Index, rule: AnyRule, piece: Piece, weighed: Weighed) -> tupl
         return chosen, measured[chosen]
     if isinstance(rule, LexicalRule):
         measured = weighed.likeness
-        chosen = np.flatnonzero(weighed.reworded & (measured > rule.threshold))
+        alike = weighed.reworded | (weighed.match == MATCHES.index("item"))
+        chosen = np.flatnonzero(alike & (measured > rule.threshold))
         return chosen, measured[chosen]
     near = piece.near[[each.name for each in index.rules.near].index(rule.name)]
     return _sighted(index, weighed.sightings, near.pairs[:, 0], near.pairs[:, 1]), near.overlap
