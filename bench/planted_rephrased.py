@@ -3,8 +3,9 @@
 Usage: python bench/planted_rephrased.py DATA [--rule tulu3 --rule lexical] [--no-write]
 
 The 1,319 rephrased questions are true leaks that share few n-grams with their originals: the right item
-must be named. The 7,473 training questions are other questions of the same kind: an item named in one of
-them is a false alarm, but for a few (each is listed). Rows are a prompt and a completion, as in training.
+must be named. The weights of the judgement were fitted on those of even number. The 7,473 training
+questions are other questions of the same kind: an item named in one of them is a false alarm, but for a few
+(each is listed). Rows are a prompt and a completion, as in training.
 """
 
 import argparse
@@ -65,17 +66,27 @@ def judge(rule: str, folder: Path, counts: tuple[int, int]) -> tuple[tuple[str, 
     measured(command_of(rule), folder)
     named = matches(folder)
     found = [items.get(k) for k, items in named["rephrased"].items()]
+    right = [k for k, items in named["rephrased"].items() if items.get(k) == "item"]
     wrong = sum(
         "item" in items.values() and items.get(k) != "item" for k, items in named["rephrased"].items()
     )
     flagged = {k: items for k, items in named["own"].items() if "item" in items.values()}
-    share = [f"{n:,} ({n / counts[0]:.1%})" for n in (found.count("item"), sum(map(bool, found)), wrong)]
+    share = [f"{n:,} ({n / counts[0]:.1%})" for n in (len(right), sum(map(bool, found)), wrong)]
+    even = sum(k % 2 == 0 for k in right)
+    halves = f"{even / -(-counts[0] // 2):.1%}, {(len(right) - even) / (counts[0] // 2):.1%}"
     said = [
         f"{k} -> {sorted(i for i, match in items.items() if match == 'item')[:3]}"
         for k, items in flagged.items()
     ]
     others = len(named["own"]) - len(flagged)
-    return (rule, *share, f"{len(flagged):,} ({len(flagged) / counts[1]:.2%})", f"{others:,}"), said
+    return (
+        rule,
+        share[0],
+        halves,
+        *share[1:],
+        f"{len(flagged):,} ({len(flagged) / counts[1]:.2%})",
+        f"{others:,}",
+    ), said
 
 
 def main() -> None:
@@ -93,8 +104,8 @@ def main() -> None:
         judged = {rule: judge(rule, folder, counts) for rule in given.rule or ["tulu3"]}
         asked = [row["prompt"] for row in rows(folder / "train/own.jsonl")]
     head = (
-        "rule", ">right item", ">right, whatever the match", ">only a wrong item",
-        ">own training rows with an item", ">with another match",
+        "rule", ">right item", ">of the even, the odd questions", ">right, whatever the match",
+        ">only a wrong item", ">own training rows with an item", ">with another match",
     )  # fmt: skip
     text = (
         f"{counts[0]:,} rephrased GSM8K questions and GSM8K's {counts[1]:,} training questions "

@@ -5,8 +5,8 @@ words and numbers: how many of the numbers are the same, how many words stand in
 part is left out. Against it speaks a long instance, which shares much by chance, a record longer than the
 instance, and 3-grams in common: a text that keeps the wording and still is no copy is a variation of it,
 with other numbers. The weights were fitted (logistic regression, rounded) on one half of the rephrased
-questions of GSM8K against the training questions of GSM8K and of MATH and records of other sources.
-It compares no texts: it judges numbers.
+questions of GSM8K, those of even number, against the training questions of GSM8K and of MATH and records of
+other sources; the borders were then set on all of them. It compares no texts: it judges numbers.
 """
 
 import numpy as np
@@ -20,11 +20,12 @@ Flags = NDArray[np.bool_]
 
 NUMBERS, ORDER, THIRDS = 3.0, 4.0, 3.35
 """Doublings of bits that speak for a rephrased item: for all numbers, all words in the same order, and all of
-each third of the instance; of these shares no more counts than `IN_ORDER` and `THIRD`."""
+each third of the instance."""
 SIZE, LENGTH, GRAMS = 0.75, 1.6, 3.2
 """Doublings that speak against it: for each doubling of the instance's size, and of the record's length over
 that; and for all its 3-grams: who says it in other words keeps few, who keeps them says another thing."""
 IN_ORDER, THIRD = 0.5, 0.4
+"""Shares from which on more says no more."""
 EVIDENCE, LEAST_BITS, LEAST_NUMBERS = 6.25, 40.0, 0.3
 """Doublings, bits and share of numbers that a rephrased item has at least."""
 LIKENESS, BITS = 0.8, 50.0
