@@ -264,6 +264,14 @@ def prepare(data: Path, rng: random.Random) -> tuple[Soil, list[Turns], list[str
     return soil, talks, own
 
 
+def unplanted(talks: list[Turns], own: list[str]) -> list[Document]:
+    """Make a document of every host."""
+    return [
+        Document(id=host_id("\n".join(text for _, text in turns[:-1])), turns=turns)
+        for turns in (*([("user", text), ("assistant", REPLY)] for text in own), *talks)
+    ]
+
+
 def host_id(text: str) -> str:
     """Name a host by its text."""
     return f"host-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
@@ -290,35 +298,39 @@ def documents(data: Path, instances: list[Instance], seed: int, megabytes: float
     soil, talks, own = prepare(data, rng)
     soil.pool, names = choose(instances, rng)
     made = list(leaks(soil, names))
-    made += [
-        Document(id=host_id("\n".join(text for _, text in turns[:-1])), turns=turns)
-        for turns in (*([("user", text), ("assistant", REPLY)] for text in own), *talks)
-    ]
+    made += unplanted(talks, own)
     size = sum(len(one.text.encode()) for one in made)
     made += bulk(soil, int(megabytes * 1e6) - size)
     rng.shuffle(made)
     return made
 
 
-def write(corpus: list[Document], out: Path) -> dict[str, float]:
-    """Write documents and labels; return counts."""
+def write_documents(corpus: list[Document], out: Path) -> dict[str, list[Document]]:
+    """Write documents as we read them and as the peers do; return them by file, in order."""
     for name in ("train", "peer"):
         shutil.rmtree(out / name, ignore_errors=True)
         (out / name).mkdir(parents=True)
     plain = [one for one in corpus if not one.is_chat]
     parts = {f"part-{k}": plain[k::FILES] for k in range(FILES)}
-    for name, part in {**parts, "chat": [one for one in corpus if one.is_chat]}.items():
-        _jsonl(out / f"peer/{name}.jsonl", ({"id": one.id, "text": one.text} for one in part))
-        _jsonl(out / f"train/{name}.jsonl", map(_row, part))
+    parts["chat"] = [one for one in corpus if one.is_chat]
+    for name, part in parts.items():
+        write_rows(out / f"peer/{name}.jsonl", ({"id": one.id, "text": one.text} for one in part))
+        write_rows(out / f"train/{name}.jsonl", map(_row, part))
+    return parts
+
+
+def write(corpus: list[Document], out: Path) -> dict[str, float]:
+    """Write documents and labels; return counts."""
+    talks = write_documents(corpus, out)["chat"]
     labels = sorted(({"id": one.id, **one.label} for one in corpus if one.label), key=lambda row: row["id"])
-    _jsonl(out / "labels.jsonl", labels)
+    write_rows(out / "labels.jsonl", labels)
     joined = (
         {"id": one.id, "parts": [[host_id(p), len(p)] for p in one.parts]} for one in corpus if one.parts
     )
-    _jsonl(out / "bulk.jsonl", joined)
+    write_rows(out / "bulk.jsonl", joined)
     kinds = Counter(one.id.split("-")[0] for one in corpus)
     size = sum(len(one.text.encode()) for one in corpus) / 1e6
-    return {"documents": len(corpus), **kinds, "chats": len(corpus) - len(plain), "megabytes": round(size, 1)}
+    return {"documents": len(corpus), **kinds, "chats": len(talks), "megabytes": round(size, 1)}
 
 
 def _row(one: Document) -> dict[str, object]:
@@ -327,7 +339,8 @@ def _row(one: Document) -> dict[str, object]:
     return {"id": one.id, "prompt": one.turns[0][1], "completion": one.turns[1][1]}
 
 
-def _jsonl(path: Path, rows: Iterator[dict] | list[dict]) -> None:
+def write_rows(path: Path, rows: Iterator[dict] | list[dict]) -> None:
+    """Write json lines."""
     with path.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
