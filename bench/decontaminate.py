@@ -34,10 +34,10 @@ from results import markdown, write_section
 from tulu_data.decontaminate import Suite, build_index, load_suites
 from tulu_data.decontaminate.index import Index, measure_of
 from tulu_data.decontaminate.scan import scan
-from tulu_data.decontaminate.turns import turns_of
 from tulu_data.kernels.coverage import candidates, new_scratch
 from tulu_data.kernels.folding import folding
 from tulu_data.schema import normalised_schema
+from tulu_data.sources.turns import turns_of
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = 4000

@@ -395,7 +395,7 @@ def test_a_workspace_without_data_says_what_to_name(workspace):
         path.unlink() if path.is_file() else path.rmdir()
     (workspace / "data").rmdir()
     done = run()
-    assert "no dataset to scan" in str(done.exception)
+    assert "no dataset to read" in str(done.exception)
 
 
 def kept(workspace, name="decontamination.yaml"):

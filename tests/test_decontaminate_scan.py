@@ -13,7 +13,6 @@ from word_reference import ALPHABETS, EVERY, overlap, words
 from tulu_data.decontaminate import HITS, RULES, evidence
 from tulu_data.decontaminate.index import measure_of
 from tulu_data.decontaminate.scan import scan
-from tulu_data.decontaminate.turns import listed
 from tulu_data.kernels.buffers import messages_of
 from tulu_data.kernels.coverage import BLOCK, candidates, find_pairs, new_scratch
 from tulu_data.kernels.folding import folding
@@ -30,6 +29,7 @@ from tulu_data.kernels.ngrams import (
 from tulu_data.kernels.sharing import read_pairs
 from tulu_data.kernels.spelling import number_known, number_new, number_texts
 from tulu_data.kernels.words import count_beyond, hash_texts, next_word
+from tulu_data.sources.turns import listed
 from tulu_data.specs.rules import GramRule
 
 QUESTION = "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May."

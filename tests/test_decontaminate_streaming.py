@@ -16,14 +16,14 @@ import pytest
 from decontaminate_fixtures import index_of
 
 from tulu_data.decontaminate.audit import Audit, Course, audit
-from tulu_data.decontaminate.datasets import Reading
-from tulu_data.decontaminate.quarantine import Quarantine
 from tulu_data.errors import SourceError
 from tulu_data.sources import json_lines
 from tulu_data.sources import scan as scan_module
 from tulu_data.sources.cache import normalise
+from tulu_data.sources.datasets import Reading
 from tulu_data.sources.files import source_file
 from tulu_data.sources.json_values import batch_of_rows
+from tulu_data.sources.quarantine import Quarantine
 from tulu_data.sources.rows import Part, RawBatch
 from tulu_data.sources.scan import Reading as FileReading
 from tulu_data.store import Store

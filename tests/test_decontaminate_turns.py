@@ -10,54 +10,17 @@ from decontaminate_fixtures import batch, index_of, message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mixture_fixtures import chat, decontaminate
+from turn_fixtures import WORDS, records, said
 from word_reference import overlap, words
 
 from tulu_data.cli.review import command as review
 from tulu_data.decontaminate.scan import scan
-from tulu_data.decontaminate.turns import turns_of
 from tulu_data.errors import SpecError
-from tulu_data.schema import KINDS, normalised_schema
+from tulu_data.schema import normalised_schema
 from tulu_data.specs.rules import SCOPES
 
 FIRST, SECOND = "A train leaves the old harbour town", "at nine; how long is the ride"
 ONE = f"{FIRST} {SECOND}"
-COLUMNS = {"sft": ("messages",), "rlvr": ("messages",), "preference": ("prompt", "chosen", "rejected")}
-ROLES = ("system", "user", "assistant", "tool")
-WORDS = st.lists(st.sampled_from(["one", "two", "three", "four", "five", "café", "天", "6"]), max_size=12)
-messages = st.lists(
-    st.tuples(st.sampled_from(ROLES), st.one_of(st.none(), WORDS.map(" ".join))), max_size=4
-).map(lambda said: [message(role, text) for role, text in said])
-records = st.sampled_from(KINDS).flatmap(
-    lambda kind: st.tuples(
-        st.just(kind), st.lists(st.fixed_dictionaries(dict.fromkeys(COLUMNS[kind], messages)), max_size=5)
-    )
-)
-
-
-def said(row, kind, scope):
-    """Return (number, text) of what a scope looks at, messages counted over all columns."""
-    every = [m for name in COLUMNS[kind] for m in row[name]]
-    prompts = len(row[COLUMNS[kind][0]])
-    return [
-        (k, m["content"])
-        for k, m in enumerate(every)
-        if m["content"] is not None and (scope != "user" or (k < prompts and m["role"] == "user"))
-    ]
-
-
-@given(records, st.sampled_from(SCOPES), st.integers(0, 2))
-def test_a_scope_names_these_messages(drawn, scope, cut):
-    kind, rows = drawn
-    found = turns_of(batch(rows, kind).slice(cut), kind, scope)
-    texts = [
-        bytes(found.text[b:e]).decode() for b, e in zip(found.begin.tolist(), found.end.tolist(), strict=True)
-    ]
-    each = [
-        list(zip(found.number[a:b].tolist(), texts[a:b], strict=True))
-        for a, b in zip(found.first[:-1].tolist(), found.first[1:].tolist(), strict=True)
-    ]
-    assert each == [said(row, kind, scope) for row in rows[cut:]]
-    assert found.joined == (scope == "conversation")
 
 
 @settings(max_examples=60)

@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "steps": {"engine", "errors", "kernels", "schema", "sources", "specs", "store"},
     "mix": {"engine", "errors", "kernels", "root", "schema", "sources", "specs", "steps", "store"},
     "report": {"store"},
-    "cli": {"errors", "mix", "report", "root", "schema", "specs", "steps", "store", "trainers"},
+    "cli": {"errors", "mix", "report", "root", "schema", "sources", "specs", "steps", "store", "trainers"},
     "root": {"cli"},
     "trainers": {"errors", "specs", "store"},
 }

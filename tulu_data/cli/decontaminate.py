@@ -110,9 +110,9 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     from tulu_data.decontaminate import load_suites, open_index, rules_named
     from tulu_data.decontaminate.audit import Course, audit, make_folder, write_audit
     from tulu_data.decontaminate.clean import Target, check_target, forget_clean
-    from tulu_data.decontaminate.datasets import Reading
-    from tulu_data.decontaminate.quarantine import Quarantine
     from tulu_data.decontaminate.scan import is_ready
+    from tulu_data.sources.datasets import Reading
+    from tulu_data.sources.quarantine import Quarantine
 
     if not datasets and (kind or columns or adapter != "auto"):
         raise click.UsageError("--kind, --adapter and --columns say how DATASET is read; name one")

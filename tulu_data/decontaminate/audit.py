@@ -20,16 +20,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tulu_data.decontaminate.datasets import PLACE, Dataset, Reading, everything, open_dataset
 from tulu_data.decontaminate.decisions import NO_DECISIONS, Decided, decide
 from tulu_data.decontaminate.hits import HITS
 from tulu_data.decontaminate.index import Index
-from tulu_data.decontaminate.quarantine import Quarantine
 from tulu_data.decontaminate.report import Report, make_report
 from tulu_data.decontaminate.scan import Scanner
 from tulu_data.decontaminate.suites import Suite
 from tulu_data.errors import SourceError
 from tulu_data.schema import TEXT, Kind
+from tulu_data.sources.datasets import PLACE, Dataset, Reading, everything, open_dataset
+from tulu_data.sources.quarantine import Quarantine
 from tulu_data.specs.decisions import Decisions
 from tulu_data.specs.rules import Scope
 from tulu_data.store import Store

@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tulu_data.decontaminate.audit import Account, Audit
-from tulu_data.decontaminate.quarantine import QUARANTINE_FILE
 from tulu_data.decontaminate.report import strongest, to_drop
 from tulu_data.errors import SourceError
 from tulu_data.schema import TEXT
 from tulu_data.sources.files import SourceFile, sha256_of
+from tulu_data.sources.quarantine import QUARANTINE_FILE
 from tulu_data.sources.records import open_records
 from tulu_data.sources.splitting import MAIN, split_file
 from tulu_data.specs.mixture import Action

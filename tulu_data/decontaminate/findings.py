@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tulu_data.decontaminate.suites import Suite, load_again
-from tulu_data.decontaminate.turns import columns_of, messages_in_order
 from tulu_data.errors import SourceError, StoreError
 from tulu_data.kernels.record_ids import record_ids
 from tulu_data.schema import MESSAGES, TEXT, Kind
 from tulu_data.sources.location import resolve_source
 from tulu_data.sources.records import Records, open_records
 from tulu_data.sources.scan import Reading
+from tulu_data.sources.turns import columns_of, messages_in_order
 from tulu_data.specs.base import read_spec
 from tulu_data.specs.mixture import DecontaminateStep, Mixture
 from tulu_data.store import Store, Version

@@ -17,7 +17,6 @@ from tulu_data.decontaminate.evidence import Evidence, explain
 from tulu_data.decontaminate.hits import HITS, Piece, hits_of, no_hits
 from tulu_data.decontaminate.index import Index, measure_of
 from tulu_data.decontaminate.sighting import Watch, wholes_of
-from tulu_data.decontaminate.turns import turns_of
 from tulu_data.decontaminate.wording import Texts, rarity
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.alignment import align
@@ -28,6 +27,7 @@ from tulu_data.kernels.record_ids import record_ids
 from tulu_data.kernels.tokens import find_tokens
 from tulu_data.kernels.words import Ints, hash_texts
 from tulu_data.schema import Kind
+from tulu_data.sources.turns import turns_of
 from tulu_data.specs.rules import Scope
 
 _PIECE = 4096

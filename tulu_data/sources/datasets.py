@@ -1,7 +1,7 @@
-"""What a scan reads: files, hub datasets and stored versions, as streams of records with their places.
+"""What commands read: files, hub datasets and stored versions, as streams of records with their places.
 
 The one idea: a dataset is opened by name and read once, in order, in bounded memory; every record says
-its source and its origin, and every row that is none is delivered beside the records. It scans nothing.
+its source and its origin, and every row that is none is delivered beside the records. It judges no record.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from tulu_data.specs.source import Adapter
 from tulu_data.store import Store, Version
 
 DATA_FOLDER = "data"
-"""Folder of a workspace whose files are scanned when no dataset is named."""
+"""Folder of a workspace whose files are read when no dataset is named."""
 
 PLACE = ("source", "origin")
 """Columns that say of each record its source and where it stands, as `file:row`."""
@@ -41,7 +41,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """A dataset opened for scanning."""
+    """A dataset opened for reading."""
 
     name: str
     kind: Kind
@@ -75,7 +75,7 @@ def everything(base: Path, store: Store, skip: Sequence[Path]) -> list[str]:
     if names:
         return names
     raise SourceError(
-        f"{base}: no dataset to scan: the store {store.root} is empty and no file lies below {DATA_FOLDER}/; "
+        f"{base}: no dataset to read: the store {store.root} is empty and no file lies below {DATA_FOLDER}/; "
         "name a file, a glob, hf://owner/name or name@version"
     )
 

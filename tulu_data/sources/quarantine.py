@@ -1,4 +1,4 @@
-"""The rows that are no records, written beside a report while a scan runs.
+"""The rows that are no records, written beside a report while datasets are read.
 
 The one idea: rows go to the disk as they are found, those of a dataset apart until it is known that the
 dataset as a whole could be read; the table takes its name when all is done. It judges no row.
@@ -11,7 +11,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tulu_data.decontaminate.datasets import QUARANTINED
+from tulu_data.sources.datasets import QUARANTINED
 
 QUARANTINE_FILE = "quarantined.parquet"
 
