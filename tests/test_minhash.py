@@ -1,164 +1,88 @@
-"""MinHash against datasketch, and the search for similar sets against all pairs."""
+"""MinHash against datasketch: over hashes, and over texts with its own hash function."""
 
 import numpy as np
-import pytest
 from datasketch import MinHash, MinHashLSH
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shingle_reference import batch, batches, grams, units
 
-from tulu_data.kernels import minhash
-from tulu_data.kernels.minhash import distinct, fill_buckets, find_alike, make_plan, shingles, signatures
-from tulu_data.kernels.words import fixed
-
-texts_of_words = st.lists(st.lists(st.integers(0, 5), max_size=12), max_size=8)
+from tulu_data.kernels.minhash import new_permutations, sign_datasketch, signatures
+from tulu_data.kernels.shingles import Sets, Shingling
 
 
-def flat(texts):
-    """Return texts, lists of words, as the kernels take them."""
-    words = np.array([hash_of(word) for text in texts for word in text], np.uint64)
-    return words, np.cumsum([0, *map(len, texts)])
+def spelled(text, unit, n):
+    """Return the shingles of a text as datasketch is given them."""
+    return [(" " if unit == "words" else "").join(gram).encode() for gram in grams(units(text, unit), n)]
 
 
-def hash_of(word):
-    return (word + 1) * 0x9E3779B97F4A7C15 % 2**64
+def theirs(shingled, lanes, seed):
+    made = MinHash(lanes, seed=seed)
+    made.update_batch(shingled)
+    return made
 
 
-def grams(text, n):
-    return {tuple(text[k : k + n]) for k in range(max(len(text) - n + 1, 1))} if text else set()
+@settings(max_examples=60)
+@given(
+    texts=batches,
+    unit=st.sampled_from(["words", "characters"]),
+    n=st.integers(1, 6),
+    lanes=st.sampled_from([1, 7, 16, 128]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_signatures_of_texts_are_those_of_datasketch(texts, unit, n, lanes, seed):
+    ours = sign_datasketch(batch(texts), Shingling(unit, n), new_permutations(lanes, seed))
+    for row, text in zip(ours, texts, strict=True):
+        made = theirs(spelled(text, unit, n), lanes, seed)
+        assert row.dtype == made.hashvalues.dtype
+        assert row.tolist() == made.hashvalues.tolist()
 
 
-def jaccard(one, other):
-    return len(one & other) / len(one | other) if one | other else 0.0
+def test_a_long_text_of_long_words_is_signed_as_by_datasketch():
+    text = [" ".join(f"W{k % 97}{'ordé' * (k % 40)}" for k in range(3000))]
+    for unit, n in (("words", 5), ("characters", 90)):
+        (row,) = sign_datasketch(batch([text]), Shingling(unit, n), new_permutations())
+        assert row.tolist() == theirs(spelled(text, unit, n), 128, 1).hashvalues.tolist()
 
 
-@given(texts_of_words, st.integers(1, 4))
-def test_shingles_are_the_n_grams_of_each_text(texts, n):
-    sets = shingles(*flat(texts), n)
-    kinds = {}
+def test_a_row_is_a_signature_that_datasketch_goes_on_with():
+    texts = [[f"the traveller number {k % 7} has crossed {k % 5} hills by noon"] for k in range(35)]
+    rows = sign_datasketch(batch(texts), Shingling("words", 2), new_permutations(64, 3))
+    ours, own = MinHashLSH(0.5, 64), MinHashLSH(0.5, 64)
     for k, text in enumerate(texts):
-        mine = sets.hashes[sets.at[k] : sets.at[k + 1]].tolist()
-        spelled = [tuple(text[p : p + n]) for p in range(max(len(text) - n + 1, min(len(text), 1)))]
-        assert len(mine) == len(spelled)
-        for key, gram in zip(mine, spelled, strict=True):
-            assert kinds.setdefault(gram, key) == key
-    assert len(set(kinds.values())) == len(kinds)
-
-
-@given(texts_of_words, st.integers(1, 4))
-def test_sets_are_in_order_and_without_repeats(texts, n):
-    sets = shingles(*flat(texts), n)
-    once = distinct(sets)
-    for k in range(len(texts)):
-        assert once.hashes[once.at[k] : once.at[k + 1]].tolist() == sorted(
-            set(sets.hashes[sets.at[k] : sets.at[k + 1]].tolist())
-        )
+        row = MinHash(64, seed=3, hashvalues=rows[k], scheme="affine32")
+        made = theirs(spelled(text, "words", 2), 64, 3)
+        assert row.jaccard(made) == 1
+        ours.insert(k, row)
+        own.insert(k, made)
+    answers = [
+        (sorted(ours.query(own_row)), sorted(own.query(own_row)))
+        for own_row in (theirs(spelled(text, "words", 2), 64, 3) for text in texts)
+    ]
+    assert all(one == other for one, other in answers)
+    assert sum(len(one) for one, _ in answers) > len(texts)
 
 
 @settings(max_examples=40)
 @given(
     texts=st.lists(st.lists(st.integers(0, 2**64 - 1), max_size=30), max_size=5),
-    permutations=st.sampled_from([7, 16, 128]),
+    lanes=st.sampled_from([7, 16, 128]),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_signatures_are_those_of_datasketch(texts, permutations, seed):
+def test_signatures_of_hashes_are_those_of_datasketch(texts, lanes, seed):
     hashes, at = np.array([h for text in texts for h in text], np.uint64), np.cumsum([0, *map(len, texts)])
-    plan = make_plan(0.5, permutations, seed=seed)
-    ours = signatures(minhash.Sets(fixed(hashes), fixed(at)), plan)
+    ours = signatures(Sets(hashes, at), new_permutations(lanes, seed))
     for k, text in enumerate(texts):
-        theirs = MinHash(len(plan.factors), seed=seed, scheme="affine32", hashfunc=lambda h: h & 0xFFFFFFFF)
+        made = MinHash(lanes, seed=seed, scheme="affine32", hashfunc=lambda h: h & 0xFFFFFFFF)
         for word in text:
-            theirs.update(word)
-        assert ours[k].dtype == theirs.hashvalues.dtype
-        assert ours[k].tolist() == theirs.hashvalues.tolist()
-
-
-@pytest.mark.parametrize("permutations", [16, 64, 128])
-@pytest.mark.parametrize("missed", [0.5, 0.9])
-def test_bands_are_those_of_datasketch(permutations, missed):
-    for threshold in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
-        plan = make_plan(threshold, permutations, missed=missed)
-        lsh = MinHashLSH(threshold=threshold, num_perm=permutations, weights=(1 - missed, missed))
-        assert (plan.bands, plan.rows) == (lsh.b, lsh.r)
+            made.update(word)
+        assert ours[k].dtype == made.hashvalues.dtype
+        assert ours[k].tolist() == made.hashvalues.tolist()
 
 
 def test_signatures_hold_for_the_largest_and_smallest_hashes():
     edges = [0, 1, 2**31, 2**32 - 1]
-    plan = make_plan(0.5, 256)
-    ours = signatures(minhash.Sets(fixed(np.array(edges, np.uint64)), fixed(np.arange(5))), plan)
+    ours = signatures(Sets(np.array(edges, np.uint64), np.arange(5)), new_permutations(256))
     for k, edge in enumerate(edges):
-        theirs = MinHash(256, scheme="affine32", hashfunc=int)
-        theirs.update(edge)
-        assert ours[k].tolist() == theirs.hashvalues.tolist()
-
-
-def corpus(size, seed):
-    """Return texts of words, of which many are edited copies of others."""
-    rng = np.random.default_rng(seed)
-    texts = []
-    for _ in range(size):
-        text = rng.integers(0, 500, rng.integers(0, 40)).tolist()
-        if texts and rng.random() < 0.7:
-            text = list(texts[rng.integers(len(texts))])
-            for _ in range(rng.integers(0, 8)):
-                text.insert(rng.integers(len(text) + 1), int(rng.integers(500)))
-        texts.append(text)
-    return texts
-
-
-def banded(plan, sets, others):
-    """Return the pairs that share a band, by datasketch's own index."""
-    lsh = MinHashLSH(num_perm=len(plan.factors), params=(plan.bands, plan.rows))
-
-    def signed(given, k):
-        made = MinHash(len(plan.factors), hashfunc=lambda h: h & 0xFFFFFFFF)
-        made.update_batch(int(h) for h in given.hashes[given.at[k] : given.at[k + 1]])
-        return made
-
-    for k in range(len(others.at) - 1):
-        lsh.insert(k, signed(others, k))
-    return {(k, other) for k in range(len(sets.at) - 1) for other in lsh.query(signed(sets, k))}
-
-
-@pytest.mark.parametrize(("threshold", "n"), [(0.3, 1), (0.5, 2), (0.8, 3)])
-def test_what_is_found_is_every_pair_that_shares_a_band_and_is_alike(threshold, n):
-    ours, theirs = corpus(120, 1), corpus(120, 1)[::-1] + corpus(60, 2)
-    plan = make_plan(threshold, 64)
-    mine, others = shingles(*flat(ours), n), shingles(*flat(theirs), n)
-    found = find_alike(others, fill_buckets(mine, plan), plan, threshold)
-    pairs = [(a, b) for a, b in found.pairs.tolist()]
-    measured = {
-        (a, b): jaccard(grams(theirs[a], n), grams(ours[b], n)) for a, b in banded(plan, others, mine)
-    }
-    assert dict(zip(pairs, found.jaccard.tolist(), strict=True)) == {
-        pair: value for pair, value in measured.items() if value > threshold
-    }
-    assert pairs == sorted(pairs)
-    assert len(pairs) > 100
-
-
-def test_hardly_a_pair_well_above_the_threshold_is_overlooked():
-    ours, theirs = corpus(300, 3), corpus(300, 3)
-    plan = make_plan(0.4, missed=0.9)
-    found = find_alike(shingles(*flat(theirs), 2), fill_buckets(shingles(*flat(ours), 2), plan), plan, 0.4)
-    sets = [grams(text, 2) for text in ours]
-    near = {(a, b) for a in range(300) for b in range(300) if jaccard(sets[a], sets[b]) > 0.5}
-    assert len(near) > 500
-    assert len(near - set(map(tuple, found.pairs.tolist()))) <= 0.02 * len(near)
-
-
-def test_one_text_may_be_like_more_than_there_is_room_for():
-    text = list(range(30))
-    plan = make_plan(0.4)
-    buckets = fill_buckets(shingles(*flat([text] * 9000), 2), plan)
-    found = find_alike(shingles(*flat([[1], text, text]), 2), buckets, plan, 0.4)
-    assert found.pairs.tolist() == [[k, other] for k in (1, 2) for other in range(9000)]
-    assert set(found.jaccard.tolist()) == {1.0}
-
-
-def test_texts_without_words_are_like_nothing():
-    plan = make_plan(0.4)
-    buckets = fill_buckets(shingles(*flat([[], [1, 2, 3]]), 2), plan)
-    found = find_alike(shingles(*flat([[], [1, 2, 3]]), 2), buckets, plan, 0.4)
-    assert found.pairs.tolist() == [[1, 1]]
-    nothing = fill_buckets(shingles(*flat([]), 2), plan)
-    assert len(find_alike(shingles(*flat([[1, 2]]), 2), nothing, plan, 0.4).pairs) == 0
+        made = MinHash(256, scheme="affine32", hashfunc=int)
+        made.update(edge)
+        assert ours[k].tolist() == made.hashvalues.tolist()

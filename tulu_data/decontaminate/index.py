@@ -30,10 +30,10 @@ from tulu_data.decontaminate.saved import Shelf
 from tulu_data.decontaminate.segments import Segment, joined, read_segment, text_array
 from tulu_data.decontaminate.suites import Suite
 from tulu_data.decontaminate.wording import Wording, join_wording
+from tulu_data.kernels.alike import Buckets
 from tulu_data.kernels.buffers import text_of
 from tulu_data.kernels.jit import SOURCES
 from tulu_data.kernels.measure import COUNTED, Measure
-from tulu_data.kernels.minhash import Buckets
 from tulu_data.kernels.ngrams import Grams, index_units
 from tulu_data.kernels.words import Bytes, Ints, fixed
 from tulu_data.specs.rules import AnyRule, GramRule, MinHashRule, NearRule, Rules, as_rules

@@ -7,8 +7,9 @@ its business: other rules look into records. MinHash only says which pairs to co
 
 from tulu_data.decontaminate.near import Near
 from tulu_data.decontaminate.wording import Wording
+from tulu_data.kernels.alike import Buckets, Plan, fill_buckets, find_alike, make_plan
 from tulu_data.kernels.coverage import Turns
-from tulu_data.kernels.minhash import Buckets, Plan, fill_buckets, find_alike, make_plan, shingles
+from tulu_data.kernels.shingles import shingles
 from tulu_data.kernels.tokens import tokens_of
 from tulu_data.specs.rules import MinHashRule
 
