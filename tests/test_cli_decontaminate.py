@@ -141,7 +141,7 @@ def test_a_file_that_is_named_twice_is_scanned_once(workspace):
     report = json.loads((workspace / "reports/decontamination/report.json").read_text())
     assert [account["dataset"] for account in report["datasets"]] == ["data/b/part-0.jsonl", "data/a"]
     for name in ("./data/b/part-0.jsonl", "link.jsonl", "data/b"):
-        assert f"warning: {name}: the same data as data/b/part-0.jsonl; scanned once" in done.stderr
+        assert f"warning: {name}: the same data as data/b/part-0.jsonl; read once" in done.stderr
 
 
 def test_fail_on_hit_exits_with_1_only_when_there_is_one(workspace):

@@ -1,16 +1,16 @@
-"""The bar of a scan: drawn at a terminal, silent elsewhere."""
+"""The bar of datasets: drawn at a terminal, silent elsewhere."""
 
 import io
 import re
 
 from rich.console import Console
 
-from tulu_data.cli.progress import ScanBar
+from tulu_data.cli.progress import DatasetBar
 
 
 def drawn(*, terminal: bool) -> str:
     stream = io.StringIO()
-    with ScanBar(Console(file=stream, force_terminal=terminal, width=140)) as bar:
+    with DatasetBar(Console(file=stream, force_terminal=terminal, width=140)) as bar:
         bar.begin("data/[x].jsonl", 4_000_000)
         bar.read(1_000_000.0)
         bar.records(1200)

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from dataset_fixtures import Told
 from decontaminate_fixtures import index_of
 
-from tulu_data.decontaminate.audit import Audit, Course, audit
+from tulu_data.decontaminate.audit import Audit, audit
 from tulu_data.errors import SourceError
 from tulu_data.sources import json_lines
 from tulu_data.sources import scan as scan_module
@@ -23,33 +24,13 @@ from tulu_data.sources.cache import normalise
 from tulu_data.sources.datasets import Reading
 from tulu_data.sources.files import source_file
 from tulu_data.sources.json_values import batch_of_rows
+from tulu_data.sources.ledger import Course
 from tulu_data.sources.quarantine import Quarantine
 from tulu_data.sources.rows import Part, RawBatch
 from tulu_data.sources.scan import Reading as FileReading
 from tulu_data.store import Store
 
 LEAK = "Natalia sold clips to 48 of her friends in April, and then she sold half as many in May."
-
-
-class Told:
-    """Notes what a scan tells of its course."""
-
-    def __init__(self) -> None:
-        self.size = self.bytes = 0.0
-        self.count = 0
-        self.texts: list[str] = []
-
-    def begin(self, dataset: str, size: int) -> None:
-        self.size += size
-
-    def read(self, size: float) -> None:
-        self.bytes += size
-
-    def records(self, count: int) -> None:
-        self.count += count
-
-    def end(self, text: str) -> None:
-        self.texts.append(text)
 
 
 def audited(base: Path, *names: str, workers: int = 2, told: Told | None = None) -> Audit:
@@ -101,10 +82,10 @@ def test_every_row_is_scanned_or_quarantined_with_its_own_text(
     (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
     found = audited(tmp_path, name, workers=workers, told=told)
     hits, bad, records = expected(lines)
-    (account,) = found.accounts
+    (account,) = found.ledger.accounts
     assert found.hits["origin"].to_pylist() == [f"{name}:{i}" for i in hits]
     assert found.hits["id"].null_count == 0
-    assert (account.quarantined, account.scanned, account.read) == (bad, records, records + sum(bad.values()))
+    assert (account.quarantined, account.records, account.read) == (bad, records, records + sum(bad.values()))
     assert quarantined(tmp_path) == [
         (f"{name}:{i}", BAD[line], line) for i, line in enumerate(lines, start=1) if line in BAD
     ]
@@ -117,12 +98,12 @@ def test_a_torn_archive_gives_what_it_holds_and_one_bad_row(tmp_path: Path) -> N
     whole = gzip.compress("\n".join(lines).encode())
     (tmp_path / "x.jsonl.gz").write_bytes(whole[: len(whole) * 3 // 4])
     found = audited(tmp_path, "x.jsonl.gz")
-    (account,) = found.accounts
+    (account,) = found.ledger.accounts
     assert account.quarantined == {"truncated archive": 1}
-    assert 10000 < account.scanned < 30000
-    every = range(100, account.scanned + 1, 100)
+    assert 10000 < account.records < 30000
+    every = range(100, account.records + 1, 100)
     assert found.hits["origin"].to_pylist() == [f"x.jsonl.gz:{i}" for i in every]
-    assert quarantined(tmp_path) == [(f"x.jsonl.gz:{account.scanned + 1}", "truncated archive", "")]
+    assert quarantined(tmp_path) == [(f"x.jsonl.gz:{account.records + 1}", "truncated archive", "")]
 
 
 def test_a_row_of_many_megabytes_is_scanned_with_the_rows_around_it(tmp_path: Path) -> None:
@@ -132,7 +113,7 @@ def test_a_row_of_many_megabytes_is_scanned_with_the_rows_around_it(tmp_path: Pa
     found = audited(tmp_path, "x.jsonl")
     assert found.hits["origin"].to_pylist() == ["x.jsonl:1", "x.jsonl:2", "x.jsonl:4"]
     assert found.hits["record_spans"].to_pylist()[1][0]["start"] == len(huge) + 1
-    assert found.accounts[0].quarantined == {"broken json": 1}
+    assert found.ledger.accounts[0].quarantined == {"broken json": 1}
 
 
 def test_a_normalised_file_gives_what_the_file_itself_gives(tmp_path: Path) -> None:
@@ -147,7 +128,8 @@ def test_a_normalised_file_gives_what_the_file_itself_gives(tmp_path: Path) -> N
         patch.setattr("tulu_data.sources.records.scan_file", None)
         kept = audited(tmp_path, "x.jsonl", told=told)
     assert kept.hits.equals(straight.hits)
-    assert kept.accounts == straight.accounts
+    assert kept.ledger == straight.ledger
+    assert kept.text_bytes == straight.text_bytes
     assert quarantined(tmp_path) == rows
     assert told.bytes == pytest.approx(told.size)
 
@@ -161,9 +143,9 @@ def test_a_file_that_turns_out_unreadable_leaves_no_rows_behind(
     (tmp_path / "data/odd.jsonl").write_text("\n".join([row(LEAK), "{broken", wide]), "utf-8")
     (tmp_path / "data/good.jsonl").write_text("\n".join([row(LEAK), "[]"]), "utf-8")
     found = audited(tmp_path)
-    assert [account.dataset for account in found.accounts] == ["data/good.jsonl"]
+    assert [account.dataset for account in found.ledger.accounts] == ["data/good.jsonl"]
     assert found.hits["origin"].to_pylist() == ["data/good.jsonl:1"]
-    assert [text.split(":")[0] for text in found.unreadable] == ["data/odd.jsonl"]
+    assert [text.split(":")[0] for text in found.ledger.unreadable] == ["data/odd.jsonl"]
     assert quarantined(tmp_path) == [("data/good.jsonl:2", "not an object", "[]")]
     with pytest.raises(SourceError, match=r"data/odd.jsonl: 2500 different keys"):
         audited(tmp_path, "data/odd.jsonl")
@@ -210,6 +192,7 @@ import os, signal
 from tulu_data.cli.main import main
 from tulu_data.decontaminate import audit
 from tulu_data.sources import json_lines
+from tulu_data.sources.quarantine import Quarantine
 json_lines.BLOCK_ROWS = 10
 {hook}
 main()
@@ -217,12 +200,12 @@ main()
 HOOKS = {
     "while rows are read": (
         "seen = []\n"
-        "real = audit.Quarantine.add\n"
+        "real = Quarantine.add\n"
         "def add(self, rows):\n"
         "    real(self, rows)\n"
         "    seen.append(rows)\n"
         "    len(seen) == 4 and os.kill(os.getpid(), signal.SIGKILL)\n"
-        "audit.Quarantine.add = add"
+        "Quarantine.add = add"
     ),
     "while hits are written": (
         "def half(table, path, **_):\n"

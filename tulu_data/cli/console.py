@@ -1,10 +1,14 @@
 """Printing, shared by the verbs: results to stdout, progress and warnings to stderr."""
 
 import json
+import os
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
+
+from tulu_data.cli.options import workspace_root
 
 PLAIN_WIDTH = 160
 """Width of tables where the output is no terminal: wide enough not to cut names."""
@@ -24,6 +28,13 @@ def stage(text: str) -> None:
 def warn(text: str) -> None:
     """Report something that is allowed but rarely meant, on stderr."""
     click.echo(f"warning: {text}", err=True)
+
+
+def shown(path: Path) -> str:
+    """Write a path as one would type it here: relative, unless it lies somewhere else altogether."""
+    if not path.is_absolute() or path.is_relative_to(Path.cwd()):
+        return os.path.relpath(path)
+    return os.path.relpath(path) if path.is_relative_to(workspace_root(Path.cwd())) else str(path)
 
 
 def print_json(value: object) -> None:

@@ -6,45 +6,31 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tulu_data.cli.console import print_json, print_table, results, stage, warn
+from tulu_data.cli.console import print_json, stage, warn
 from tulu_data.cli.options import (
     decisions_option,
     json_option,
     open_decisions,
     open_store,
+    reading_options,
     store_option,
     workers_option,
     workspace_root,
 )
-from tulu_data.cli.scan_report import print_report, shown
-from tulu_data.report.tables import table
-from tulu_data.schema import KINDS, Kind
+from tulu_data.cli.reading import open_course, print_copies, reading_of, say, warn_of, warn_of_uncopied
+from tulu_data.cli.scan_report import print_report
+from tulu_data.schema import Kind
 from tulu_data.specs.mixture import ACTIONS, Action
 from tulu_data.specs.rules import COMBINATIONS, RULES, SCOPES, Scope
-from tulu_data.specs.source import ADAPTERS, Adapter
+from tulu_data.specs.source import Adapter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tulu_data.decontaminate import Index
     from tulu_data.decontaminate.audit import Audit
-    from tulu_data.decontaminate.clean import Copied, Target
+    from tulu_data.sources.copies import Copied, Target
 
 REPORTS = Path("reports", "decontamination")
 """Folder of a workspace for the report."""
-
-
-def _parts(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    """Read part=column pairs."""
-    columns: dict[str, str] = {}
-    for text in given:
-        part, is_pair, column = text.partition("=")
-        if not (is_pair and part and column):
-            raise click.BadParameter(f"{text!r}: expected part=column, for example prompt=question")
-        if part in columns:
-            raise click.BadParameter(f"{text!r}: part {part!r} is given twice")
-        columns[part] = column
-    return columns
 
 
 @click.command(short_help="Find eval instances inside training data, with evidence.")
@@ -60,17 +46,7 @@ def _parts(_context: click.Context, _option: click.Parameter, given: tuple[str, 
     "--scope", type=click.Choice(SCOPES), default="user", show_default=True,
     help="Turns to look at: those of users, all, or all as one conversation, across their borders.",
 )  # fmt: skip
-@click.option(
-    "--kind", type=click.Choice(KINDS), help="Kind of every DATASET (default: told by its columns)."
-)
-@click.option(
-    "--adapter", type=click.Choice(ADAPTERS), default="auto", show_default=True,
-    help="Layout of every DATASET.",
-)  # fmt: skip
-@click.option(
-    "--columns", multiple=True, callback=_parts, metavar="PART=COLUMN",
-    help="Column that plays a part in every DATASET, as in prompt=question; may repeat.",
-)  # fmt: skip
+@reading_options
 @store_option
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path),
@@ -106,65 +82,54 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     --write copies every scanned file, in its format and under its path, below a folder; rows that stay
     are the same to the byte. Rows that are dropped or no records lie beside the report, and add up.
     """
-    from tulu_data.cli.progress import ScanBar
     from tulu_data.decontaminate import load_suites, open_index, rules_named
-    from tulu_data.decontaminate.audit import Course, audit, make_folder, write_audit
-    from tulu_data.decontaminate.clean import Target, check_target, forget_clean
+    from tulu_data.decontaminate.audit import audit, write_audit
     from tulu_data.decontaminate.scan import is_ready
-    from tulu_data.sources.datasets import Reading
-    from tulu_data.sources.quarantine import Quarantine
+    from tulu_data.sources.copies import Target, check_target, forget_copies
+    from tulu_data.sources.reports import make_folder
 
-    if not datasets and (kind or columns or adapter != "auto"):
-        raise click.UsageError("--kind, --adapter and --columns say how DATASET is read; name one")
-    if action and not write:
-        raise click.UsageError("--action says what --write leaves out; give --write FOLDER too")
     here = Path.cwd()
     root = workspace_root(here)
     opened, folder = open_store(store, root), out or root / REPORTS
+    skip = (folder, opened.root, *([write] if write else []))
+    reading = reading_of(datasets, kind, adapter, columns, skip)
+    if action and not write:
+        raise click.UsageError("--action says what --write leaves out; give --write FOLDER too")
     decided = open_decisions(decisions, root)
     make_folder(folder)
-    if write:
-        check_target(write)
-    say = stage if sys.stderr.isatty() else _silent
+    options = {"action": action or "drop"}
+    target = write and Target(command="decontaminate", options=options, folder=write, report=folder)
+    if target:
+        check_target(target)
     chosen = rules_named(rule)
     if not is_ready():
         stage("compiling kernels (first run on this machine, some seconds)")
     cache = opened.root / "cache" / "suites"
     index = open_index(load_suites(against, here, cache=cache), chosen, cache=cache)
     say(f"{len(index.suites)} suites, {sum(s.instances.num_rows for s in index.suites):,} eval instances")
-    reading = Reading(
-        kind=kind, adapter=adapter, columns=columns, skip=(folder, opened.root, *([write] if write else []))
-    )
     base = here if datasets else root
-    with Quarantine(folder) as quarantine, ScanBar() as bar:
+    with open_course(folder, workers) as course:
         found = audit(
             datasets, index, base=base, store=opened, reading=reading, decisions=decided, scope=scope,
-            course=Course(workers=workers, quarantine=quarantine, progress=bar),
+            course=course,
         )  # fmt: skip
     say(f"{found.speed:,.0f} MB/s")
-    forget_clean(folder)
-    report = write_audit(found, folder, base=base, suites_base=here, against=against)
-    target = (
-        Target(action=action or "drop", folder=write, report=folder, base=base, store=opened)
-        if write
-        else None
-    )
-    copied = _copy(found, target, report) if target else []
+    forget_copies(folder)
+    report = write_audit(found, folder, suites_base=here, against=against)
+    copied = _copy(found, action or "drop", target, report) if target else []
     _finish(found, index, report, folder, as_json=as_json)
     if target:
-        _finish_copies(copied, found, target.folder, as_json=as_json)
-    if not found.scanned or (fail_on_hit and found.report.hits):
+        if copied and not as_json:
+            print_copies(copied, target.folder)
+        warn_of_uncopied(copied, found.ledger)
+    if not found.ledger.records or (fail_on_hit and found.report.hits):
         sys.exit(1)
-
-
-def _silent(text: str) -> None:
-    """Report nothing: stderr is no terminal."""
 
 
 def _finish(
     found: "Audit", index: "Index", report: dict[str, object], folder: Path, *, as_json: bool
 ) -> None:
-    """Print the report, and warn of datasets of which nothing was seen."""
+    """Print the report, and warn of what was not seen."""
     from tulu_data.decontaminate.audit import torn_suites
     from tulu_data.decontaminate.decisions import summed
 
@@ -172,50 +137,20 @@ def _finish(
         print_json(report)
     else:
         print_report(found, index, folder)
-    for text in (*(text for account in found.accounts for text in account.torn), *torn_suites(index.suites)):
+    for text in torn_suites(index.suites):
         warn(text)
-    for name, first in found.repeated.items():
-        warn(f"{name}: the same data as {first}; scanned once")
-    for account in found.unscanned:
-        what = (
-            f"none of its {account.read:,} rows could be read as records ({account.reasons})"
-            if account.read
-            else "it has no rows"
-        )
-        warn(f"{account.dataset}: {what}; nothing was looked at")
+    warn_of(found.ledger)
     if found.decided.unmet:
         warn(f"decisions that met no hit: {summed(found.decided.unmet)}; report.json names them")
 
 
-def _copy(found: "Audit", target: "Target", report: dict[str, object]) -> "list[Copied]":
+def _copy(found: "Audit", action: Action, target: "Target", report: dict[str, object]) -> "list[Copied]":
     """Write cleaned copies, and into the report what became of the rows."""
-    from tulu_data.decontaminate.audit import write_report
-    from tulu_data.decontaminate.clean import write_clean
+    from tulu_data.decontaminate.clean import fates_of
+    from tulu_data.sources.copies import to_report, write_copies
+    from tulu_data.sources.reports import write_report
 
-    copied = write_clean(found, target) if found.scanned else []
-    report["written"] = {
-        "folder": str(target.folder), "action": target.action, "datasets": [one.to_dict() for one in copied]
-    }  # fmt: skip
+    copied = write_copies(found.ledger, fates_of(found, action), target) if found.ledger.records else []
+    report["written"] = to_report(target, copied)
     write_report(report, target.report)
     return copied
-
-
-def _finish_copies(copied: "Sequence[Copied]", found: "Audit", folder: Path, *, as_json: bool) -> None:
-    """Print where every row went, and warn of what was not copied."""
-    if copied and not as_json:
-        reasons = list(dict.fromkeys(reason for one in copied for reason in one.dropped))
-        made = table("dataset", *(f">{name}" for name in ("read", "quarantined", *reasons, "kept")))
-        for one in copied:
-            counts = [
-                one.read,
-                one.quarantined,
-                *(one.dropped.get(reason, 0) for reason in reasons),
-                one.kept,
-            ]
-            made.add_row(one.dataset, *(f"{count:,}" for count in counts))
-        click.echo()
-        print_table(results(), made)
-        click.echo(f"wrote {shown(folder)}")
-    names = {one.dataset for one in copied}
-    for name in [a.dataset for a in found.accounts if a.dataset not in names] + list(found.unreadable):
-        warn(f"{name.split(';')[0]}: not copied")

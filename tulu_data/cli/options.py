@@ -6,7 +6,9 @@ from typing import Any, TypeVar
 
 import click
 
+from tulu_data.schema import KINDS
 from tulu_data.specs.decisions import DECISIONS_FILE, Decisions, read_decisions
+from tulu_data.specs.source import ADAPTERS
 from tulu_data.specs.workspace import WORKSPACE_FILE, read_workspace
 from tulu_data.store import Store
 from tulu_data.store.store import STORE_ENV
@@ -29,6 +31,35 @@ def workers_option(function: F) -> F:
         type=click.IntRange(min=1),
         help="Threads (default: one per core); the result is the same.",
     )(function)
+
+
+def reading_options(function: F) -> F:
+    """Add --kind, --adapter and --columns to a command that reads every DATASET alike."""
+    kind = click.option(
+        "--kind", type=click.Choice(KINDS), help="Kind of every DATASET (default: told by its columns)."
+    )
+    adapter = click.option(
+        "--adapter", type=click.Choice(ADAPTERS), default="auto", show_default=True,
+        help="Layout of every DATASET.",
+    )  # fmt: skip
+    columns = click.option(
+        "--columns", multiple=True, callback=_parts, metavar="PART=COLUMN",
+        help="Column that plays a part in every DATASET, as in prompt=question; may repeat.",
+    )  # fmt: skip
+    return kind(adapter(columns(function)))
+
+
+def _parts(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """Read part=column pairs."""
+    columns: dict[str, str] = {}
+    for text in given:
+        part, is_pair, column = text.partition("=")
+        if not (is_pair and part and column):
+            raise click.BadParameter(f"{text!r}: expected part=column, for example prompt=question")
+        if part in columns:
+            raise click.BadParameter(f"{text!r}: part {part!r} is given twice")
+        columns[part] = column
+    return columns
 
 
 def decisions_option(function: F) -> F:

@@ -1,6 +1,6 @@
-"""A progress bar on stderr: how far a scan is, how fast, and how long it will take.
+"""A progress bar on stderr: how far the reading of datasets is, how fast, and how long it will take.
 
-The one idea: it is drawn for people at a terminal and nowhere else. It knows nothing of what is scanned.
+The one idea: it is drawn for people at a terminal and nowhere else. It knows nothing of what is read.
 """
 
 from types import TracebackType
@@ -17,8 +17,8 @@ from rich.progress import (
 )
 
 
-class ScanBar:
-    """One bar, for the dataset that is scanned now; a context that takes it away again."""
+class DatasetBar:
+    """One bar, for the dataset that is read now; a context that takes it away again."""
 
     def __init__(self, console: Console | None = None) -> None:
         console = console or Console(stderr=True)

@@ -4,12 +4,11 @@ The one idea: the report is a value that is made already; here it is only laid o
 first, and what is left out of a table is counted below it. Nothing is computed that report.json lacks.
 """
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tulu_data.cli.console import print_table, results
-from tulu_data.cli.options import workspace_root
+from tulu_data.cli.console import print_table, results, shown
+from tulu_data.cli.reading import print_accounts
 from tulu_data.report.tables import percent, table
 from tulu_data.specs.rules import COMBINATIONS, RULES
 
@@ -40,20 +39,13 @@ def print_report(found: "Audit", index: "Index", folder: Path) -> None:
     _print_suites(console, found)
     _print_hits(console, found)
     _print_examples(console, found, index)
-    _print_accounts(console, found)
-    bad = any(account.quarantined for account in found.accounts)
+    print_accounts(found.ledger, "scanned")
+    bad = any(account.quarantined for account in found.ledger.accounts)
     names = ("hits.parquet", *(["quarantined.parquet"] if bad else []), "report.json")
     *first, last = (shown(folder / name) for name in names)
     written = f"{', '.join(first)} and {last}"
     console.print(f"\nwrote {written}", markup=False, soft_wrap=True)
     console.print(_advice(found), markup=False, soft_wrap=True)
-
-
-def shown(path: Path) -> str:
-    """Write a path as one would type it here: relative, unless it lies somewhere else altogether."""
-    if not path.is_absolute() or path.is_relative_to(Path.cwd()):
-        return os.path.relpath(path)
-    return os.path.relpath(path) if path.is_relative_to(workspace_root(Path.cwd())) else str(path)
 
 
 def _print_suites(console: "Console", found: "Audit") -> None:
@@ -104,7 +96,9 @@ def _print_hits(console: "Console", found: "Audit") -> None:
     rows = sorted(found_any, key=lambda r: (-r.share, r.source, r.suite))
     if not rows:
         text = (
-            f"[bold]no hits[/bold] {_asked(found)}" if found.scanned else "[bold]nothing was scanned[/bold]"
+            f"[bold]no hits[/bold] {_asked(found)}"
+            if found.ledger.records
+            else "[bold]nothing was scanned[/bold]"
         )
         console.print(f"\n{text}")
         return
@@ -185,29 +179,16 @@ def _examples(items: "pa.Table") -> list[tuple[tuple[str, ...], list[dict[str, A
     return [one for _, _, one in sorted(chosen, key=lambda one: (one[1], one[0]))]
 
 
-def _print_accounts(console: "Console", found: "Audit") -> None:
-    """Print what became of every row that was read."""
-    made = table("dataset", "kind", ">read", ">scanned", ">quarantined", "reasons")
-    for account in found.accounts:
-        bad = sum(account.quarantined.values())
-        counts = (f"{account.read:,}", f"{account.scanned:,}", f"{bad:,}")
-        made.add_row(account.dataset, account.kind, *counts, account.reasons)
-    console.print("\n[bold]datasets[/bold]")
-    print_table(console, made)
-    for text in found.unreadable:
-        console.print(f"not scanned: {text.split(';')[0]}", markup=False, soft_wrap=True)
-
-
 def _advice(found: "Audit") -> str:
     """Say what to do next."""
     step = "step decontaminate in a mixture spec"
-    if not found.scanned:
+    if not found.ledger.records:
         return (
             "next: name files that hold records, or say with --columns, --adapter or --kind how to read these"
         )
     if not found.report.hits:
-        unseen = len(found.unscanned) + len(found.unreadable)
-        torn = sum(len(account.torn) for account in found.accounts)
+        unseen = len(found.ledger.empty) + len(found.ledger.unreadable)
+        torn = sum(len(account.torn) for account in found.ledger.accounts)
         lacks = [f"{unseen} of the datasets were not"] if unseen else []
         lacks += [f"{torn} of the files {'is' if torn == 1 else 'are'} torn"] if torn else []
         seen = f" in what was scanned, but {' and '.join(lacks)}" if lacks else ""

@@ -21,13 +21,14 @@ from tulu_data.kernels.record_ids import record_ids
 from tulu_data.schema import MESSAGES, TEXT, Kind
 from tulu_data.sources.location import resolve_source
 from tulu_data.sources.records import Records, open_records
+from tulu_data.sources.reports import REPORT_FILE
 from tulu_data.sources.scan import Reading
 from tulu_data.sources.turns import columns_of, messages_in_order
 from tulu_data.specs.base import read_spec
 from tulu_data.specs.mixture import DecontaminateStep, Mixture
 from tulu_data.store import Store, Version
 
-HITS_FILE, REPORT_FILE = "hits.parquet", "report.json"
+HITS_FILE = "hits.parquet"
 Hit = Mapping[str, Any]
 """A row of hits.parquet."""
 
