@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 720, 440
-LEFT, RIGHT, TOP, BOTTOM = 64, 20, 24, 52
+LEFT, RIGHT, TOP, BOTTOM = 64, 40, 24, 52
 COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#666666")
 
 

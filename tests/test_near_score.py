@@ -1,9 +1,12 @@
 """The near-duplicate benchmark's oracle and scores: known cases, and plain code beside them."""
 
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,3 +75,41 @@ def test_documents_are_dropped_for_kept_ones_before_them_and_only_then(pairs: se
     for one in range(13):
         before = [k for k in range(one) if (k, one) in pairs and k not in stands]
         assert stands.get(one) == (before[0] if before else None)
+
+
+def test_planted_pairs_are_counted_and_other_drops_judged(tmp_path: Path) -> None:
+    corpus = small_corpus(tmp_path)
+    first = "a.jsonl:1"
+    rows = [(first, None), ("b.jsonl:1", first), ("a.jsonl:2", first), ("b.jsonl:2", first)]
+    table = [
+        {"cluster": "k", "origin": f"train/{row}", "kept": not stands, "stands": stands and f"train/{stands}"}
+        for row, stands in rows
+    ]
+    pq.write_table(pa.Table.from_pylist(table), tmp_path / "clusters.parquet")
+    answer = scores.own_answer(corpus, tmp_path / "clusters.parquet")
+    assert answer.stands == {"copy-1": "host-1", "host-2": "host-1", "copy-2": "host-1"}
+    made = scores.score(corpus, answer, oracles.Oracle([]), corpus.texts())
+    assert made.recall == 1, "all four are one group"
+    assert (made.dropped, made.planted) == (3, 1)
+    assert made.kinds == {"false": 2}
+    assert made.by_share == [(1, 1), (1, 1), (0, 0)]
+    assert made.by_length == [(1, 1), (1, 1), (0, 0), (0, 0)]
+    assert [made.precision, made.strict] == pytest.approx([1 / 3, 1 / 3])
+
+
+def small_corpus(folder: Path) -> object:
+    texts = {
+        "a.jsonl": {"host-1": "one two three four five six", "host-2": "red blue green black"},
+        "b.jsonl": {"copy-1": "one two three four five ten", "copy-2": "red blue green white"},
+    }
+    (folder / "peer").mkdir()
+    for name, part in texts.items():
+        lines = [json.dumps({"id": k, "text": f"{text}\nThank you."}) for k, text in part.items()]
+        (folder / "peer" / name).write_text("\n".join(lines), "utf-8")
+    labels = [
+        {"id": f"copy-{k}", "original": f"host-{k}", "share": 0.1, "edits": 1, "words": words}
+        for k, words in ((1, 21), (2, 9))
+    ]
+    (folder / "labels.jsonl").write_text("\n".join(map(json.dumps, labels)), "utf-8")
+    (folder / "about.json").write_text("{}", "utf-8")
+    return scores.open_corpus(folder)
