@@ -10,7 +10,7 @@ from word_reference import words
 
 from tulu_data.kernels.folding import fold, folding
 from tulu_data.kernels.normalised import MOST_BYTES, MOST_CHARACTERS, new_pen, write_points
-from tulu_data.kernels.shingles import Shingling, distinct, shingles, shingles_of
+from tulu_data.kernels.shingles import Shingling, distinct, shingles, shingles_of, size_of
 from tulu_data.kernels.words import fixed, hash_all
 
 texts_of_words = st.lists(st.lists(st.integers(0, 5), max_size=12), max_size=8)
@@ -75,6 +75,17 @@ def test_the_normalised_text_is_its_words_with_one_space_between_them(text):
     pen = new_pen(len(given_.text), len(given_.text))
     made = write_points(given_.text, fixed(given_.begin), fixed(given_.end), folding(), pen, points)
     assert "".join(map(chr, points[:made].tolist())) == " ".join(units(text, "words"))
+
+
+@given(st.lists(st.lists(st.one_of(pieces, pieces.map(lambda piece: piece * 3)), max_size=4), max_size=3))
+def test_there_is_room_for_every_text(texts):
+    size = size_of(batch(texts))
+    for text in texts:
+        assert size.pieces >= len(text)
+        for unit in ("words", "characters"):
+            assert len(units(text, unit)) + 1 <= size.units(unit)
+        written = len(" ".join(units(text, "words")).encode()) + 1
+        assert written <= size.ascii + MOST_BYTES * size.other + size.pieces + 1
 
 
 def test_no_code_point_is_longer_written_out_than_there_is_room_for():

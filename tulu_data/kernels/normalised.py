@@ -36,7 +36,7 @@ class Pen(NamedTuple):
 def new_pen(ascii_bytes: int, other_bytes: int) -> Pen:
     """Make room for writing texts of so many bytes at most."""
     most = ascii_bytes // 2 + 1
-    word = np.empty(MOST_POINTS * (ascii_bytes + other_bytes) + 2, np.int32)
+    word = np.empty(ascii_bytes + MOST_POINTS * other_bytes + 2, np.int32)
     return Pen(word, np.empty(most, np.uint64), np.empty((most, 2), np.int64))
 
 

@@ -94,7 +94,8 @@ def size_of(texts: Texts) -> Size:
 def new_units(size: Size, unit: str) -> Units:
     """Make room for the units of texts."""
     hashes, at = np.empty(size.units(unit), np.uint64), np.empty(size.pieces + 1, np.int64)
-    return Units(hashes, at, np.empty(0, np.int32), new_pen(size.ascii, size.other))
+    pen = new_pen(size.ascii, size.other) if unit == "characters" else new_pen(0, 0)
+    return Units(hashes, at, np.empty(0, np.int32), pen)
 
 
 def shingles(words: Hashes, at: Ints, n: int) -> Sets:
