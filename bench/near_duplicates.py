@@ -12,6 +12,7 @@ person to read.
 """
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,8 @@ PEERS = ("gaoya", "rensa", "datasketch", "datasketch-legacy")
 GRID = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Thresholds of the curve."""
 CURVED = "rensa"
+LOWEST = {1: 0.5, 5: 0.3}
+"""Thresholds below these have a peer compare nearly all documents with nearly all."""
 
 
 def speed_table(systems: Sequence[System], megabytes: float) -> str:
@@ -117,7 +120,7 @@ def curved(given: argparse.Namespace, corpus: Corpus, work: Path) -> Iterator[tu
         if given.ours:
             yield threshold, at_threshold(corpus, work, threshold)
         if given.peer_python:
-            for words in RUNS:
+            for words in (size for size in RUNS if threshold >= LOWEST[size]):
                 yield threshold, peer(corpus, given.peer_python, work, CURVED, words, threshold)
 
 
@@ -165,6 +168,17 @@ def main() -> None:
         report(given, corpus, timed, others, runs)
 
 
+def versions(python: Path | None) -> str:
+    """Say which releases of the peers were run."""
+    if not python:
+        return "none"
+    names = [name for name in PEERS if "-" not in name]
+    said = (
+        f"from importlib.metadata import version as v; print(*(f'{{n}} {{v(n)}}' for n in {names}), sep=', ')"
+    )
+    return subprocess.run([python, "-c", said], stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
+
+
 def run(one: System) -> System:
     """Run a system once more."""
     one.costs.append(one.run())
@@ -203,7 +217,7 @@ def page(
     head = (
         f"Seed {given.seed}: {about['megabytes']:.0f} MB, {about['documents']:,} documents, "
         f"{about['copy']:,} of them copies with 5 to 20% of the words edited. Medians of {given.runs} (cold "
-        "and datasketch-legacy: 1). Peers: 128 permutations at 0.7."
+        f"and datasketch-legacy: 1). Peers, with 128 permutations at 0.7: {versions(given.peer_python)}."
     )
     parts = [head]
     if given.ours:

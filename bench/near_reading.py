@@ -116,7 +116,10 @@ def page(name: str, one: Set, rows: list[dict], sample: int) -> str:
     verdicts = [oracle.judged(content[row["origin"]], content[row["stands"]]) for row in gone]
     kinds, reasons = Counter(verdict.kind for verdict in verdicts), Counter(row["reason"] for row in gone)
     sizes = [row["size"] for row in rows if row["kept"]]
-    spread = [(f"{a}-{b}" if b < 10**6 else f"{a}+", sum(a <= n <= b for n in sizes)) for a, b in SIZES]
+    spread = [
+        (f"{a}" if a == b else f"{a}-{b}" if b < 10**6 else f"{a}+", sum(a <= n <= b for n in sizes))
+        for a, b in SIZES
+    ]
     parts = [
         f"## {name}",
         f"{len(gone):,} records dropped, {len(sizes):,} clusters; the largest: "
