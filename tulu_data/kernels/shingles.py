@@ -88,7 +88,7 @@ def fixed_texts(texts: Texts) -> Texts:
 
 def size_of(texts: Texts) -> Size:
     """Measure the largest of texts."""
-    return Size(*widest(*texts))
+    return Size(*widest(*fixed_texts(texts)))
 
 
 def new_units(size: Size, unit: str) -> Units:
