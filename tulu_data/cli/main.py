@@ -17,6 +17,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "check": ("check", "Check spec files offline and report every mistake with its place."),
     "evals": ("evals", "Name eval suites in a spec, list them, look at them, fetch them."),
     "decontaminate": ("decontaminate", "Find eval instances inside training data, with evidence."),
+    "dedup": ("dedup", "Find records that are there more than once, word for word or nearly."),
     "review": ("review", "Walk through hits and decide which are contamination."),
     "lock": ("lock", "Pin the hub sources of a spec, or move pins with --update."),
     "mix": ("mix", "Build a dataset version from a mixture spec."),
@@ -28,7 +29,7 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 """Verb -> (module, one-line help), in the order of the work."""
 
-LEAN = ("decontaminate", "mix")
+LEAN = ("decontaminate", "dedup", "mix")
 """Verbs that need neither pandas nor scipy nor coverage, and start in half the time without them."""
 
 

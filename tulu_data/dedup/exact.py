@@ -38,13 +38,13 @@ def first_of_each(
 
 def prompt_keys(batch: pa.RecordBatch, kind: Kind) -> Words:
     """Return a (n, 2) key of what the model sees before its first answer: turns, and tools if any."""
-    prompts = _prompts(batch, kind)
-    tools = batch.column("tools") if kind == "sft" else pa.nulls(len(prompts), TEXT)
-    asked = pa.RecordBatch.from_arrays([prompts, tools], schema=CONTENT["sft"])
+    asked_of = prompts(batch, kind)
+    tools = batch.column("tools") if kind == "sft" else pa.nulls(len(asked_of), TEXT)
+    asked = pa.RecordBatch.from_arrays([asked_of, tools], schema=CONTENT["sft"])
     return np.frombuffer(b"".join(content_digests(asked, "sft")), ">u8").astype(np.uint64).reshape(-1, 2)
 
 
-def _prompts(batch: pa.RecordBatch, kind: Kind) -> pa.Array:
+def prompts(batch: pa.RecordBatch, kind: Kind) -> pa.Array:
     """Return the prompt of every record as a messages column."""
     if kind == "preference":
         return batch.column("prompt")

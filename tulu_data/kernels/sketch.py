@@ -6,7 +6,9 @@ lanes agree with a probability that is the Jaccard similarity; and since a round
 are shingles, some rounds fill them all, where MinHash takes one for each lane. In one text no shingle comes
 twice to a lane and none is left out, so small sets are told more exactly than by chance alone. (SuperMinHash,
 Ertl 2017, draws an order as a permutation; here lane and round are points of a line over a prime field,
-which is as good, since only pairs of lanes matter to the error.) The scheme `datasketch` is in `minhash`.
+which is as good, since only pairs of lanes matter to the error.) A shingle of half the weight is let into
+half of its lanes, by its fraction; lanes then agree with the probability of the weighted Jaccard
+similarity. The scheme `datasketch` is in `minhash`.
 """
 
 from typing import NamedTuple
@@ -15,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tulu_data.kernels.folding import Folding, folding
+from tulu_data.kernels.frames import PLAIN, Levels, level_of
 from tulu_data.kernels.jit import inner, kernel
 from tulu_data.kernels.minhash import Permutations, sign_datasketch
 from tulu_data.kernels.shingles import (
@@ -27,7 +30,7 @@ from tulu_data.kernels.shingles import (
     size_of,
     write_shingles,
 )
-from tulu_data.kernels.words import Hashes, Ints, fixed, mixed
+from tulu_data.kernels.words import Hashes, Ints, fixed, mixed, signed
 
 Signatures = NDArray[np.uint32]
 """One row a text, one column a lane."""
@@ -38,7 +41,7 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _S16, _S32, _S48 = (np.uint64(shift) for shift in (16, 32, 48))
 _ONE_WIDE, _PART, _LOW = np.uint64(1), np.uint64(0xFFFF), np.uint64(0xFFFFFFFF)
 _ONE, _LATER, _EMPTY = np.uint32(1), np.uint32(1 << 31), np.uint32(0xFFFFFFFF)
-_WIDTH = np.uint32(32)
+_NOTHING = np.uint32(0)
 
 
 class Fast(NamedTuple):
@@ -64,6 +67,9 @@ class Visits(NamedTuple):
     step: Signatures
     """How far each goes on in a round."""
     fraction: Signatures
+    light: Signatures
+    """Those that count less, and how often their weight is halved."""
+    level: Signatures
     value: Signatures
     least: Signatures
     """Of each lane."""
@@ -81,76 +87,112 @@ def new_fast(lanes: int = 128, seed: int = 1) -> Fast:
     return Fast(key, fixed(factors), fixed(kept), np.uint32((prime - 1).bit_length()))
 
 
-def sign(texts: Texts, shingling: Shingling, scheme: Fast | Permutations) -> Signatures:
-    """Return the signatures of texts; that of a text without words is all ones, and no other is."""
+def sign(
+    texts: Texts, shingling: Shingling, scheme: Fast | Permutations, levels: Levels = PLAIN
+) -> Signatures:
+    """Return the signatures of texts; that of a text without words is all ones, and no other is.
+
+    The scheme `datasketch` has no weights: all shingles count the same.
+    """
     if isinstance(scheme, Permutations):
         return sign_datasketch(texts, shingling, scheme)
     texts, size, unit = fixed_texts(texts), size_of(texts), shingling.unit
     made = np.empty((len(texts.first) - 1, len(scheme.lanes)), np.uint32)
     units, visits = new_units(size, unit), _new_visits(size.units(unit), len(scheme.factors))
-    sign_fast(texts, unit == "characters", shingling.n, folding(), units, scheme, visits, made)
+    sign_fast(texts, unit == "characters", shingling.n, folding(), units, scheme, levels, visits, made)
     return made
 
 
-def sign_sets(hashes: Hashes, at: Ints, scheme: Fast) -> Signatures:
+def sign_sets(hashes: Hashes, at: Ints, scheme: Fast, levels: Levels = PLAIN) -> Signatures:
     """Return the signatures of sets of shingles, in any order and with or without repeats."""
     made = np.empty((len(at) - 1, len(scheme.lanes)), np.uint32)
     visits = _new_visits(int(np.diff(at).max(initial=0)), len(scheme.factors))
-    sketch_sets(fixed(hashes), fixed(at), scheme, visits, made)
+    sketch_sets(fixed(hashes), fixed(at), scheme, levels, visits, made)
     return made
 
 
 def _new_visits(shingles: int, prime: int) -> Visits:
     """Make room for texts of so many shingles at most."""
-    lane, step, fraction, value = (np.empty(shingles, np.uint32) for _ in range(4))
-    return Visits(np.empty(shingles, np.uint64), lane, step, fraction, value, np.empty(prime, np.uint32))
+    lane, step, fraction, light, level, value = (np.empty(shingles, np.uint32) for _ in range(6))
+    least = np.empty(prime, np.uint32)
+    return Visits(np.empty(shingles, np.uint64), lane, step, fraction, light, level, value, least)
 
 
 @inner
-def _start(visits: Visits, count: int, scheme: Fast) -> None:
-    """Give every shingle its way, and take it to its first lane."""
-    prime = np.uint64(len(scheme.factors))
-    for x in range(count):
-        h = mixed((visits.shingles[x] ^ scheme.key) * _FACTOR)
-        visits.lane[x] = (h >> _S48) * prime >> _S16
-        visits.step[x] = ((h >> _S32 & _PART) * (prime - _ONE_WIDE) >> _S16) + _ONE_WIDE
-        visits.fraction[x] = h & _LOW
-    for x in range(count):
-        lane = visits.lane[x]
-        visits.least[lane] = min(visits.least[lane], visits.fraction[x] >> _ONE)
+def _let_in(visits: Visits, light: int, factor: np.uint32, flags: np.uint32, shift: np.uint32) -> None:
+    """Let light shingles in by the part of fractions that their weight leaves, on the whole scale again."""
+    for y in range(light):
+        x = visits.light[y]
+        fraction = np.uint64(np.uint32(visits.fraction[x] * factor)) << np.uint64(visits.level[y])
+        within = np.uint32(flags | np.uint32(fraction) >> shift)
+        visits.value[x] = _EMPTY if fraction > _LOW else within
 
 
 @inner
-def _go_on(visits: Visits, count: int, scheme: Fast, round_: int) -> None:
-    """Take every shingle to its next lane."""
-    prime, factor = np.uint32(len(scheme.factors)), scheme.factors[round_]
-    flags = np.uint32(_LATER | np.uint32(np.uint32(round_) << np.uint32(np.uint32(31) - scheme.bits)))
-    shift = np.uint32(scheme.bits + _ONE)
-    for x in range(count):
-        lane = np.uint32(visits.lane[x] + visits.step[x])
-        # Where it is not beyond the last lane, the difference is far above it.
-        visits.lane[x] = min(lane, np.uint32(lane - prime))
-        visits.value[x] = flags | np.uint32(visits.fraction[x] * factor) >> shift
+def _settle(visits: Visits, count: int) -> None:
+    """Let each lane keep the least of what came by."""
     for x in range(count):
         lane = visits.lane[x]
         visits.least[lane] = min(visits.least[lane], visits.value[x])
 
 
 @inner
-def _sketch(visits: Visits, count: int, scheme: Fast, row: Signatures) -> None:
-    """Write the signature of the first `count` shingles."""
+def _start(visits: Visits, count: int, scheme: Fast, levels: Levels) -> int:
+    """Give every shingle its way, and take it to its first lane; return how many count less."""
+    prime, light = np.uint64(len(scheme.factors)), 0
+    for x in range(count):
+        h = mixed((visits.shingles[x] ^ scheme.key) * _FACTOR)
+        visits.lane[x] = (h >> _S48) * prime >> _S16
+        visits.step[x] = ((h >> _S32 & _PART) * (prime - _ONE_WIDE) >> _S16) + _ONE_WIDE
+        visits.fraction[x] = h & _LOW
+        visits.value[x] = (h & _LOW) >> _ONE_WIDE
+    if len(levels) > 1:
+        for x in range(count):
+            level = level_of(visits.shingles[x], levels)
+            visits.light[light], visits.level[light] = x, level
+            light += signed(level) > 0
+        _let_in(visits, light, _ONE, _NOTHING, _ONE)
+    _settle(visits, count)
+    return light
+
+
+@inner
+def _go_on(visits: Visits, count: int, light: int, scheme: Fast, round_: int) -> None:
+    """Take every shingle to its next lane."""
+    prime, last = np.uint32(len(scheme.factors)), len(scheme.factors) - 1
+    factor = scheme.factors[round_ % (last + 1)]
+    flags = np.uint32(
+        _LATER | np.uint32(np.uint32(min(round_, last)) << np.uint32(np.uint32(31) - scheme.bits))
+    )
+    shift = np.uint32(scheme.bits + _ONE)
+    for x in range(count):
+        lane = np.uint32(visits.lane[x] + visits.step[x])
+        # Where it is not beyond the last lane, the difference is far above it.
+        visits.lane[x] = min(lane, np.uint32(lane - prime))
+        visits.value[x] = flags | np.uint32(visits.fraction[x] * factor) >> shift
+    _let_in(visits, light, factor, flags, shift)
+    _settle(visits, count)
+
+
+@inner
+def _sketch(visits: Visits, count: int, scheme: Fast, levels: Levels, row: Signatures) -> None:
+    """Write the signature of the first `count` shingles.
+
+    Where light ones alone leave lanes empty, all are let in everywhere at last.
+    """
     least = visits.least
     for lane in range(len(least)):
         least[lane] = _EMPTY
-    _start(visits, count, scheme)
-    round_ = 1
-    while count and round_ < len(least):
+    light, round_ = _start(visits, count, scheme, levels), 1
+    while count and round_ < 2 * len(least):
         largest = np.uint32(0)
         for lane in range(len(least)):
             largest = max(largest, least[lane])
         if largest != _EMPTY:
             break
-        _go_on(visits, count, scheme, round_)
+        if round_ == len(least):
+            light = 0
+        _go_on(visits, count, light, scheme, round_)
         round_ += 1
     for j in range(len(row)):
         row[j] = least[scheme.lanes[j]]
@@ -158,20 +200,22 @@ def _sketch(visits: Visits, count: int, scheme: Fast, row: Signatures) -> None:
 
 @kernel
 def sign_fast(
-    texts: Texts, characters: bool, n: int, tables: Folding, units: Units, scheme: Fast, visits: Visits,
-    made: Signatures,
+    texts: Texts, characters: bool, n: int, tables: Folding, units: Units, scheme: Fast, levels: Levels,
+    visits: Visits, made: Signatures,
 ) -> None:  # fmt: skip
     """Write the signature of each text."""
     for k in range(len(made)):
         here = read_units(texts, k, characters, tables, units)
         count = write_shingles(units.hashes, 0, here, n, visits.shingles, 0)
-        _sketch(visits, count, scheme, made[k])
+        _sketch(visits, count, scheme, levels, made[k])
 
 
 @kernel
-def sketch_sets(hashes: Hashes, at: Ints, scheme: Fast, visits: Visits, made: Signatures) -> None:
+def sketch_sets(
+    hashes: Hashes, at: Ints, scheme: Fast, levels: Levels, visits: Visits, made: Signatures
+) -> None:
     """Write the signature of each set."""
     for k in range(len(made)):
         for p in range(at[k], at[k + 1]):
             visits.shingles[p - at[k]] = hashes[p]
-        _sketch(visits, at[k + 1] - at[k], scheme, made[k])
+        _sketch(visits, at[k + 1] - at[k], scheme, levels, made[k])

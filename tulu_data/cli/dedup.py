@@ -1,0 +1,168 @@
+"""`tulu-data dedup`: find records that are there more than once, word for word or nearly."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from tulu_data.cli.console import print_json, print_table, results, shown
+from tulu_data.cli.options import (
+    json_option,
+    open_store,
+    reading_options,
+    store_option,
+    workers_option,
+    workspace_root,
+)
+from tulu_data.cli.reading import (
+    open_course,
+    print_accounts,
+    print_copies,
+    reading_of,
+    warn_of,
+    warn_of_uncopied,
+)
+from tulu_data.report.tables import table
+from tulu_data.schema import Kind
+from tulu_data.specs.source import Adapter
+
+if TYPE_CHECKING:
+    from tulu_data.dedup.duplicates import Duplicates
+
+REPORTS = Path("reports", "dedup")
+"""Folder of a workspace for the report."""
+SHARE = click.FloatRange(0, 1, min_open=True)
+
+
+@click.command(short_help="Find records that are there more than once, word for word or nearly.")
+@click.argument("datasets", nargs=-1, metavar="[DATASET]...")
+@click.option(
+    "--key", type=click.Choice(("conversation", "prompt", "answer")), default="conversation",
+    show_default=True, help="What of a record is compared.",
+)  # fmt: skip
+@click.option("--exact", is_flag=True, help="Only the same record or the same text, no near-duplicates.")
+@click.option(
+    "--shingles", type=click.Choice(("words", "characters")), help="What texts are sets of (default: words)."
+)
+@click.option("--n", type=click.IntRange(1, 50), help="Words or characters in a shingle (default: 2).")
+@click.option(
+    "--jaccard-threshold", type=SHARE,
+    help="Near-duplicates share at least this much of all that either holds (default: 0.36).",
+)  # fmt: skip
+@click.option(
+    "--containment-threshold", type=SHARE,
+    help="So is a record that shares at least this much of its own with a kept one (default: 0.9).",
+)  # fmt: skip
+@click.option(
+    "--swapped-numbers", is_flag=True, help="Also drop records that differ in little but their numbers."
+)
+@click.option(
+    "--frames", type=click.FloatRange(0, 1),
+    help="Share of the records above which what they have in common counts less (default: 0.005; 0: never).",
+)  # fmt: skip
+@click.option(
+    "--scheme", type=click.Choice(("fast", "datasketch")),
+    help="How records are signed (default: fast); datasketch weighs nothing.",
+)  # fmt: skip
+@click.option("--num-perm", type=click.IntRange(16, 1024), help="Numbers of a signature (default: 128).")
+@click.option(
+    "--recall", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Share of the pairs just at the threshold that are to be found (default: 0.9).",
+)  # fmt: skip
+@click.option(
+    "--prefer", multiple=True, metavar="SOURCE",
+    help="Source whose record stays, best first; may repeat. The others follow by name.",
+)  # fmt: skip
+@reading_options
+@store_option
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path),
+    help=f"Folder for clusters, quarantined rows and report (default: {REPORTS.as_posix()} in the workspace).",
+)  # fmt: skip
+@click.option(
+    "--write", type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for copies of all files that were read, without the duplicates.",
+)  # fmt: skip
+@workers_option
+@json_option
+@click.option("--fail-on-duplicate", is_flag=True, help="Exit with 1 where there is one (for CI).")
+def command(  # noqa: PLR0913, PLR0917 - one for each option
+    datasets: tuple[str, ...], key: Literal["conversation", "prompt", "answer"], exact: bool,
+    shingles: str | None, n: int | None, jaccard_threshold: float | None, containment_threshold: float | None,
+    swapped_numbers: bool, frames: float | None, scheme: str | None, num_perm: int | None,
+    recall: float | None, prefer: tuple[str, ...], kind: Kind | None, adapter: Adapter,
+    columns: dict[str, str], store: Path | None, out: Path | None, write: Path | None, workers: int | None,
+    as_json: bool, fail_on_duplicate: bool,
+) -> None:  # fmt: skip
+    """Find records that are there more than once, word for word or nearly.
+
+    DATASET is a file, a glob, hf://owner/name or name@version. Without one: the latest version of
+    every dataset in the store, and every data file below data/ of the workspace.
+
+    One record of every cluster stays: of preferred sources first, then the longest, then by id; the
+    others are each like the one that stays, word by word counted, never over a chain.
+    """
+    from tulu_data.dedup.duplicates import Asked, find_duplicates
+    from tulu_data.sources.copies import Target, check_target, forget_copies, to_report, write_copies
+    from tulu_data.sources.reports import make_folder, renamed, write_report, writing
+    from tulu_data.specs.near import Near
+
+    given = {
+        "shingles": shingles, "n": n, "jaccard_threshold": jaccard_threshold,
+        "containment_threshold": containment_threshold, "swapped_numbers": swapped_numbers or None,
+        "frames": frames, "scheme": scheme, "num_perm": num_perm, "recall": recall,
+    }  # fmt: skip
+    named = {name: value for name, value in given.items() if value is not None}
+    if exact and named:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in named)
+        raise click.UsageError(f"--exact looks for no near-duplicates; remove it or {options}")
+    here = Path.cwd()
+    root = workspace_root(here)
+    opened, folder = open_store(store, root), out or root / REPORTS
+    reading = reading_of(datasets, kind, adapter, columns, (folder, opened.root, *([write] if write else [])))
+    make_folder(folder)
+    target = write and Target(command="dedup", folder=write, report=folder)
+    if target:
+        check_target(target)
+    asked = Asked(key=key, near=None if exact else Near.model_validate(named), prefer=prefer)
+    with open_course(folder, workers) as course:
+        found = find_duplicates(
+            datasets, asked, base=here if datasets else root, store=opened, reading=reading, course=course
+        )
+    forget_copies(folder)
+    report = found.to_dict()
+    copied = write_copies(found.ledger, found.fates, target) if target and found.ledger.records else []
+    if target:
+        report["written"] = to_report(target, copied)
+    with writing(folder), renamed(folder / "clusters.parquet") as path:
+        import pyarrow.parquet as pq
+
+        pq.write_table(found.clusters, path, compression="zstd")
+    write_report(report, folder)
+    if as_json:
+        print_json(report)
+    else:
+        _print(found, report, folder)
+        if copied and target:
+            print_copies(copied, target.folder)
+    warn_of(found.ledger)
+    if target:
+        warn_of_uncopied(copied, found.ledger)
+    if not found.ledger.records or (fail_on_duplicate and len(found.dropped)):
+        sys.exit(1)
+
+
+def _print(found: "Duplicates", report: dict[str, Any], folder: Path) -> None:
+    """Print what was found."""
+    print_accounts(found.ledger, "compared")
+    reasons = list(report["datasets"][0]["dropped"]) if report["datasets"] else []
+    made = table("dataset", ">records", *(f">{name}" for name in reasons), ">kept")
+    for row in report["datasets"]:
+        counts = [row["records"], *row["dropped"].values(), row["records"] - sum(row["dropped"].values())]
+        made.add_row(row["dataset"], *(f"{count:,}" for count in counts))
+    console = results()
+    console.print("\n[bold]duplicates[/bold]")
+    print_table(console, made)
+    click.echo(f"\n{report['clusters']:,} clusters, the largest of {report['largest']:,} records")
+    click.echo(f"wrote {shown(folder)}")

@@ -1,0 +1,144 @@
+"""Duplicates among datasets: what a search in files and versions found, and what it says of their rows.
+
+The one idea: records are put aside as they are read, each with its place, and settled at the end; the rows of
+every dataset then add up to kept and dropped by reason. It writes nothing but the table and the counts.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tulu_data.dedup.clusters import clusters_of
+from tulu_data.dedup.finder import REASONS, Finder, Outcome
+from tulu_data.dedup.texts import Key
+from tulu_data.errors import SourceError, nearest
+from tulu_data.kernels.words import Ints
+from tulu_data.schema import TEXT
+from tulu_data.sources.datasets import PLACE, Dataset, Reading
+from tulu_data.sources.fates import DROPPED, Fates
+from tulu_data.sources.ledger import Course, Ledger, read_datasets
+from tulu_data.specs.near import Near
+from tulu_data.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is looked for."""
+
+    key: Key
+    near: Near | None
+    prefer: tuple[str, ...] = ()
+    """Sources whose record stays, best first."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        near = self.near.model_dump() if self.near else None
+        return {"key": self.key, "near": near, "prefer": list(self.prefer)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duplicates:
+    """What was found in some datasets."""
+
+    asked: Asked
+    ledger: Ledger
+    outcome: Outcome
+    clusters: pa.Table
+    """Schema CLUSTERS."""
+
+    @property
+    def dropped(self) -> pa.Table:
+        """The rows of clusters that do not stay."""
+        return self.clusters.filter(pc.invert(self.clusters["kept"]))
+
+    @property
+    def fates(self) -> Fates:
+        """What a copy leaves out."""
+        rows, asked = self.dropped, REASONS[1:]
+        parts = ["cluster", "stands", "jaccard", "containment"]
+        told = [json.dumps(row, ensure_ascii=False) for row in rows.select(parts).to_pylist()]
+        columns = [rows[name] for name in ("dataset", "origin", "id", "reason")]
+        return Fates(dropped=pa.table([*columns, pa.array(told, TEXT)], schema=DROPPED), reasons=asked)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts as JSON values."""
+        by_source = Counter(
+            zip(*(self.dropped[name].to_pylist() for name in ("dataset", "reason")), strict=True)
+        )
+        near = self.outcome.near
+        return {
+            **self.asked.to_dict(),
+            "datasets": [
+                {
+                    "dataset": account.dataset, "kind": account.kind, "read": account.read,
+                    "quarantined": dict(account.quarantined), "records": account.records,
+                    "dropped": {reason: by_source[account.dataset, reason] for reason in REASONS[1:]},
+                    "files": dict(account.files),
+                }
+                for account in self.ledger.accounts
+            ],
+            **self.ledger.to_dict(),
+            "records": self.ledger.records, "kept": self.ledger.records - len(self.dropped),
+            "clusters": pc.count_distinct(self.clusters["cluster"]).as_py(),
+            "largest": pc.max(self.clusters["size"]).as_py() or 0,
+            "wordless": self.outcome.wordless, "too_large": self.outcome.too_large,
+            "search": near and {
+                "compared": near.candidates, "templates": near.templates, "rounds": near.rounds,
+            },
+        }  # fmt: skip
+
+
+def find_duplicates(
+    names: Sequence[str], asked: Asked, *, base: Path, store: Store, reading: Reading, course: Course
+) -> Duplicates:
+    """Read datasets and find their duplicates; raise SourceError or StoreError where one cannot be read."""
+    places: list[pa.Table] = []
+    with Finder(
+        key=asked.key, near=asked.near, folder=store.root / "cache" / "dedup", workers=course.workers
+    ) as finder:
+
+        def consume(dataset: Dataset, batches: Iterator[pa.RecordBatch]) -> None:
+            mine: list[pa.Table] = []
+            finder.read(_noting(dataset.name, batches, mine), dataset.kind)
+            places.extend(mine)
+
+        ledger = read_datasets(names, consume, base=base, store=store, reading=reading, course=course)
+        placed = pa.concat_tables([_PLACES.empty_table(), *places])
+        priority, source = _ranks(placed["source"], asked.prefer)
+        outcome = finder.settle(priority, None, source, course.progress.end)
+        ids = np.concatenate([np.empty((0, 2), np.uint64), *finder.ids])
+    return Duplicates(asked=asked, ledger=ledger, outcome=outcome, clusters=clusters_of(outcome, ids, placed))
+
+
+_PLACES = pa.schema([(name, TEXT) for name in ("dataset", *PLACE)])
+
+
+def _noting(
+    dataset: str, batches: Iterator[pa.RecordBatch], places: list[pa.Table]
+) -> Iterator[pa.RecordBatch]:
+    """Pass batches on, and note where their records stand."""
+    for batch in batches:
+        name = pa.repeat(pa.scalar(dataset, TEXT), batch.num_rows)
+        places.append(pa.table([name, *(batch.column(each) for each in PLACE)], schema=_PLACES))
+        yield batch
+
+
+def _ranks(sources: pa.ChunkedArray, prefer: Sequence[str]) -> tuple[Ints, Ints]:
+    """Return of each record how much its source is preferred, 0 most, and where the source stands by name."""
+    column = sources.combine_chunks().dictionary_encode()
+    names, number = column.dictionary.to_pylist(), column.indices.to_numpy(zero_copy_only=False)
+    for name in prefer:
+        if name not in names:
+            known = ", ".join(sorted(names)) or "none"
+            raise SourceError(f"prefer: no source {name!r}{nearest(name, names)} (sources: {known})")
+    given, by_name = list(dict.fromkeys(prefer)), sorted(names)
+    wanted = np.array([given.index(name) if name in given else len(given) for name in names], np.int64)
+    named = np.array([by_name.index(name) for name in names], np.int64)
+    return wanted[number], named[number]

@@ -1,0 +1,195 @@
+"""Duplicates among records of several datasets: exact ones, then near ones, with the one that stays.
+
+The one idea: of a record that is read, its id, the key of its text, a few numbers and the text itself are put
+aside; all else is decided when everything has been read, in an order of preference that no input order
+enters: preferred sources, then quality, then the longer text, then the id. It reads no files.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tulu_data.dedup.exact import first_of_each
+from tulu_data.dedup.likeness import Search
+from tulu_data.dedup.pile import Pile, chosen
+from tulu_data.dedup.search import Found, Said, find_near
+from tulu_data.dedup.texts import Key, texts_of
+from tulu_data.engine.local import default_workers, ordered_map
+from tulu_data.kernels.piling import pile
+from tulu_data.kernels.record_ids import id_words, record_ids
+from tulu_data.kernels.text_keys import text_keys
+from tulu_data.kernels.words import Bytes, Hashes, Ints
+from tulu_data.schema import Kind
+from tulu_data.specs.near import Near
+
+REASONS = ("", "duplicate_record", "duplicate_text", "near_duplicate", "contained")
+"""Why a record is dropped, by number; the first is that it is not."""
+KEPT, RECORD, TEXT_EQUAL, NEAR, CONTAINED = range(len(REASONS))
+
+LARGEST = 1 << 23
+"""Bytes of the largest text that near-duplicates are looked for of."""
+_PIECE = 4096
+"""Records put aside at a time."""
+
+
+class Piece(NamedTuple):
+    """What is put aside of some records."""
+
+    ids: Hashes
+    keys: Hashes
+    text: Bytes
+    ends: Ints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What becomes of every record, all as rows in the order of reading."""
+
+    alike: Ints
+    """The record that each was found to be like, or -1 where it is kept."""
+    stays: Ints
+    """The record that stays for each: itself, where it is kept."""
+    reason: NDArray[np.uint8]
+    """Place in REASONS."""
+    jaccard: NDArray[np.float64]
+    containment: NDArray[np.float64]
+    """Of each that is dropped, with the record that it was found to be like."""
+    near: Found | None
+    """What the search for near-duplicates found."""
+    wordless: int
+    """Records without a word to compare; only the very same record is their duplicate."""
+    too_large: int
+    """Records with so long a text that no near-duplicates of them were looked for."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Finder:
+    """Records that are put aside, and the search among them."""
+
+    key: Key
+    near: Near | None
+    """How near-duplicates are looked for; None: exact ones only."""
+    folder: Path
+    """Where the texts lie meanwhile."""
+    workers: int | None = None
+    ids: list[Hashes] = field(default_factory=list)
+    keys: list[Hashes] = field(default_factory=list)
+    _pile: Pile = field(init=False)
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        """Open the file of texts."""
+        self._pile = self._open.enter_context(Pile(self.folder))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove it."""
+        self._open.close()
+
+    def __len__(self) -> int:
+        """Return how many records are put aside."""
+        return sum(map(len, self.ids))
+
+    def read(self, batches: Iterable[pa.RecordBatch], kind: Kind) -> int:
+        """Put records aside; return how many. Where reading them fails, none of them is kept."""
+        before, parts = len(self), len(self.ids)
+        try:
+            workers = self.workers or default_workers()
+            for piece in ordered_map(lambda b: _piece(b, kind, self.key), _pieces(batches), workers):
+                self.ids.append(piece.ids)
+                self.keys.append(piece.keys)
+                self._pile.append(piece.text, piece.ends)
+        except BaseException:
+            del self.ids[parts:], self.keys[parts:]
+            self._pile.cut(before)
+            raise
+        return len(self) - before
+
+    def settle(
+        self, priority: Ints, quality: NDArray[np.float64] | None, source: Ints, told: Said
+    ) -> Outcome:
+        """Find the duplicates among all records.
+
+        `priority` is a number by record, the lowest stays; among equal ones that of the highest `quality`,
+        then of the longer text, then of the lower id; of equal records that of the lowest `source`.
+        """
+        ids, keys = _joined(self.ids), _joined(self.keys)
+        texts = self._pile.texts()
+        order = _order(priority, quality, texts.end - texts.begin, ids, source)
+        has_words: NDArray[np.bool_] = np.any(keys != 0, axis=1)
+        # Without a word there is no text to be the same, so the record itself is.
+        firsts, stands = _firsts(np.where(has_words[:, None], keys, ids), order)
+        alike = np.where(firsts, -1, stands)
+        reason = np.zeros(len(ids), np.uint8)
+        gone = np.flatnonzero(~firsts)
+        same = np.all(ids[gone] == ids[stands[gone]], axis=1)
+        reason[gone] = np.where(same, RECORD, TEXT_EQUAL)
+        jaccard, containment = np.where(firsts, 0.0, 1.0), np.where(firsts, 0.0, 1.0)
+        too_large = firsts & (texts.end - texts.begin > LARGEST)
+        found = None
+        if self.near is not None:
+            rows = order[(firsts & has_words & ~too_large)[order]]
+            workers = self.workers or default_workers()
+            found = find_near(chosen(texts, rows), keys[rows], Search(self.near), workers, told)
+            near = found.alike >= 0
+            here = rows[near]
+            alike[here] = rows[found.alike[near]]
+            jaccard[here], containment[here] = found.jaccard[near], found.containment[near]
+            enough = found.jaccard[near] >= self.near.jaccard_threshold
+            reason[here] = np.where(enough, NEAR, CONTAINED)
+        return Outcome(
+            alike=alike, stays=_roots(alike), reason=reason, jaccard=jaccard, containment=containment,
+            near=found, wordless=int((~has_words).sum()), too_large=int(too_large.sum()),
+        )  # fmt: skip
+
+
+def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+    """Cut batches into slices."""
+    for batch in batches:
+        for start in range(0, batch.num_rows, _PIECE):
+            yield batch.slice(start, _PIECE)
+
+
+def _piece(batch: pa.RecordBatch, kind: Kind, key: Key) -> Piece:
+    """Return what is put aside of records."""
+    ids = batch.column("id")
+    text, ends = pile(texts_of(batch, kind, key))
+    starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]]) if len(ends) else ends
+    known = id_words(record_ids(batch, kind) if ids.null_count else ids)
+    return Piece(known, text_keys(text, starts, ends), text, ends)
+
+
+def _joined(parts: Sequence[Hashes]) -> Hashes:
+    return np.concatenate([np.empty((0, 2), np.uint64), *parts])
+
+
+def _order(
+    priority: Ints, quality: NDArray[np.float64] | None, sizes: Ints, ids: Hashes, source: Ints
+) -> Ints:
+    """Return the rows in the order of preference; equal records as they were read."""
+    worst = [] if quality is None else [-np.nan_to_num(quality, nan=-np.inf)]
+    return np.lexsort((source, ids[:, 1], ids[:, 0], -sizes, *worst, priority))
+
+
+def _firsts(keys: Hashes, order: Ints) -> tuple[NDArray[np.bool_], Ints]:
+    """Return which rows are the first of their key in an order, and that row for each."""
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return first_of_each(keys, rank, np.zeros_like(keys))
+
+
+def _roots(alike: Ints) -> Ints:
+    """Return the record that stays for each."""
+    stays: Ints = np.where(alike < 0, np.arange(len(alike)), alike)
+    while (stays[stays] != stays).any():
+        stays = stays[stays]
+    return stays
+
+
+__all__ = ["REASONS", "Finder", "Outcome"]

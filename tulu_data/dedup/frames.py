@@ -1,0 +1,102 @@
+"""Frames: shingles that so many of the texts hold that they say little about two being the same.
+
+The one idea: they are counted in what is left of the texts, or in a part of them that the texts' own keys
+choose, so neither order nor threads matter, and what is dropped is counted out again. It drops nothing.
+"""
+
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tulu_data.dedup.likeness import Search
+from tulu_data.dedup.pile import chosen, runs
+from tulu_data.engine.local import ordered_map
+from tulu_data.kernels.frames import PLACES, PLAIN, Levels, Tally, count, holding, levels_of, new_tally
+from tulu_data.kernels.shingles import Texts
+from tulu_data.kernels.words import Hashes, Ints
+
+FEWEST = 32
+"""A shingle that so many texts hold is no frame yet."""
+ENOUGH = 1 << 14
+"""Texts that frames are counted in, at least, where there are so many."""
+_RUN = 1 << 20
+
+
+class Frames:
+    """How much each shingle counts among texts, some of which may be left out."""
+
+    def __init__(self, texts: Texts, keys: Hashes, search: Search, workers: int) -> None:
+        """Count the shingles of texts, whose `keys` say which of them are looked at where there are many."""
+        self._texts, self._keys, self._search, self._workers = texts, keys[:, 0], search, workers
+        self._is_left = np.ones(len(keys), np.bool_)
+        self._counts = np.zeros(PLACES, np.uint32)
+        self._counted = 0
+        if self._weighs:
+            self._look_at(self._sample())
+
+    @property
+    def _weighs(self) -> bool:
+        return self._search.near.frames > 0 and self._search.near.scheme == "fast"
+
+    @property
+    def levels(self) -> Levels:
+        """How often the weight of each shingle is halved."""
+        if not self._weighs:
+            return PLAIN
+        return levels_of(self._counts, max(self._search.near.frames * self._counted, FEWEST))
+
+    def leave_out(self, rows: Ints) -> None:
+        """Count texts out again."""
+        if not self._weighs:
+            return
+        before = self._sample()
+        self._is_left[rows] = False
+        sample = self._sample()
+        if len(sample) > len(before):
+            # So few are left that a larger part of them is looked at.
+            self._counts[:] = 0
+            self._look_at(sample)
+            return
+        gone = np.setdiff1d(before, sample, assume_unique=True)
+        self._counts -= self._count(gone)
+        self._counted = len(sample)
+
+    def _sample(self) -> Ints:
+        """Return the texts to look at: one in two, four, ... of those that are left, but enough."""
+        left = int(self._is_left.sum())
+        part = (1 << max(0, (left // ENOUGH).bit_length() - 1)) - 1
+        return np.flatnonzero(self._is_left & (self._keys & np.uint64(part) == 0))
+
+    def _look_at(self, rows: Ints) -> None:
+        self._counts += self._count(rows)
+        self._counted = len(rows)
+
+    def holding(self, rows: Ints, places: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Tell which texts hold a shingle whose weight is marked."""
+        parts = runs(self._texts, rows, _RUN)
+        done = ordered_map(
+            lambda part: holding(
+                chosen(self._texts, rows[part[0] : part[1]]), self._search.shingling, places
+            ),
+            parts, self._workers,
+        )  # fmt: skip
+        return np.concatenate([np.zeros(0, np.bool_), *done])
+
+    def _count(self, rows: Ints) -> NDArray[np.uint32]:
+        """Return how many of some texts hold each shingle."""
+        local, tallies = threading.local(), list[Tally]()
+
+        def tell(part: tuple[int, int]) -> None:
+            if not hasattr(local, "tally"):
+                local.tally = new_tally()
+                tallies.append(local.tally)
+            begin, end = part
+            count(chosen(self._texts, rows[begin:end]), self._search.shingling, local.tally, begin)
+
+        for _ in ordered_map(tell, runs(self._texts, rows, _RUN), self._workers):
+            pass
+        total = np.zeros(PLACES, np.uint32)
+        for tally in tallies:
+            total += tally.counts
+        return total

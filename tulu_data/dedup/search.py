@@ -1,0 +1,194 @@
+"""Near-duplicates among texts: keep the first of those that are alike, in an order of preference.
+
+The one idea: a text is compared with those that are kept, and is kept where it is like none of them; so no
+text is dropped over a chain of likenesses, and no two that are kept are alike. Blocks of texts are looked up
+in parallel among what earlier blocks kept, then among themselves. Frames are counted in what is left, so when
+something was dropped, texts whose frames count otherwise now are compared once more with all, until
+nothing more is dropped: then a search in what is left finds nothing.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tulu_data.dedup.frames import Frames
+from tulu_data.dedup.likeness import Likeness, Search
+from tulu_data.dedup.pile import chosen, runs
+from tulu_data.engine.local import ordered_map
+from tulu_data.kernels.bands import band_keys
+from tulu_data.kernels.frames import Levels
+from tulu_data.kernels.kept import Kept, Seen, add, find, find_among, keep_first, new_kept, new_seen
+from tulu_data.kernels.shingles import Texts, size_of
+from tulu_data.kernels.sketch import Signatures, sign
+from tulu_data.kernels.words import Hashes, Ints, fixed
+
+_BLOCK, _PIECE, _RUN = 8192, 512, 1 << 20
+"""Texts of a block; texts looked up at a time; bytes signed at a time."""
+
+Said = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search found of some texts, all as places among them."""
+
+    alike: Ints
+    """Text that each was found to be like, or -1 where it is kept."""
+    jaccard: NDArray[np.float64]
+    containment: NDArray[np.float64]
+    """Of each that is not kept, in the text that it is like."""
+    levels: Levels
+    """Frames among the texts that are kept."""
+    signatures: Signatures
+    """Of all texts; of those that are kept, under these frames."""
+    templates: int
+    """Pairs that are alike but for their numbers, among those that were compared."""
+    candidates: int
+    """Pairs that were compared."""
+    rounds: int
+
+
+def find_near(texts: Texts, keys: Hashes, search: Search, workers: int, told: Said) -> Found:
+    """Find the near-duplicates among texts in their order of preference, each with at least one word.
+
+    `keys` are those of the texts; they say which texts frames are counted in.
+    """
+    return _Finding(texts, keys, search, workers).run(told)
+
+
+def sign_all(texts: Texts, search: Search, levels: Levels, workers: int) -> Signatures:
+    """Return the signatures of texts."""
+    made = np.empty((len(texts.begin), search.near.num_perm), np.uint32)
+
+    def work(part: tuple[int, int]) -> None:
+        begin, end = part
+        some = chosen(texts, np.arange(begin, end))
+        made[begin:end] = sign(some, search.shingling, search.scheme, levels)
+
+    for _ in ordered_map(work, runs(texts, np.arange(len(made)), _RUN), workers):
+        pass
+    return made
+
+
+class _Finding:
+    """A search as far as it has come."""
+
+    def __init__(self, texts: Texts, keys: Hashes, search: Search, workers: int) -> None:
+        self.texts, self.search, self.workers = texts, search, workers
+        self.size = size_of(texts)
+        total = len(texts.begin)
+        self.frames = Frames(texts, keys, search, workers)
+        self.levels = self.frames.levels
+        self.signatures = sign_all(texts, search, self.levels, workers)
+        self.alike = np.full(total, -1, np.int64)
+        self.jaccard, self.containment = np.zeros((2, total))
+        self.candidates = self.templates = 0
+
+    def run(self, told: Said) -> Found:
+        """Search until nothing more is dropped."""
+        told(f"comparing {len(self.alike):,} texts")
+        self._first()
+        rounds, gone = 1, np.flatnonzero(self.alike >= 0)
+        while len(gone):
+            self.frames.leave_out(gone)
+            changed, self.levels = self.frames.levels != self.levels, self.frames.levels
+            if not changed.any():
+                break
+            rounds += 1
+            left = np.flatnonzero(self.alike < 0)
+            told(f"comparing {len(left):,} texts again: {len(gone):,} were dropped, and frames changed")
+            self._again(left, changed)
+            gone = left[self.alike[left] >= 0]
+        return Found(
+            alike=self.alike, jaccard=self.jaccard, containment=self.containment, levels=self.levels,
+            signatures=self.signatures, templates=self.templates, candidates=self.candidates, rounds=rounds,
+        )  # fmt: skip
+
+    def _first(self) -> None:
+        """Keep or drop every text, block by block."""
+        total = len(self.alike)
+        index = _Index(self, total)
+        for start in range(0, total, _BLOCK):
+            block = np.arange(start, min(start + _BLOCK, total))
+            if start:
+                self._settle(index.meet, _cut(block, _PIECE))
+            rows = block[self.alike[block] < 0]
+            keys, signatures = self._keys(rows), self.signatures[rows]
+            found = rows[find_among(keys, signatures, self.search.agreeing)]
+            self._settle(self._judge, _cut(found, _BLOCK))
+            stay = self.alike[rows] < 0
+            index.add(rows[stay], keys[stay], signatures[stay])
+
+    def _again(self, left: Ints, changed: NDArray[np.bool_]) -> None:
+        """Compare the texts that hold shingles which count otherwise now with all that is left."""
+        again = left[self.frames.holding(left, changed)]
+        self.signatures[again] = sign_all(chosen(self.texts, again), self.search, self.levels, self.workers)
+        index = _Index(self, len(again))
+        index.add(again, self._keys(again), self.signatures[again])
+        is_again = np.zeros(len(self.alike), np.bool_)
+        is_again[again] = True
+
+        def meet(rows: Ints) -> Ints:
+            pairs = index.find(rows)
+            # Where both are compared again, they meet twice.
+            once = (pairs[:, 0] > pairs[:, 1]) | ~is_again[pairs[:, 0]]
+            return np.sort(pairs[once & (pairs[:, 0] != pairs[:, 1])], axis=1)[:, ::-1]
+
+        met = np.concatenate(
+            [np.empty((0, 2), np.int64), *ordered_map(meet, _cut(left, _PIECE), self.workers)]
+        )
+        self._settle(self._judge, _cut(met[np.lexsort((met[:, 1], met[:, 0]))], _BLOCK))
+
+    def _settle(self, judge: Callable[[Ints], tuple[Ints, Likeness]], parts: Sequence[Ints]) -> None:
+        """Judge parts side by side, and drop in their order what is like a kept text."""
+        for pairs, likeness in ordered_map(judge, parts, self.workers):
+            self.candidates += len(pairs)
+            self.templates += int(likeness.template.sum())
+            near = likeness.near
+            keep_first(
+                fixed(pairs[near]), fixed(likeness.jaccard[near]), fixed(likeness.containment[near]),
+                self.alike, self.jaccard, self.containment,
+            )  # fmt: skip
+
+    def _judge(self, pairs: Ints) -> tuple[Ints, Likeness]:
+        return pairs, self.search.judge(self.texts, self.texts, pairs, self.levels, self.size)
+
+    def _keys(self, rows: Ints) -> Hashes:
+        return band_keys(self.signatures[rows], self.search.bands)
+
+
+class _Index:
+    """Texts of a search that others are looked up in."""
+
+    def __init__(self, of: _Finding, room: int) -> None:
+        self._of = of
+        self._kept: Kept = new_kept(room, of.search.bands.number, of.search.near.num_perm)
+        self._place = np.empty(room, np.int64)
+        self._local = threading.local()
+
+    def add(self, rows: Ints, keys: Hashes, signatures: Signatures) -> None:
+        """Add texts."""
+        at = int(self._kept.size[0])
+        add(self._kept, keys, signatures)
+        self._place[at : at + len(rows)] = rows
+
+    def find(self, rows: Ints) -> Ints:
+        """Return (text, text of the index) rows of texts that may be alike; threads may call it."""
+        if not hasattr(self._local, "seen"):
+            self._local.seen = new_seen(self._kept)
+        seen: Seen = self._local.seen
+        of = self._of
+        found = find(self._kept, of._keys(rows), of.signatures[rows], of.search.agreeing, seen)  # noqa: SLF001
+        return np.stack([rows[found[:, 0]], self._place[found[:, 1]]], axis=1)
+
+    def meet(self, rows: Ints) -> tuple[Ints, Likeness]:
+        """Compare texts with those of the index."""
+        return self._of._judge(self.find(rows))  # noqa: SLF001
+
+
+def _cut(rows: Ints, size: int) -> list[Ints]:
+    """Cut rows into parts."""
+    return [rows[at : at + size] for at in range(0, len(rows), size)]

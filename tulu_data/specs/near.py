@@ -1,0 +1,35 @@
+"""Settings of the search for near-duplicates, as a mixture's step and the command `dedup` give them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tulu_data.specs.base import Spec
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class Near(Spec):
+    """When two texts count as near-duplicates, and how they are looked for."""
+
+    shingles: Literal["words", "characters"] = "words"
+    """What texts are sets of: runs of words, or of characters of their normalised text."""
+    n: Annotated[int, Field(ge=1, le=50)] = 2
+    """Words or characters in a shingle."""
+    jaccard_threshold: Share = 0.36
+    """Near-duplicates share at least this much of all that either holds, by weight."""
+    containment_threshold: Share = 0.9
+    """So is a record that shares at least this much of its own with one that is kept."""
+    swapped_numbers: bool = False
+    """Whether records are near-duplicates that differ in little but the numbers in them; default: no."""
+    frames: Annotated[float, Field(ge=0, le=1)] = 0.005
+    """A shingle that more than this share of the records holds (and more than 32 records) counts less: half
+    for each doubling, down to a sixteenth. 0: all count the same."""
+    scheme: Literal["fast", "datasketch"] = "fast"
+    """How records are signed; `datasketch` gives the signatures of datasketch.MinHash bit for bit."""
+    num_perm: Annotated[int, Field(ge=16, le=1024)] = 128
+    """Numbers of a signature."""
+    recall: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """Share of the pairs just at the Jaccard threshold that are to be found; others are found more surely."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    """Seed of the signatures."""
