@@ -78,7 +78,7 @@ SHARE = click.FloatRange(0, 1, min_open=True)
 @store_option
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path),
-    help=f"Folder for clusters, quarantined rows and report (default: {REPORTS.as_posix()} in the workspace).",
+    help=f"Folder for clusters, report, quarantined rows (default: {REPORTS.as_posix()} in the workspace).",
 )  # fmt: skip
 @click.option(
     "--write", type=click.Path(file_okay=False, path_type=Path),

@@ -174,7 +174,8 @@ def _order(
 ) -> Ints:
     """Return the rows in the order of preference; equal records as they were read."""
     worst = [] if quality is None else [-np.nan_to_num(quality, nan=-np.inf)]
-    return np.lexsort((source, ids[:, 1], ids[:, 0], -sizes, *worst, priority))
+    order: Ints = np.lexsort((source, ids[:, 1], ids[:, 0], -sizes, *worst, priority))
+    return order
 
 
 def _firsts(keys: Hashes, order: Ints) -> tuple[NDArray[np.bool_], Ints]:

@@ -53,14 +53,13 @@ class Frames:
         before = self._sample()
         self._is_left[rows] = False
         sample = self._sample()
-        if len(sample) > len(before):
+        if np.isin(sample, before, assume_unique=True).all():
+            self._counts -= self._count(np.setdiff1d(before, sample, assume_unique=True))
+            self._counted = len(sample)
+        else:
             # So few are left that a larger part of them is looked at.
             self._counts[:] = 0
             self._look_at(sample)
-            return
-        gone = np.setdiff1d(before, sample, assume_unique=True)
-        self._counts -= self._count(gone)
-        self._counted = len(sample)
 
     def _sample(self) -> Ints:
         """Return the texts to look at: one in two, four, ... of those that are left, but enough."""

@@ -16,7 +16,7 @@ from tulu_data.kernels.words import Bytes, Hashes, Ints, decode, fixed, mixed, s
 _CLASS, _PAGE, _ASCII = (1 << CLASS_BITS) - 1, (1 << PAGE_BITS) - 1, 0x80
 _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 _TURN, _BACK = np.uint64(29), np.uint64(35)
-_SPACE = np.uint64(0x20)
+_SPACE, _NUMBERED = np.uint64(0x20), np.uint64(1)
 
 _WHITE = (0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x20, 0x85, 0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
 """White space of Unicode, besides U+2000 to U+200A."""
@@ -41,13 +41,16 @@ def _is_white(point: int) -> bool:
 
 @inner
 def _add(keys: Hashes, k: int, gap: bool, point: np.uint64) -> None:
-    """Let a code point, and the white space before it, enter a key."""
+    """Let a code point, and the white space before it, enter a key.
+
+    Code points count from 1 here, or those of U+0000 would leave no trace at the start.
+    """
     a, b = keys[k, 0], keys[k, 1]
     if gap and a != 0:
-        a = ((a << _TURN | a >> _BACK) ^ _SPACE) * _FIRST
-        b = ((b << _TURN | b >> _BACK) ^ _SPACE) * _SECOND
-    keys[k, 0] = ((a << _TURN | a >> _BACK) ^ point) * _FIRST
-    keys[k, 1] = ((b << _TURN | b >> _BACK) ^ point) * _SECOND
+        a = ((a << _TURN | a >> _BACK) ^ (_SPACE + _NUMBERED)) * _FIRST
+        b = ((b << _TURN | b >> _BACK) ^ (_SPACE + _NUMBERED)) * _SECOND
+    keys[k, 0] = ((a << _TURN | a >> _BACK) ^ (point + _NUMBERED)) * _FIRST
+    keys[k, 1] = ((b << _TURN | b >> _BACK) ^ (point + _NUMBERED)) * _SECOND
 
 
 @kernel
@@ -77,7 +80,11 @@ def hash_whole(
             if element & _CLASS == EXPANDS:
                 at = (element >> CLASS_BITS) + 1
                 for p in range(signed(tables[at - 1])):
-                    _add(keys, k, gap, np.uint64(signed(tables[at + p]) >> CLASS_BITS))
+                    part = np.uint64(signed(tables[at + p]) >> CLASS_BITS)
+                    if part == _SPACE:
+                        gap = True
+                        continue
+                    _add(keys, k, gap, part)
                     gap = False
             elif element & _CLASS != IGNORED:
                 _add(keys, k, gap, np.uint64((element >> CLASS_BITS) + point))
