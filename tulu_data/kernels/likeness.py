@@ -23,7 +23,7 @@ from tulu_data.kernels.shingles import (
     read_units,
     write_shingles,
 )
-from tulu_data.kernels.words import Bytes, Hashes, Ints, fixed, mixed, signed
+from tulu_data.kernels.words import Hashes, Ints, fixed, mixed, signed
 
 Numbers = NDArray[np.int32]
 
@@ -61,13 +61,18 @@ def compare(left: Texts, right: Texts, pairs: Ints, shingling: Shingling, levels
     room = size.units(unit)
     slots = 1 << max(4, (2 * room).bit_length())
     tables = [(np.empty(slots, np.uint64), np.zeros(slots, np.int32)) for _ in range(2)]
-    digits = Digits(*(np.empty(size.ascii // 2 + 2, np.uint64) for _ in range(2)))
+    digits = Digits(*(np.empty(most_numbers(size), np.uint64) for _ in range(2)))
     made = np.zeros((len(pairs), COLUMNS), np.int64)
     compare_pairs(
         fixed_texts(left), fixed_texts(right), fixed(pairs), unit == "characters", shingling.n, folding(),
         levels, new_units(size, unit), np.empty(room, np.uint64), Sides(*tables[0], *tables[1]), digits, made,
     )  # fmt: skip
     return made
+
+
+def most_numbers(size: Size) -> int:
+    """Return a number that the numbers of a text never pass: any byte may part two of them."""
+    return (size.ascii + size.other + size.pieces) // 2 + 1
 
 
 @inner
@@ -94,24 +99,39 @@ def _holds(table: Hashes, stamps: Numbers, stamp: int, key: np.uint64, last: np.
 
 
 @inner
-def _numbers(text: Bytes, begin: int, end: int, found: Hashes) -> int:
+def _numbers(texts: Texts, k: int, found: Hashes) -> int:
     """Write the numbers of a text in order, as hashes of their digits; return how many."""
-    count, i = 0, begin
-    while i < end:
-        if not _ZERO <= text[i] <= _NINE:
-            i += 1
-            continue
-        h = np.uint64(0)
-        while i < end and _ZERO <= text[i] <= _NINE:
-            h = mixed((h ^ np.uint64(text[i])) * _FACTOR)
-            i += 1
-        at = count
-        while at > 0 and found[at - 1] > h:
-            found[at] = found[at - 1]
-            at -= 1
-        found[at] = h
-        count += 1
+    text, count = texts.text, 0
+    for t in range(texts.first[k], texts.first[k + 1]):
+        i, end = texts.begin[t], texts.end[t]
+        while i < end:
+            if not _ZERO <= text[i] <= _NINE:
+                i += 1
+                continue
+            h = np.uint64(0)
+            while i < end and _ZERO <= text[i] <= _NINE:
+                h = mixed((h ^ np.uint64(text[i])) * _FACTOR)
+                i += 1
+            found[count] = h
+            count += 1
+    _sort(found, count)
     return count
+
+
+@inner
+def _sort(found: Hashes, count: int) -> None:
+    """Put hashes in order, in steps that get shorter (Shell's way): rows may be long."""
+    gap = 1
+    while 3 * gap < count:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for k in range(gap, count):
+            h, at = found[k], k
+            while at >= gap and found[at - gap] > h:
+                found[at] = found[at - gap]
+                at -= gap
+            found[at] = h
+        gap //= 3
 
 
 @inner
@@ -145,9 +165,7 @@ def compare_pairs(
                 if _insert(sides.left, sides.left_stamp, stamp, shingles[p], last):
                     weight += UNIT >> signed(level_of(shingles[p], levels))
                     distinct += 1
-            numbers = _numbers(
-                left.text, left.begin[left.first[a]], left.end[left.first[a + 1] - 1], digits.left
-            )
+            numbers = _numbers(left, a, digits.left)
         row[LEFT], row[PLAIN_LEFT] = weight, distinct
         here = read_units(right, b, characters, tables, units)
         for p in range(write_shingles(units.hashes, 0, here, n, shingles, 0)):
@@ -159,7 +177,4 @@ def compare_pairs(
                 if _holds(sides.left, sides.left_stamp, stamp, key, last):
                     row[BOTH] += each
                     row[PLAIN_BOTH] += 1
-        theirs = _numbers(
-            right.text, right.begin[right.first[b]], right.end[right.first[b + 1] - 1], digits.right
-        )
-        _apart(digits, numbers, theirs, row)
+        _apart(digits, numbers, _numbers(right, b, digits.right), row)
