@@ -28,10 +28,11 @@ from planted_measure import ROOT, median
 from results import markdown, write_section
 
 PEERS = ("gaoya", "rensa", "datasketch", "datasketch-legacy")
-GRID = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Thresholds of the curve."""
+GRID = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7)
+"""Thresholds of our curve; shingles are pairs of words."""
+PEER_GRID = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 CURVED = "rensa"
-LOWEST = {1: 0.5, 5: 0.3}
+LOWEST = {1: 0.6, 5: 0.4}
 """Thresholds below these have a peer compare nearly all documents with nearly all."""
 
 
@@ -116,12 +117,11 @@ def choose(given: argparse.Namespace, corpus: Corpus, work: Path) -> tuple[list[
 
 def curved(given: argparse.Namespace, corpus: Corpus, work: Path) -> Iterator[tuple[float, System]]:
     """Yield systems at every threshold of the curve."""
-    for threshold in given.grid:
-        if given.ours:
-            yield threshold, at_threshold(corpus, work, threshold)
-        if given.peer_python:
-            for words in (size for size in RUNS if threshold >= LOWEST[size]):
-                yield threshold, peer(corpus, given.peer_python, work, CURVED, words, threshold)
+    for threshold in given.grid if given.ours else ():
+        yield threshold, at_threshold(corpus, work, threshold)
+    for words in RUNS if given.peer_python else ():
+        for threshold in (one for one in PEER_GRID if one >= LOWEST[words]):
+            yield threshold, peer(corpus, given.peer_python, work, CURVED, words, threshold)
 
 
 def arguments() -> argparse.Namespace:
@@ -140,7 +140,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--peer-python", type=Path)
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
     parser.add_argument("--no-ours", dest="ours", action="store_false", help="peers alone")
-    parser.add_argument("--grid", type=float, nargs="*", default=GRID, help="thresholds of the curve")
+    parser.add_argument("--grid", type=float, nargs="*", default=GRID, help="thresholds of our curve")
     parser.add_argument(
         "--no-write", dest="write", action="store_false", help="leave RESULTS.md and the curve alone"
     )

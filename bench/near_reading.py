@@ -36,7 +36,14 @@ class Set:
         """What the command must be told of it."""
         if not self.prompt:
             return []
-        return ["--columns", f"prompt={self.prompt}", "--columns", f"completion={self.completion}"]
+        return [
+            "--kind",
+            "sft",
+            "--columns",
+            f"prompt={self.prompt}",
+            "--columns",
+            f"completion={self.completion}",
+        ]
 
 
 SETS = {
