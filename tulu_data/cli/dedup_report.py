@@ -1,7 +1,7 @@
 """What `tulu-data dedup` prints for people of what a search found.
 
 The one idea: what was found is a value that is made already; here it is laid out so that a person can judge
-the thresholds: how alike near-duplicates are, and what the least alike of them look like. It compares nothing.
+the thresholds: how alike near-duplicates are, and what the least alike look like. Nothing is compared.
 """
 
 from pathlib import Path
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from tulu_data.dedup.duplicates import Duplicates
     from tulu_data.dedup.differing import Spans
+    from tulu_data.dedup.duplicates import Duplicates
 
 COLUMNS = 100
 """Width of a line that shows a text."""
