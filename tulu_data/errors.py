@@ -6,7 +6,8 @@
     |   `-- HubError              the hub could not be reached or refused
     |-- LockError                 a pin is missing or stale (`--frozen`), or contradicts what was seen
     |-- PlanError                 the mixture cannot be built as asked (a shortfall, zero rows)
-    |-- StoreError                a version is missing, damaged, ambiguous or being written by another process
+    |-- StoreError                a version is missing, damaged, ambiguous, being written by another process,
+    |                             or the disk has no room for what the store puts aside
     |-- SuiteError                an eval suite is missing or not readable as one
     |-- TrainError                a trainer cannot start or go on (model, data, checkpoint)
     `-- MissingExtraError         a command needs an optional extra that is not installed

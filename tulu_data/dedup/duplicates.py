@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tulu_data.dedup.clusters import clusters_of
-from tulu_data.dedup.examples import Shown, shown_of, tenths
 from tulu_data.dedup.finder import REASONS, Finder, Outcome
 from tulu_data.dedup.texts import Key
 from tulu_data.errors import SourceError, nearest
@@ -53,7 +52,6 @@ class Duplicates:
     outcome: Outcome
     clusters: pa.Table
     """Schema CLUSTERS."""
-    shown: Shown
 
     @property
     def dropped(self) -> pa.Table:
@@ -76,7 +74,7 @@ class Duplicates:
         )
         near = self.outcome.near
         return {
-            "command": "dedup", **self.asked.to_dict(),
+            **self.asked.to_dict(),
             "datasets": [
                 {
                     "dataset": account.dataset, "kind": account.kind, "read": account.read,
@@ -91,7 +89,6 @@ class Duplicates:
             "clusters": pc.count_distinct(self.clusters["cluster"]).as_py(),
             "largest": pc.max(self.clusters["size"]).as_py() or 0,
             "wordless": self.outcome.wordless, "too_large": self.outcome.too_large,
-            "jaccard": tenths(self.outcome),
             "search": near and {
                 "compared": near.candidates, "templates": near.templates, "rounds": near.rounds,
             },
@@ -117,9 +114,7 @@ def find_duplicates(
         priority, source = _ranks(placed["source"], asked.prefer)
         outcome = finder.settle(priority, None, source, course.progress.end)
         ids = np.concatenate([np.empty((0, 2), np.uint64), *finder.ids])
-        shown = shown_of(outcome, ids, placed["origin"], finder.text)
-    clusters = clusters_of(outcome, ids, placed)
-    return Duplicates(asked=asked, ledger=ledger, outcome=outcome, clusters=clusters, shown=shown)
+    return Duplicates(asked=asked, ledger=ledger, outcome=outcome, clusters=clusters_of(outcome, ids, placed))
 
 
 _PLACES = pa.schema([(name, TEXT) for name in ("dataset", *PLACE)])

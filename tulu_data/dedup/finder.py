@@ -111,11 +111,6 @@ class Finder:
             raise
         return len(self) - before
 
-    def text(self, row: int) -> str:
-        """Return what is compared of a record."""
-        texts = self._pile.texts()
-        return bytes(texts.text[texts.begin[row] : texts.end[row]]).decode()
-
     def settle(
         self, priority: Ints, quality: NDArray[np.float64] | None, source: Ints, told: Said
     ) -> Outcome:

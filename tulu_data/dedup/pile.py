@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from tulu_data.errors import SourceError
+from tulu_data.errors import StoreError
 from tulu_data.kernels.shingles import Texts
 from tulu_data.kernels.words import Bytes, Ints, fixed
 
@@ -26,7 +26,8 @@ class Pile:
         self._written = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the pile
+            # Texts come in large parts; what a full disk refused would stay in a buffer, and be tried again.
+            self._file = TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - lives as long as the pile
         except OSError as error:
             raise self._refused(error) from None
 
@@ -39,17 +40,19 @@ class Pile:
         self._file.close()
 
     def append(self, text: Bytes, ends: Ints) -> None:
-        """Add the texts that end at these places of a run of bytes; raise SourceError on a full disk."""
+        """Add the texts that end at these places of a run of bytes; raise StoreError on a full disk."""
+        left = text.data
         try:
-            self._file.write(text.data)
+            while left:
+                left = left[self._file.write(left) :]
         except OSError as error:
             raise self._refused(error) from None
         self._ends.append(ends + self._written)
         self._written += len(text)
 
-    def _refused(self, error: OSError) -> SourceError:
+    def _refused(self, error: OSError) -> StoreError:
         why = error.strerror or error
-        return SourceError(
+        return StoreError(
             f"{self._folder}: cannot hold the texts that are compared ({why}); make room, or choose another "
             "store with --store"
         )
@@ -71,10 +74,6 @@ class Pile:
 
     def texts(self) -> Texts:
         """Map all texts, one piece each."""
-        try:
-            self._file.flush()
-        except OSError as error:
-            raise self._refused(error) from None
         ends = np.concatenate([np.zeros(1, np.int64), *self._ends])
         text = np.memmap(self._file, np.uint8, "r") if self._written else np.zeros(0, np.uint8)
         return Texts(fixed(np.asarray(text)), fixed(ends[:-1]), fixed(ends[1:]), fixed(np.arange(len(ends))))
