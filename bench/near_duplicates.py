@@ -23,17 +23,16 @@ from near_curve import Series, chart
 from near_oracle import KINDS, Oracle
 from near_pages import examples
 from near_score import LENGTHS, SHARES, Corpus, Score, open_corpus, score
-from near_systems import OURS, RUNS, System, at_threshold, ours, peer
+from near_systems import OURS, System, at_threshold, ours, peer
 from planted_measure import ROOT, median
 from results import markdown, write_section
 
 PEERS = ("gaoya", "rensa", "datasketch", "datasketch-legacy")
 GRID = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7)
 """Thresholds of our curve; shingles are pairs of words."""
-PEER_GRID = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+PEER_GRID = {1: (0.7, 0.8, 0.9), 5: (0.5, 0.6, 0.7, 0.8, 0.9)}
+"""By words of a shingle; at lower ones a peer compares nearly all documents with nearly all, for minutes."""
 CURVED = "rensa"
-LOWEST = {1: 0.6, 5: 0.4}
-"""Thresholds below these have a peer compare nearly all documents with nearly all."""
 
 
 def speed_table(systems: Sequence[System], megabytes: float) -> str:
@@ -119,8 +118,8 @@ def curved(given: argparse.Namespace, corpus: Corpus, work: Path) -> Iterator[tu
     """Yield systems at every threshold of the curve."""
     for threshold in given.grid if given.ours else ():
         yield threshold, at_threshold(corpus, work, threshold)
-    for words in RUNS if given.peer_python else ():
-        for threshold in (one for one in PEER_GRID if one >= LOWEST[words]):
+    for words, grid in PEER_GRID.items() if given.peer_python else ():
+        for threshold in grid:
             yield threshold, peer(corpus, given.peer_python, work, CURVED, words, threshold)
 
 
@@ -133,7 +132,7 @@ def arguments() -> argparse.Namespace:
         "--seed", type=int, default=7, help="thresholds are tuned on 1, 2 and 3 and reported on 7"
     )
     parser.add_argument("--megabytes", type=float, default=205)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=3, help="0: only read what is in --work")
     parser.add_argument(
         "--work", type=Path, help="folder that keeps corpus and findings (default: a temporary one)"
     )
@@ -165,6 +164,8 @@ def main() -> None:
             for one in timed:
                 if not turn or not one.once:
                     run(one)
+        if given.runs:
+            run_once(given, corpus, others, runs)
         report(given, corpus, timed, others, runs)
 
 
@@ -179,11 +180,16 @@ def versions(python: Path | None) -> str:
     return subprocess.run([python, "-c", said], stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
 
 
-def run(one: System) -> System:
+def run(one: System) -> None:
     """Run a system once more."""
     one.costs.append(one.run())
     print(f"{one.name}: {one.costs[-1].wall:.1f} s", file=sys.stderr)
-    return one
+
+
+def run_once(given: argparse.Namespace, corpus: Corpus, others: list[System], work: Path) -> None:
+    """Run what is not timed."""
+    for one in (*others, *(one for _, one in curved(given, corpus, work))):
+        run(one)
 
 
 def report(
@@ -192,18 +198,15 @@ def report(
     """Score, print and write."""
     texts = corpus.texts()
     oracle = Oracle(text for name, text in texts.items() if name.startswith("host"))
-    scores = {
-        one.name: score(corpus, one.read(), oracle, texts) for one in (*timed, *map(run, others)) if one.read
-    }
+    scores = {one.name: score(corpus, one.read(), oracle, texts) for one in (*timed, *others) if one.read}
     curves: dict[str, list[tuple[float, Score]]] = {}
     for threshold, one in curved(given, corpus, work):
-        run(one)
         if one.read:
             curves.setdefault(one.name, []).append((threshold, score(corpus, one.read(), oracle, texts)))
     (work / "reading.md").write_text(examples(scores, texts), "utf-8")
     text = page(given, corpus, timed, scores, curves)
     print(text)
-    if given.write:
+    if given.write and given.runs:
         write_section("near_duplicates", text)
         (ROOT / "docs/near_duplicates.svg").write_text(drawing(curves), "utf-8")
 
@@ -220,7 +223,7 @@ def page(
         f"and datasketch-legacy: 1). Peers, with 128 permutations at 0.7: {versions(given.peer_python)}."
     )
     parts = [head]
-    if given.ours:
+    if given.ours and given.runs:
         parts.append(speed_table(timed, about["megabytes"]))
     parts += [recall_table(scores), EXPLAINED, drop_table(scores)]
     if curves:
