@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tulu_data.dedup.exact import first_of_each, prompt_keys
+from tulu_data.dedup.exact import first_of_each, prompts
 from tulu_data.schema import CONTENT
 
 ROWS = st.lists(
@@ -49,15 +49,15 @@ TURNS = st.lists(
 
 
 @given(st.lists(TURNS, min_size=1, max_size=5))
-def test_prompt_keys_are_equal_just_when_the_turns_before_the_first_answer_are(chats):
+def test_a_prompt_is_the_turns_before_the_first_answer(chats):
     rows = [{"messages": [{"role": r, "content": c} for r, c in chat], "tools": None} for chat in chats]
     batch = pa.RecordBatch.from_pylist([*rows[:1], *rows], schema=CONTENT["sft"]).slice(1)
-    keys = [tuple(key) for key in prompt_keys(batch, "sft").tolist()]
+    found = [
+        [(turn["role"], turn["content"]) for turn in turns] for turns in prompts(batch, "sft").to_pylist()
+    ]
 
     def prompt(chat):
         roles = [r for r, _ in chat]
-        return tuple(chat[: roles.index("assistant")] if "assistant" in roles else chat)
+        return chat[: roles.index("assistant")] if "assistant" in roles else chat
 
-    for i, a in enumerate(chats):
-        for j, b in enumerate(chats):
-            assert (keys[i] == keys[j]) == (prompt(a) == prompt(b))
+    assert found == [prompt(chat) for chat in chats]

@@ -38,28 +38,6 @@ def side(version: Version, name: str) -> list[dict]:
     return pq.read_table(version.path / f"{name}.parquet").to_pylist()
 
 
-def test_dedup_keeps_the_first_source_by_name_and_says_which_record_stands(place: Place) -> None:
-    version = place.mix(BOTH, steps=[{"step": "dedup"}])
-    assert account(version, "a")["dropped"] == {"duplicate_record": 1}
-    assert account(version, "b")["dropped"] == {"duplicate_record": 2}
-    rows = {row["origin"]: row for row in side(version, "dropped")}
-    assert sorted(rows) == ["a.jsonl:7", "b.jsonl:6", "b.jsonl:7"]
-    row = rows["b.jsonl:7"]
-    assert (row["source"], row["step"], row["reason"]) == ("b", "dedup", "duplicate_record")
-    assert json.loads(row["evidence"]) == {"kept": {"id": row["id"], "source": "a", "origin": "a.jsonl:8"}}
-    assert row["id"] in version.table()["id"].to_pylist()
-
-
-def test_a_preferred_source_keeps_its_records(place: Place) -> None:
-    version = place.mix(BOTH, steps=[{"step": "dedup", "key": "prompt", "prefer": ["b"]}])
-    assert account(version, "b")["dropped"] == {"duplicate_prompt": 0}
-    assert account(version, "a")["dropped"] == {"duplicate_prompt": 4}
-    assert sorted(k for k in map(key, version.table().to_pylist()) if k[0] in ("same", "twice")) == [
-        ("same", "b"),
-        ("twice", "b"),
-    ]
-
-
 def test_without_dedup_equal_records_of_one_source_are_told_apart_by_their_copy(place: Place) -> None:
     rows = place.mix({"a": {"uri": "a.jsonl", "take": {"epochs": 2}}}).table().to_pylist()
     same = sorted(row["copy"] for row in rows if key(row)[0] == "same")
@@ -120,9 +98,9 @@ def test_steps_run_in_the_order_of_the_spec_and_an_earlier_reason_stands(place: 
     place.write("c.jsonl", [chat("x", ""), chat("x", ""), chat("y")])
     steps = [{"step": "filter", "drop": ["empty_turn"]}, {"step": "dedup"}]
     dropped = account(place.mix({"c": {"uri": "c.jsonl"}}, steps=steps), "c")["dropped"]
-    assert list(dropped.items()) == [("empty_turn", 2), ("duplicate_record", 0)]
+    assert list(dropped.items()) == [("empty_turn", 2), ("duplicate_record", 0), ("duplicate_text", 0)]
     swapped = account(place.mix({"c": {"uri": "c.jsonl"}}, steps=steps[::-1]), "c")["dropped"]
-    assert swapped == {"empty_turn": 1, "duplicate_record": 1}
+    assert swapped == {"empty_turn": 1, "duplicate_record": 1, "duplicate_text": 0}
 
 
 def test_rows_that_are_no_records_are_quarantined_with_their_place(place: Place) -> None:
@@ -186,7 +164,7 @@ def test_preferences_are_mixed_end_to_end(place: Place) -> None:
     place.write("p.jsonl", [*rows, {"prompt": LEAK, "chosen": "3 hours", "rejected": "2 hours"}])
     steps = [{"step": "dedup", "key": "prompt"}, DECONTAMINATE]
     version = place.mix({"p": {"uri": "p.jsonl"}}, kind="preference", steps=steps)
-    assert account(version, "p")["dropped"] == {"duplicate_prompt": 2, "contaminated": 1}
+    assert account(version, "p")["dropped"] == {"duplicate_record": 0, "duplicate_text": 2, "contaminated": 1}
     assert sorted(row["prompt"][0]["content"] for row in version.table().to_pylist()) == [
         f"p {i}" for i in range(4)
     ]

@@ -202,7 +202,50 @@ MISTAKES = [
     (
         "an unknown key to compare by",
         steps("step: dedup, key: prompts"),
-        "7:24 steps[0].key: expected one of prompt, record, found 'prompts'; did you mean 'prompt'?",
+        "7:24 steps[0].key: expected one of answer, conversation, prompt, record, found 'prompts'; "
+        "did you mean 'prompt'?",
+    ),
+    (
+        "one source preferred",
+        steps("step: dedup, prefer: bee"),
+        "7:27 steps[0].prefer: expected a list, found 'bee'; write [bee]",
+    ),
+    (
+        "an unknown key of a search for near-duplicates",
+        steps("step: dedup, near: {threshold: 0.5}"),
+        "7:26 steps[0].near.threshold: unknown key 'threshold' (known: containment_threshold, frames, "
+        "jaccard_threshold, n, num_perm, recall, scheme, seed, shingles, swapped_numbers)",
+    ),
+    (
+        "a threshold out of bounds",
+        steps("step: dedup, near: {jaccard_threshold: 1.5}"),
+        "7:45 steps[0].near.jaccard_threshold: must be at most 1, found 1.5",
+    ),
+    (
+        "shingles misspelt",
+        steps("step: dedup, near: {shingles: word}"),
+        "7:36 steps[0].near.shingles: expected one of characters, words, found 'word'; did you mean 'words'?",
+    ),
+    (
+        "no near-duplicates",
+        steps("step: dedup, near: false"),
+        "7:25 steps[0].near: expected true or keys and values, found false; remove the key to drop none of them",
+    ),
+    (
+        "a threshold for a search",
+        steps("step: dedup, near: 0.7"),
+        "7:25 steps[0].near: expected a mapping of keys to values, found 0.7",
+    ),
+    (
+        "near-duplicates of whole records",
+        steps("step: dedup, key: record, near: true"),
+        "7:32 steps[0].near: key: record compares no texts; choose conversation, prompt or answer, or remove near",
+    ),
+    (
+        "a recall that signatures cannot give",
+        steps("step: dedup, near: {jaccard_threshold: 0.01, recall: 0.99, num_perm: 16}"),
+        "7:25 steps[0].near: recall: found 0.99 at a Jaccard similarity of 0.01, expected at most 0.1485 "
+        "with 16 lanes",
     ),
     (
         "decontaminate without suites",

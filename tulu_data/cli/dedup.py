@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,6 +25,7 @@ from tulu_data.cli.reading import (
 )
 from tulu_data.report.tables import table
 from tulu_data.schema import Kind
+from tulu_data.specs.near import Key
 from tulu_data.specs.source import Adapter
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ SHARE = click.FloatRange(0, 1, min_open=True)
 @click.command(short_help="Find records that are there more than once, word for word or nearly.")
 @click.argument("datasets", nargs=-1, metavar="[DATASET]...")
 @click.option(
-    "--key", type=click.Choice(("conversation", "prompt", "answer")), default="conversation",
-    show_default=True, help="What of a record is compared.",
+    "--key", type=click.Choice(("record", "conversation", "prompt", "answer")), default="conversation",
+    show_default=True, help="What is compared: one of these texts, or only the record as it is.",
 )  # fmt: skip
 @click.option("--exact", is_flag=True, help="Only the same record or the same text, no near-duplicates.")
 @click.option(
@@ -88,7 +89,7 @@ SHARE = click.FloatRange(0, 1, min_open=True)
 @json_option
 @click.option("--fail-on-duplicate", is_flag=True, help="Exit with 1 where there is one (for CI).")
 def command(  # noqa: PLR0913, PLR0917 - one for each option
-    datasets: tuple[str, ...], key: Literal["conversation", "prompt", "answer"], exact: bool,
+    datasets: tuple[str, ...], key: Key, exact: bool,
     shingles: str | None, n: int | None, jaccard_threshold: float | None, containment_threshold: float | None,
     swapped_numbers: bool, frames: float | None, scheme: str | None, num_perm: int | None,
     recall: float | None, prefer: tuple[str, ...], kind: Kind | None, adapter: Adapter,
@@ -114,9 +115,10 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
         "frames": frames, "scheme": scheme, "num_perm": num_perm, "recall": recall,
     }  # fmt: skip
     named = {name: value for name, value in given.items() if value is not None}
-    if exact and named:
+    why = "--exact" if exact else "--key record" if key == "record" else None
+    if why and named:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in named)
-        raise click.UsageError(f"--exact looks for no near-duplicates; remove it or {options}")
+        raise click.UsageError(f"{why} looks for no near-duplicates; remove it or {options}")
     here = Path.cwd()
     root = workspace_root(here)
     opened, folder = open_store(store, root), out or root / REPORTS
@@ -125,7 +127,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     target = write and Target(command="dedup", folder=write, report=folder)
     if target:
         check_target(target)
-    asked = Asked(key=key, near=None if exact else Near.model_validate(named), prefer=prefer)
+    asked = Asked(key=key, near=None if why else Near.model_validate(named), prefer=prefer)
     with open_course(folder, workers) as course:
         found = find_duplicates(
             datasets, asked, base=here if datasets else root, store=opened, reading=reading, course=course

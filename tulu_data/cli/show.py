@@ -78,6 +78,7 @@ def _print_accounts(console: "Console", version: "Version") -> None:
     console.print(f"[bold]{version.ref}[/bold]  {m.rows:,} rows  {m.kind}  built {m.created[:19]} UTC")
     console.print(f"  {escape(str(version.path))}\n  content id {m.content_id}\n", soft_wrap=True)
     console.print(source_table(m.sources))
+    _print_duplicates(console, version)
     if m.decontamination:
         d = m.decontamination
         made = table("suite", "split", ">instances", ">hit", ">share", "source", "verdict")
@@ -99,6 +100,23 @@ def _print_accounts(console: "Console", version: "Version") -> None:
             console.print(made)
     for text in m.warnings:
         console.print(f"warning: {escape(text)}", soft_wrap=True)
+
+
+def _print_duplicates(console: "Console", version: "Version") -> None:
+    """Print what each dedup step found."""
+    for found in version.manifest.duplicates:
+        what = "near ones too" if found["near"] else "exact ones"
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in found["dropped"].items())
+        console.print(
+            f"\nduplicates (step {found['step']}, key {found['key']}, {what}): "
+            f"{found['records']:,} records, {found['records'] - found['kept']:,} dropped ({reasons})",
+            soft_wrap=True,
+        )
+        told = f"{found['clusters']:,} clusters, the largest of {found['largest']:,} records"
+        if search := found["search"]:
+            rounds = f"{search['rounds']} round{'' if search['rounds'] == 1 else 's'}"
+            told += f"; pairs kept that differ in numbers alone: {search['templates']:,}; {rounds}"
+        console.print(f"{told}; listed in clusters.parquet, which tulu-data sql reads", soft_wrap=True)
 
 
 def _print_rows(console: "Console", name: str, rows: list[dict[str, Any]] | None) -> None:

@@ -51,9 +51,10 @@ def command(
     """Query hits, drops and records with SQL (DuckDB's), as in "SELECT suite, count(*) FROM hits GROUP BY 1".
 
     REPORT is the folder of a report or name@version; default: the workspace's report. The views are
-    hits, dropped, quarantined, verdicts (source by suite and split), decisions, and records: those of
-    a version, or those behind the hits of a report. Without SQL, or with REPORT alone, the views are
-    listed with their columns. A query sees nothing else: no file and no network.
+    hits, clusters (duplicates), dropped, quarantined, verdicts (source by suite and split),
+    decisions, and records: those of a version, or those behind the hits of a report. Without SQL, or
+    with REPORT alone, the views are listed with their columns. A query sees nothing else: no file and
+    no network.
     """
     from tulu_data.decontaminate.query import run_query, views
 

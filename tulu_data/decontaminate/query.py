@@ -19,7 +19,7 @@ from tulu_data.sources.sql import locked_connection, sql_error
 from tulu_data.specs.decisions import Decision, Decisions
 from tulu_data.store import Store, Version
 
-SIDE_TABLES = ("hits", "dropped", "quarantined")
+SIDE_TABLES = ("hits", "clusters", "dropped", "quarantined")
 """Parquet files of a report or a version that are views."""
 View = Callable[[], pa.Table]
 

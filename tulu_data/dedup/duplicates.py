@@ -15,16 +15,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tulu_data.dedup.clusters import clusters_of
+from tulu_data.dedup.clusters import PLACES, clusters_of, counts_of
 from tulu_data.dedup.finder import REASONS, Finder, Outcome
-from tulu_data.dedup.texts import Key
+from tulu_data.dedup.preference import source_ranks
 from tulu_data.errors import SourceError, nearest
 from tulu_data.kernels.words import Ints
 from tulu_data.schema import TEXT
 from tulu_data.sources.datasets import PLACE, Dataset, Reading
 from tulu_data.sources.fates import DROPPED, Fates
 from tulu_data.sources.ledger import Course, Ledger, read_datasets
-from tulu_data.specs.near import Near
+from tulu_data.specs.near import Key, Near
 from tulu_data.store import Store
 
 
@@ -72,7 +72,6 @@ class Duplicates:
         by_source = Counter(
             zip(*(self.dropped[name].to_pylist() for name in ("dataset", "reason")), strict=True)
         )
-        near = self.outcome.near
         return {
             **self.asked.to_dict(),
             "datasets": [
@@ -86,12 +85,7 @@ class Duplicates:
             ],
             **self.ledger.to_dict(),
             "records": self.ledger.records, "kept": self.ledger.records - len(self.dropped),
-            "clusters": pc.count_distinct(self.clusters["cluster"]).as_py(),
-            "largest": pc.max(self.clusters["size"]).as_py() or 0,
-            "wordless": self.outcome.wordless, "too_large": self.outcome.too_large,
-            "search": near and {
-                "compared": near.candidates, "templates": near.templates, "rounds": near.rounds,
-            },
+            **counts_of(self.outcome, self.clusters),
         }  # fmt: skip
 
 
@@ -110,14 +104,13 @@ def find_duplicates(
             places.extend(mine)
 
         ledger = read_datasets(names, consume, base=base, store=store, reading=reading, course=course)
-        placed = pa.concat_tables([_PLACES.empty_table(), *places])
+        placed = pa.concat_tables([PLACES.empty_table(), *places])
         priority, source = _ranks(placed["source"], asked.prefer)
         outcome = finder.settle(priority, None, source, course.progress.end)
         ids = np.concatenate([np.empty((0, 2), np.uint64), *finder.ids])
-    return Duplicates(asked=asked, ledger=ledger, outcome=outcome, clusters=clusters_of(outcome, ids, placed))
-
-
-_PLACES = pa.schema([(name, TEXT) for name in ("dataset", *PLACE)])
+    return Duplicates(
+        asked=asked, ledger=ledger, outcome=outcome, clusters=clusters_of(outcome, ids, placed.take)
+    )
 
 
 def _noting(
@@ -126,7 +119,7 @@ def _noting(
     """Pass batches on, and note where their records stand."""
     for batch in batches:
         name = pa.repeat(pa.scalar(dataset, TEXT), batch.num_rows)
-        places.append(pa.table([name, *(batch.column(each) for each in PLACE)], schema=_PLACES))
+        places.append(pa.table([name, *(batch.column(each) for each in PLACE)], schema=PLACES))
         yield batch
 
 
@@ -138,7 +131,5 @@ def _ranks(sources: pa.ChunkedArray, prefer: Sequence[str]) -> tuple[Ints, Ints]
         if name not in names:
             known = ", ".join(sorted(names)) or "none"
             raise SourceError(f"prefer: no source {name!r}{nearest(name, names)} (sources: {known})")
-    given, by_name = list(dict.fromkeys(prefer)), sorted(names)
-    wanted = np.array([given.index(name) if name in given else len(given) for name in names], np.int64)
-    named = np.array([by_name.index(name) for name in names], np.int64)
+    wanted, named = source_ranks(names, prefer)
     return wanted[number], named[number]

@@ -9,8 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tulu_data.kernels.record_ids import content_digests
-from tulu_data.schema import CONTENT, MESSAGES, TEXT, Kind
+from tulu_data.schema import MESSAGES, Kind
 
 Words = npt.NDArray[np.uint64]
 
@@ -34,14 +33,6 @@ def first_of_each(
     stands = np.empty(count, np.int64)
     stands[order] = order[starts][group] if count else order
     return kept, stands
-
-
-def prompt_keys(batch: pa.RecordBatch, kind: Kind) -> Words:
-    """Return a (n, 2) key of what the model sees before its first answer: turns, and tools if any."""
-    asked_of = prompts(batch, kind)
-    tools = batch.column("tools") if kind == "sft" else pa.nulls(len(asked_of), TEXT)
-    asked = pa.RecordBatch.from_arrays([asked_of, tools], schema=CONTENT["sft"])
-    return np.frombuffer(b"".join(content_digests(asked, "sft")), ">u8").astype(np.uint64).reshape(-1, 2)
 
 
 def prompts(batch: pa.RecordBatch, kind: Kind) -> pa.Array:

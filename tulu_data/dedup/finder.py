@@ -1,8 +1,9 @@
 """Duplicates among records of several datasets: exact ones, then near ones, with the one that stays.
 
-The one idea: of a record that is read, its id, the key of its text, a few numbers and the text itself are put
-aside; all else is decided when everything has been read, in an order of preference that no input order
-enters: preferred sources, then quality, then the longer text, then the id. It reads no files.
+The one idea: of a record that is read, its id, the key of its text, a few numbers and, for the search of
+near-duplicates, the text itself are put aside; all else is decided when everything has been read, in an order
+of preference that no input order enters: preferred sources, then quality, then the longer text, then the
+id. It reads no files.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,14 +20,14 @@ from tulu_data.dedup.exact import first_of_each
 from tulu_data.dedup.likeness import Search
 from tulu_data.dedup.pile import Pile, chosen
 from tulu_data.dedup.search import Found, Said, find_near
-from tulu_data.dedup.texts import Key, texts_of
+from tulu_data.dedup.texts import texts_of
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.piling import pile
 from tulu_data.kernels.record_ids import id_words, record_ids
 from tulu_data.kernels.text_keys import text_keys
 from tulu_data.kernels.words import Bytes, Hashes, Ints
 from tulu_data.schema import Kind
-from tulu_data.specs.near import Near
+from tulu_data.specs.near import Key, Near
 
 REASONS = ("", "duplicate_record", "duplicate_text", "near_duplicate", "contained")
 """Why a record is dropped, by number; the first is that it is not."""
@@ -74,18 +75,21 @@ class Finder:
 
     key: Key
     near: Near | None
-    """How near-duplicates are looked for; None: exact ones only."""
+    """How near-duplicates are looked for; None: exact ones only, as of the key `record`, which is no text."""
     folder: Path
     """Where the texts lie meanwhile."""
     workers: int | None = None
     ids: list[Hashes] = field(default_factory=list)
     keys: list[Hashes] = field(default_factory=list)
-    _pile: Pile = field(init=False)
+    sizes: list[Ints] = field(default_factory=list)
+    """Bytes of the texts."""
+    _pile: Pile | None = None
     _open: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
-        """Open the file of texts."""
-        self._pile = self._open.enter_context(Pile(self.folder))
+        """Open the file of texts, where they are needed."""
+        if self.near is not None:
+            self._pile = self._open.enter_context(Pile(self.folder))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -104,10 +108,13 @@ class Finder:
             for piece in ordered_map(lambda b: _piece(b, kind, self.key), _pieces(batches), workers):
                 self.ids.append(piece.ids)
                 self.keys.append(piece.keys)
-                self._pile.append(piece.text, piece.ends)
+                self.sizes.append(np.diff(piece.ends, prepend=0))
+                if self._pile is not None:
+                    self._pile.append(piece.text, piece.ends)
         except BaseException:
-            del self.ids[parts:], self.keys[parts:]
-            self._pile.cut(before)
+            del self.ids[parts:], self.keys[parts:], self.sizes[parts:]
+            if self._pile is not None:
+                self._pile.cut(before)
             raise
         return len(self) - before
 
@@ -120,8 +127,8 @@ class Finder:
         then of the longer text, then of the lower id; of equal records that of the lowest `source`.
         """
         ids, keys = _joined(self.ids), _joined(self.keys)
-        texts = self._pile.texts()
-        order = _order(priority, quality, texts.end - texts.begin, ids, source)
+        sizes = np.concatenate([np.zeros(0, np.int64), *self.sizes])
+        order = _order(priority, quality, sizes, ids, source)
         has_words: NDArray[np.bool_] = np.any(keys != 0, axis=1)
         # Without a word there is no text to be the same, so the record itself is.
         firsts, stands = _firsts(np.where(has_words[:, None], keys, ids), order)
@@ -131,9 +138,10 @@ class Finder:
         same = np.all(ids[gone] == ids[stands[gone]], axis=1)
         reason[gone] = np.where(same, RECORD, TEXT_EQUAL)
         jaccard, containment = np.where(firsts, 0.0, 1.0), np.where(firsts, 0.0, 1.0)
-        too_large = firsts & (texts.end - texts.begin > LARGEST)
+        too_large = firsts & (sizes > LARGEST)
         found = None
-        if self.near is not None:
+        if self.near is not None and self._pile is not None:
+            texts = self._pile.texts()
             rows = order[(firsts & has_words & ~too_large)[order]]
             workers = self.workers or default_workers()
             found = find_near(chosen(texts, rows), keys[rows], Search(self.near), workers, told)
@@ -159,9 +167,11 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
 def _piece(batch: pa.RecordBatch, kind: Kind, key: Key) -> Piece:
     """Return what is put aside of records."""
     ids = batch.column("id")
+    known = id_words(record_ids(batch, kind) if ids.null_count else ids)
+    if key == "record":
+        return Piece(known, known, np.zeros(0, np.uint8), np.zeros(len(known), np.int64))
     text, ends = pile(texts_of(batch, kind, key))
     starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]]) if len(ends) else ends
-    known = id_words(record_ids(batch, kind) if ids.null_count else ids)
     return Piece(known, text_keys(text, starts, ends), text, ends)
 
 

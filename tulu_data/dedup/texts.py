@@ -5,7 +5,6 @@ neither are roles, so the same words said by others are the same text. It reads 
 """
 
 from collections.abc import Iterator
-from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +15,7 @@ from tulu_data.kernels.buffers import Messages, Text, messages_of, text_of
 from tulu_data.kernels.shingles import Texts
 from tulu_data.kernels.words import Ints
 from tulu_data.schema import Kind
-
-Key = Literal["conversation", "prompt", "answer"]
-KEYS: tuple[Key, ...] = get_args(Key)
+from tulu_data.specs.near import Key
 
 
 def texts_of(batch: pa.RecordBatch, kind: Kind, key: Key) -> list[Texts]:

@@ -18,11 +18,14 @@ from tulu_data import __version__
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.gather import Piece, gather
 from tulu_data.mix.card import render_card
+from tulu_data.mix.context import StepContext
+from tulu_data.mix.deduplication import clusters_table
+from tulu_data.mix.filtering import count_tokens
 from tulu_data.mix.inputs import Inputs, quarantined_table, read_inputs, resolve_inputs
 from tulu_data.mix.plan import Plan, make_plan
-from tulu_data.mix.pool import NONE, Index, Pool, make_pool
+from tulu_data.mix.pool import Index, Lookalikes, Pool, make_pool
 from tulu_data.mix.recipe import resolved_spec
-from tulu_data.mix.steps import Decontamination, StepContext, count_tokens, run_steps
+from tulu_data.mix.steps import Findings, run_steps
 from tulu_data.schema import CONTENT, ID, TEXT, version_schema
 from tulu_data.specs.mixture import MixtureFile
 from tulu_data.store import Draft, Manifest, Store, Version, make_newest, open_whole, write_version
@@ -57,7 +60,7 @@ class Prepared:
     inputs: Inputs
     pool: Pool
     plan: Plan
-    decontamination: tuple[Decontamination, ...]
+    findings: Findings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,33 +99,36 @@ def prepare(file: MixtureFile, inputs: Inputs, settings: Settings) -> Prepared:
     sources = read_inputs(file, inputs, settings.store, workers, settings.say)
     pool = make_pool(sources)
     context = StepContext(
-        base=settings.base, cache=settings.store.root / "cache" / "suites", workers=workers,
+        base=settings.base, cache=settings.store.root / "cache", workers=workers,
         counter=inputs.counter, say=settings.say,
     )  # fmt: skip
-    decontamination = run_steps(pool, mixture, context)
+    findings = run_steps(pool, mixture, context)
     if inputs.counter is not None:
         count_tokens(pool, pool.alive, inputs.counter, mixture.kind)
     plan = make_plan(file, pool, None if inputs.counter is None else pool.tokens)
-    return Prepared(inputs=inputs, pool=pool, plan=plan, decontamination=tuple(decontamination))
+    return Prepared(inputs=inputs, pool=pool, plan=plan, findings=findings)
 
 
 def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
     """Write the planned version."""
-    plan, inputs = prepared.plan, prepared.inputs
-    reports = [found.to_dict() for found in prepared.decontamination]
+    plan, inputs, findings = prepared.plan, prepared.inputs, prepared.findings
+    scanned = findings.decontamination
     manifest = Manifest(
         name=plan.mixture.name, kind=plan.mixture.kind, rows=plan.rows,
         content_id=plan.content_id, recipe_id=inputs.recipe_id,
         created=utc_now(), shards=(), sources=plan.sources,
-        decontamination=reports[-1] if reports else None, warnings=plan.warnings,
+        duplicates=tuple(found.to_dict() for found in findings.duplicates),
+        decontamination=scanned.to_dict() if scanned else None, warnings=plan.warnings,
         software={"tulu-data": __version__, "pyarrow": installed("pyarrow"), "numpy": installed("numpy")},
     )  # fmt: skip
     tables = {
         "dropped.parquet": dropped_table(prepared.pool),
         "quarantined.parquet": quarantined_table(prepared.pool.sources),
     }
-    if prepared.decontamination:
-        tables["hits.parquet"] = prepared.decontamination[-1].decided.hits
+    if findings.duplicates:
+        tables["clusters.parquet"] = clusters_table(findings.duplicates)
+    if scanned:
+        tables["hits.parquet"] = scanned.decided.hits
     draft = Draft(
         manifest=manifest, inputs_id=inputs.inputs_id, tables=tables,
         files={
@@ -175,14 +181,25 @@ def dropped_table(pool: Pool) -> pa.Table:
 
 
 def _evidence(pool: Pool, entries: Index) -> pa.Array:
-    """Return JSON about why entries were left out; of a duplicate, the record that is kept."""
-    stands = pool.stands[entries]
-    at = np.flatnonzero(stands != NONE)
-    columns = (pool.id_of(stands[at]), pool.source_of(stands[at]), pool.origin_of(stands[at]))
-    kept = pl.DataFrame(pa.table(columns, names=["id", "source", "origin"]))
-    texts = kept.select(pl.struct(kept=pl.struct(pl.all())).struct.json_encode()).to_series().to_list()
-    known = pool.evidence | dict(zip(entries[at].tolist(), texts, strict=True))
+    """Return JSON about why entries were left out; of a duplicate, the record that it is like."""
+    known = pool.evidence | {
+        entry: text for found in pool.lookalikes for entry, text in _likenesses(pool, found)
+    }
     return pa.array([known.get(entry) for entry in entries.tolist()], TEXT)
+
+
+def _likenesses(pool: Pool, found: Lookalikes) -> Iterator[tuple[int, str]]:
+    """Yield entries that are like others, with the words of clusters.parquet as JSON."""
+    columns = (pool.id_of(found.alike), pool.source_of(found.alike), pool.origin_of(found.alike))
+    other = pl.DataFrame(pa.table(columns, names=["id", "source", "origin"])).select(pl.struct(pl.all()))
+    told = pl.DataFrame(
+        [
+            pl.Series("cluster", pool.id_of(found.stays)), other.to_series().alias("stands"),
+            pl.Series("jaccard", found.jaccard), pl.Series("containment", found.containment),
+        ]
+    )  # fmt: skip
+    texts = told.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
+    return zip(found.entries.tolist(), texts, strict=True)
 
 
 def _yaml(data: object) -> str:

@@ -26,6 +26,17 @@ content id `{{ manifest.content_id }}`.
 {% endfor %}
 read = quarantined + dropped + not drawn + kept; rows counts copies.
 
+{% for d in manifest.duplicates -%}
+Duplicates (step {{ d.step }}, key {{ d.key }}, {{ "near ones too" if d.near else "exact ones" }}): of \
+{{ "{:,}".format(d.records) }} records {{ "{:,}".format(d.records - d.kept) }} were left out\
+{% for reason, count in d.dropped.items() %}{{ ": " if loop.first else ", " }}{{ "{:,}".format(count) }} \
+{{ reason }}{% endfor %}; {{ "{:,}".format(d.clusters) }} clusters, \
+the largest of {{ "{:,}".format(d.largest) }} records\
+{% if d.search %}; pairs kept that differ in numbers alone: {{ "{:,}".format(d.search.templates) }}; \
+{{ d.search.rounds }} round{{ "" if d.search.rounds == 1 else "s" }}{% endif %}. \
+They are listed in `clusters.parquet`.
+
+{% endfor -%}
 {% if manifest.decontamination -%}
 Decontaminated against {{ manifest.decontamination.suites | map(attribute="name") | join(", ") }} \
 by rule {{ manifest.decontamination.rule }} (records with a hit: {{ manifest.decontamination.action }}); \

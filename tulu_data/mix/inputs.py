@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tulu_data.decontaminate import find_suites
+from tulu_data.dedup.likeness import Search
 from tulu_data.engine.local import ordered_map
 from tulu_data.errors import SourceError, SpecError, StoreError, SuiteError, nearest
 from tulu_data.mix.recipe import inputs_id, recipe_id
@@ -28,7 +29,7 @@ from tulu_data.sources.scan import Reading
 from tulu_data.sources.where import Where
 from tulu_data.specs.decisions import read_decisions
 from tulu_data.specs.lock import Lock, SourcePin, check_frozen, fitting_pin, read_lock, write_lock
-from tulu_data.specs.mixture import DecontaminateStep, MixtureFile
+from tulu_data.specs.mixture import DecontaminateStep, DedupStep, MixtureFile
 from tulu_data.specs.source import Source
 from tulu_data.store import Store
 
@@ -102,9 +103,9 @@ def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool 
 
 
 def compile_wheres(file: MixtureFile) -> dict[str, Where]:
-    """Compile every condition; raise SpecError with all conditions and readings that cannot work."""
+    """Compile every condition; raise SpecError with all that cannot work: conditions, readings, searches."""
     found: dict[str, Where] = {}
-    problems: list[str] = []
+    problems = [*_search_problems(file)]
     for name, source in file.mixture.sources.items():
         problems += _reading_problems(file, name, source)
         if source.where is not None:
@@ -116,6 +117,16 @@ def compile_wheres(file: MixtureFile) -> dict[str, Where]:
     if problems:
         raise SpecError(problems)
     return found
+
+
+def _search_problems(file: MixtureFile) -> Iterator[str]:
+    """Yield what is wrong with searches for near-duplicates: a recall that their signatures cannot give."""
+    for i, step in enumerate(file.mixture.steps):
+        if isinstance(step, DedupStep) and step.near is not None:
+            try:
+                Search(step.near).bands  # noqa: B018 - it is what may not exist
+            except ValueError as error:
+                yield file.document.problem(("steps", i, "near"), str(error))
 
 
 def _reading_problems(file: MixtureFile, name: str, source: Source) -> Iterator[str]:

@@ -2,11 +2,12 @@
 
 Text stays in the memory-mapped normalised files; an entry of the pool is (source, row, id) and,
 once a step has left it out, a reason. Rows are numbered through all files, one after another, and
-entries are worked on by batch. About fifty bytes a record, whatever its length; no Python object for one.
+entries are worked on by batch. About forty bytes a record, whatever its length; no Python object for one.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,24 @@ class Part:
         is_whole = len(self.rows) == self.batch.num_rows
         return self.batch if is_whole else self.batch.take(pa.array(self.rows))
 
+    def records_by_entry(self) -> pa.RecordBatch:
+        """Return one record for each entry, in their order."""
+        is_one_each = np.array_equal(self.at, np.arange(len(self.rows)))
+        return self.records() if is_one_each else self.batch.take(pa.array(self.rows[self.at]))
+
+
+class Lookalikes(NamedTuple):
+    """Entries that a step left out because of others."""
+
+    entries: Index
+    alike: Index
+    """The entry that each was found to be like."""
+    stays: Index
+    """The entry of its cluster that stays."""
+    jaccard: npt.NDArray[np.float64]
+    containment: npt.NDArray[np.float64]
+    """With the one that it is like."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Pool:
@@ -54,15 +73,14 @@ class Pool:
     row: Index
     ids: npt.NDArray[np.uint64]
     reason: npt.NDArray[np.int16]
-    stands: Index
-    """The entry that stands for a duplicate, or NONE."""
     tokens: Index
     """Tokens of an entry, or NONE while they are not counted."""
     reasons: list[tuple[str, str]] = field(default_factory=lambda: [("", "")])
     """(step, reason) by reason number."""
     evidence: dict[int, str] = field(default_factory=dict)
-    """JSON about why an entry was left out, by entry; duplicates have `stands` instead."""
-
+    """JSON about why an entry was left out, by entry; duplicates have `lookalikes` instead."""
+    lookalikes: list[Lookalikes] = field(default_factory=list)
+    """Why duplicates were left out; an entry is in one of these at most."""
     dropped_whole: dict[str, str] = field(default_factory=dict)
     """Sources that a step left out altogether, and why, in words."""
 
@@ -156,7 +174,7 @@ def make_pool(sources: Sequence[SourceInput]) -> Pool:
         source=np.concatenate([np.full(len(rows), number, np.int32) for number, _, rows in found]),
         row=np.concatenate([rows + first[at] for _, at, rows in found]),
         ids=np.concatenate([words[at][rows] for _, at, rows in found]),
-        reason=np.zeros(count, np.int16), stands=np.full(count, NONE), tokens=np.full(count, NONE),
+        reason=np.zeros(count, np.int16), tokens=np.full(count, NONE),
     )  # fmt: skip
 
 

@@ -10,8 +10,9 @@ from pydantic import Field, field_validator, model_validator
 
 from tulu_data.errors import SuiteError, nearest
 from tulu_data.schema import Kind
-from tulu_data.specs.base import Mistake, Spec, refuse, shown, validate
+from tulu_data.specs.base import Mistake, Spec, listed, refuse, shown, validate
 from tulu_data.specs.document import Document, read_document
+from tulu_data.specs.near import Key, Near
 from tulu_data.specs.rules import Scope, rules_named
 from tulu_data.specs.source import Source
 from tulu_data.specs.uris import uri_mistakes
@@ -50,14 +51,39 @@ class FilterStep(Spec):
 
 
 class DedupStep(Spec):
-    """Keep one of the records that are equal."""
+    """Keep one of the records that are the same, or nearly."""
 
     step: Literal["dedup"]
     """Name of the step."""
-    key: Literal["record", "prompt"] = "record"
-    """What must be equal: the whole record, or its turns before the first answer."""
+    key: Key = "conversation"
+    """What is compared: the text of the `conversation`, of the `prompt` (all before the first answer) or of
+    the `answer`, without roles; or the `record` itself, so that only the very same record is a duplicate.
+
+    Texts are the same that differ in nothing but case, width and white space.
+    """
+    near: Near | None = None
+    """How near-duplicates are looked for; `true` or {}: by the defaults. Default: not at all."""
     prefer: tuple[str, ...] = ()
-    """Sources whose record is kept, best first; the rest follow by name, then by record id."""
+    """Sources whose record is kept, best first; among the others' the longer text is, then the lower id."""
+
+    @field_validator("near", mode="before")
+    @classmethod
+    def _says_how(cls, near: object) -> object:
+        if near is False or near is None:
+            text = (
+                f"expected true or keys and values, found {shown(near)}; remove the key to drop none of them"
+            )
+            raise refuse(Mistake(text=text))
+        return {} if near is True else near
+
+    @model_validator(mode="after")
+    def _compares_texts(self) -> "DedupStep":
+        if self.near is not None and self.key == "record":
+            text = "key: record compares no texts; choose conversation, prompt or answer, or remove near"
+            raise refuse(Mistake(text=text, path=("near",), on_key=True))
+        return self
+
+    _is_a_list = field_validator("prefer", mode="before")(listed)
 
 
 class DecontaminateStep(Spec):

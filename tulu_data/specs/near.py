@@ -6,6 +6,8 @@ from pydantic import Field
 
 from tulu_data.specs.base import Spec
 
+Key = Literal["record", "conversation", "prompt", "answer"]
+"""What of a record is compared: all of it as it is, or the text of the conversation, prompt or answer."""
 Share = Annotated[float, Field(gt=0, le=1)]
 
 

@@ -1,0 +1,22 @@
+"""What steps need besides the pool: folders, threads, tokens, and who hears of the progress.
+
+The one idea: nothing here says what is done with records, so nothing here can change a result.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tulu_data.mix.tokens import TokenCounter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepContext:
+    """What steps need besides the pool."""
+
+    base: Path
+    cache: Path
+    """Folder for what can be made again, or is needed for a while."""
+    workers: int
+    counter: TokenCounter | None
+    say: Callable[[str], None]
