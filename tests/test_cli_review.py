@@ -177,7 +177,7 @@ def test_a_record_that_moved_is_found_and_one_that_changed_is_said(place):
     done = review("--list", "--source", "data/a.jsonl")
     assert f"Tell me. [[{ONE}]]?" in done.stdout
     assert (
-        done.stdout.count("record not shown: data/a.jsonl changed since the scan, and this record is gone")
+        done.stdout.count("record not shown: data/a.jsonl changed since the report, and this record is gone")
         == 2
     )
     (place.root / "data/a.jsonl").unlink()
@@ -271,8 +271,8 @@ def test_what_is_no_report_is_refused(place):
     with pytest.raises(SourceError) as caught:
         raise review("elsewhere").exception
     assert str(caught.value) == (
-        "elsewhere: no report of a scan (is not there); make one with: tulu-data decontaminate "
-        "--against evals/, or give the folder of one, or a version as name@id"
+        "elsewhere: no report (is not there); make one with: tulu-data decontaminate --against evals/, or "
+        "tulu-data dedup; or give the folder of one, or a version as name@id"
     )
 
 

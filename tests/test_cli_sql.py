@@ -157,5 +157,5 @@ def test_mistakes_are_said_in_one_line_with_the_views(place):
 
 
 def test_what_is_no_report_and_no_version_is_refused(place):
-    with pytest.raises(SourceError, match=r"elsewhere: no report of a scan .is not there.; make one with"):
+    with pytest.raises(SourceError, match=r"elsewhere: no report .is not there.; make one with"):
         sql("SELECT 1", "elsewhere")

@@ -31,6 +31,19 @@ def test_the_pieces_are_the_text_and_the_marked_ones_its_spans(case, context):
     assert all(kind != "gap" for kind, close in zip(kinds, near, strict=True) if close)
 
 
+@given(CASES, st.integers(0, 60))
+def test_spans_that_need_not_be_whole_have_gaps_in_their_middle_alone(case, context):
+    text, spans = case
+    found = list(pieces(text, spans, context, whole=False))
+    assert "".join(piece.text for piece in found) == text
+    kinds = [piece.kind for piece in found for _ in piece.text]
+    before = [piece.kind for piece in pieces(text, spans, context) for _ in piece.text]
+    assert all(new in {old, "gap"} for new, old in zip(kinds, before, strict=True))
+    edges = {at for start, end in spans if start < end for at in (start, end - 1)}
+    assert all(kinds[at] == "marked" for at in edges) or not context
+    assert all(len(piece.text) >= 80 for piece in found if piece.kind == "gap")
+
+
 def test_a_long_text_is_cut_around_its_spans():
     text = "a" * 1000 + "LEAK" + "b" * 1234 + "MORE" + "c" * 10
     shown = marked_text(text, [(1000, 1004), (2238, 2242)], colour=False, context=5).plain

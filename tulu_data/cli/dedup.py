@@ -1,12 +1,13 @@
 """`tulu-data dedup`: find records that are there more than once, word for word or nearly."""
 
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from tulu_data.cli.console import print_json, print_table, results, shown
+from tulu_data.cli.console import print_json
+from tulu_data.cli.dedup_report import print_report
 from tulu_data.cli.options import (
     json_option,
     open_store,
@@ -17,19 +18,14 @@ from tulu_data.cli.options import (
 )
 from tulu_data.cli.reading import (
     open_course,
-    print_accounts,
     print_copies,
     reading_of,
     warn_of,
     warn_of_uncopied,
 )
-from tulu_data.report.tables import table
 from tulu_data.schema import Kind
 from tulu_data.specs.near import Key
 from tulu_data.specs.source import Adapter
-
-if TYPE_CHECKING:
-    from tulu_data.dedup.duplicates import Duplicates
 
 REPORTS = Path("reports", "dedup")
 """Folder of a workspace for the report."""
@@ -134,6 +130,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
         )
     forget_copies(folder)
     report = found.to_dict()
+    report["bases"] = {"datasets": os.path.relpath(found.ledger.base, folder)}
     copied = write_copies(found.ledger, found.fates, target) if target and found.ledger.records else []
     if target:
         report["written"] = to_report(target, copied)
@@ -145,7 +142,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     if as_json:
         print_json(report)
     else:
-        _print(found, report, folder)
+        print_report(found, report, folder)
         if copied and target:
             print_copies(copied, target.folder)
     warn_of(found.ledger)
@@ -153,18 +150,3 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
         warn_of_uncopied(copied, found.ledger)
     if not found.ledger.records or (fail_on_duplicate and len(found.dropped)):
         sys.exit(1)
-
-
-def _print(found: "Duplicates", report: dict[str, Any], folder: Path) -> None:
-    """Print what was found."""
-    print_accounts(found.ledger, "compared")
-    reasons = list(report["datasets"][0]["dropped"]) if report["datasets"] else []
-    made = table("dataset", ">records", *(f">{name}" for name in reasons), ">kept")
-    for row in report["datasets"]:
-        counts = [row["records"], *row["dropped"].values(), row["records"] - sum(row["dropped"].values())]
-        made.add_row(row["dataset"], *(f"{count:,}" for count in counts))
-    console = results()
-    console.print("\n[bold]duplicates[/bold]")
-    print_table(console, made)
-    click.echo(f"\n{report['clusters']:,} clusters, the largest of {report['largest']:,} records")
-    click.echo(f"wrote {shown(folder)}")

@@ -18,7 +18,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "evals": ("evals", "Name eval suites in a spec, list them, look at them, fetch them."),
     "decontaminate": ("decontaminate", "Find eval instances inside training data, with evidence."),
     "dedup": ("dedup", "Find records that are there more than once, word for word or nearly."),
-    "review": ("review", "Walk through hits and decide which are contamination."),
+    "review": ("review", "Walk through hits and decide, or through near-duplicates."),
     "lock": ("lock", "Pin the hub sources of a spec, or move pins with --update."),
     "mix": ("mix", "Build a dataset version from a mixture spec."),
     "list": ("list_", "List the dataset versions in the store."),

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from tulu_data.decontaminate.query import View
+    from tulu_data.sources.views import View
+    from tulu_data.specs.decisions import Decisions
+    from tulu_data.store import Store
 
 REPORT = "reports/decontamination"
 """Folder of a workspace that is queried when nothing is named."""
@@ -52,11 +54,11 @@ def command(
 
     REPORT is the folder of a report or name@version; default: the workspace's report. The views are
     hits, clusters (duplicates), dropped, quarantined, verdicts (source by suite and split),
-    decisions, and records: those of a version, or those behind the hits of a report. Without SQL, or
-    with REPORT alone, the views are listed with their columns. A query sees nothing else: no file and
-    no network.
+    decisions, and records: those of a version, or those behind the hits or clusters of a report.
+    Without SQL, or with REPORT alone, the views are listed with their columns. A query sees nothing
+    else: no file and no network.
     """
-    from tulu_data.decontaminate.query import run_query, views
+    from tulu_data.sources.views import run_query
 
     if out is not None and out.suffix != ".parquet":
         raise click.UsageError(f"--out {out}: give a name that ends in .parquet, or print --csv or --json")
@@ -66,7 +68,7 @@ def command(
     here = Path.cwd()
     root = workspace_root(here)
     base = here if what and (here / what).exists() else root
-    known = views(what or REPORT, base, open_store(store, root), open_decisions(decisions, root))
+    known = _views(what or REPORT, base, open_store(store, root), open_decisions(decisions, root))
     if query is None or not query.strip():
         _list(known, as_json=as_json)
         return
@@ -79,6 +81,20 @@ def command(
         _print_csv(found)
     else:
         _print(found)
+
+
+def _views(what: str, base: Path, store: "Store", decisions: "Decisions") -> "Mapping[str, View]":
+    """Name the views of a report or a version."""
+    from tulu_data.sources.reports import is_of, locate
+
+    found = locate(what, base, store)
+    if isinstance(found, Path) and is_of(found, "dedup"):
+        from tulu_data.dedup import pairs
+
+        return pairs.views(found, store)
+    from tulu_data.decontaminate import query
+
+    return query.views(found, what, base, store, decisions)
 
 
 def _list(known: "Mapping[str, View]", *, as_json: bool) -> None:

@@ -63,7 +63,8 @@ class Audit:
     def to_dict(self) -> dict[str, Any]:
         """Return the report and the accounts as JSON values."""
         return {
-            "scope": self.scope, **self.report.to_dict(), "decisions": self.decided.to_dict(),
+            "command": "decontaminate", "scope": self.scope, **self.report.to_dict(),
+            "decisions": self.decided.to_dict(),
             "datasets": [self._told(account) for account in self.ledger.accounts], **self.ledger.to_dict(),
         }  # fmt: skip
 

@@ -13,7 +13,8 @@ from typing import Literal
 import pyarrow as pa
 
 from tulu_data.decontaminate.decisions import text_digest
-from tulu_data.decontaminate.findings import Findings, Hit, Missing
+from tulu_data.decontaminate.findings import Findings, Hit
+from tulu_data.sources.shelves import Missing
 from tulu_data.specs.decisions import Answer, Decision, Decisions, read_decisions, write_decisions
 
 Reach = Literal["record", "rest", "instance"]

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tulu_data.dedup.clusters import PLACES, clusters_of, counts_of
+from tulu_data.dedup.examples import Shown, shown_of, tenths
 from tulu_data.dedup.finder import REASONS, Finder, Outcome
 from tulu_data.dedup.preference import source_ranks
 from tulu_data.errors import SourceError, nearest
@@ -52,6 +53,7 @@ class Duplicates:
     outcome: Outcome
     clusters: pa.Table
     """Schema CLUSTERS."""
+    shown: Shown
 
     @property
     def dropped(self) -> pa.Table:
@@ -73,7 +75,7 @@ class Duplicates:
             zip(*(self.dropped[name].to_pylist() for name in ("dataset", "reason")), strict=True)
         )
         return {
-            **self.asked.to_dict(),
+            "command": "dedup", **self.asked.to_dict(),
             "datasets": [
                 {
                     "dataset": account.dataset, "kind": account.kind, "read": account.read,
@@ -85,7 +87,7 @@ class Duplicates:
             ],
             **self.ledger.to_dict(),
             "records": self.ledger.records, "kept": self.ledger.records - len(self.dropped),
-            **counts_of(self.outcome, self.clusters),
+            **counts_of(self.outcome, self.clusters), "jaccard": tenths(self.outcome),
         }  # fmt: skip
 
 
@@ -108,9 +110,9 @@ def find_duplicates(
         priority, source = _ranks(placed["source"], asked.prefer)
         outcome = finder.settle(priority, None, source, course.progress.end)
         ids = np.concatenate([np.empty((0, 2), np.uint64), *finder.ids])
-    return Duplicates(
-        asked=asked, ledger=ledger, outcome=outcome, clusters=clusters_of(outcome, ids, placed.take)
-    )
+        shown = shown_of(outcome, ids, placed["origin"], finder.text)
+    clusters = clusters_of(outcome, ids, placed.take)
+    return Duplicates(asked=asked, ledger=ledger, outcome=outcome, clusters=clusters, shown=shown)
 
 
 def _noting(

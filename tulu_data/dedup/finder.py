@@ -118,6 +118,13 @@ class Finder:
             raise
         return len(self) - before
 
+    def text(self, row: int) -> str:
+        """Return what is compared of a record; nothing where its text was not put aside."""
+        if self._pile is None or row >= len(self):
+            return ""
+        texts = self._pile.texts()
+        return bytes(texts.text[texts.begin[row] : texts.end[row]]).decode()
+
     def settle(
         self, priority: Ints, quality: NDArray[np.float64] | None, source: Ints, told: Said
     ) -> Outcome:

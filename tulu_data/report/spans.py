@@ -31,13 +31,24 @@ class Piece:
     text: str
 
 
-def pieces(text: str, spans: Iterable[tuple[int, int]], context: int = CONTEXT) -> Iterator[Piece]:
-    """Cut a text into marked spans, what is near to them, and gaps; without spans its beginning is near."""
+def pieces(
+    text: str, spans: Iterable[tuple[int, int]], context: int = CONTEXT, *, whole: bool = True
+) -> Iterator[Piece]:
+    """Cut a text into marked spans, what is near to them, and gaps; without spans its beginning is near.
+
+    Where spans need not be shown `whole`, long ones have a gap in their middle.
+    """
     last = 0
     merged = list(_merged(spans))
     for number, (start, end) in enumerate(merged):
         yield from _between(text, last, start, context, after=number > 0)
-        yield Piece("marked", text[start:end])
+        gap = end - start - 2 * context
+        if whole or gap < _LEAST_GAP:
+            yield Piece("marked", text[start:end])
+        else:
+            yield Piece("marked", text[start : start + context])
+            yield Piece("gap", text[start + context : end - context])
+            yield Piece("marked", text[end - context : end])
         last = end
     yield from _tail(text, last, context if merged else 2 * context)
 
@@ -74,10 +85,12 @@ def _tail(text: str, start: int, context: int) -> Iterator[Piece]:
             yield Piece(kind, text[low:high])  # type: ignore[arg-type]
 
 
-def marked_text(text: str, spans: Iterable[tuple[int, int]], *, colour: bool, context: int = CONTEXT) -> Text:
+def marked_text(
+    text: str, spans: Iterable[tuple[int, int]], *, colour: bool, context: int = CONTEXT, whole: bool = True
+) -> Text:
     """Return a text for the terminal: spans in colour, or in [[brackets]] where there is none."""
     shown = Text()
-    for piece in pieces(text, spans, context):
+    for piece in pieces(text, spans, context, whole=whole):
         if piece.kind == "gap":
             shown.append(f" \u2026 {len(piece.text):,} characters \u2026 ", style="dim italic")
         elif piece.kind == "marked":

@@ -1,7 +1,7 @@
-"""The folder of a command's report, and files in it that are there whole or not at all.
+"""The folder of a command's report: made, written whole or not at all, and found again.
 
 The one idea: the folder is tried before any work is done, and what the disk refuses is an error that names
-the folder. What a report says is not known here.
+the folder. What a report says is not known here, but for the command that wrote it.
 """
 
 import json
@@ -12,6 +12,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from tulu_data.errors import SourceError
+from tulu_data.store import Store, Version
 
 REPORT_FILE = "report.json"
 
@@ -49,3 +50,34 @@ def write_report(report: Mapping[str, Any], folder: Path) -> None:
     """Write report.json."""
     with renamed(folder / REPORT_FILE) as path:
         path.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """Read the report.json of a folder; raise SourceError where it is none."""
+    path = folder / REPORT_FILE
+    try:
+        report: dict[str, Any] = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise SourceError(f"{path}: not readable as a report ({error}); make the report anew") from None
+    return report
+
+
+def is_of(folder: Path, command: str) -> bool:
+    """Tell whether the report of a folder was written by a command."""
+    return read_report(folder).get("command") == command
+
+
+def locate(what: str, base: Path, store: Store) -> Path | Version:
+    """Return the folder of a report, also by a table in it, or a version; raise SourceError for neither."""
+    path = base / what
+    if path.suffix == ".parquet":
+        path = path.parent
+    if (path / REPORT_FILE).is_file():
+        return path
+    if not path.exists() and what.partition("@")[0] in store.names():
+        return store.resolve(what)
+    found = "is there, without report.json" if path.exists() else "is not there"
+    raise SourceError(
+        f"{what}: no report ({found}); make one with: tulu-data decontaminate --against evals/, or "
+        "tulu-data dedup; or give the folder of one, or a version as name@id"
+    )

@@ -1,0 +1,143 @@
+"""What `tulu-data dedup` prints for people of what a search found.
+
+The one idea: what was found is a value that is made already; here it is laid out so that a person can judge
+the thresholds: how alike near-duplicates are, and what the least alike look like. Nothing is compared.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tulu_data.cli.console import print_table, results, shown
+from tulu_data.cli.reading import print_accounts
+from tulu_data.report.tables import table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from tulu_data.dedup.differing import Spans
+    from tulu_data.dedup.duplicates import Duplicates
+
+COLUMNS = 100
+"""Width of a line that shows a text."""
+_BEFORE = 24
+"""Characters shown before the first that differ."""
+
+
+def print_report(found: "Duplicates", report: dict[str, Any], folder: Path) -> None:
+    """Print the report for people."""
+    console = results()
+    print_accounts(found.ledger, "compared")
+    _print_counts(console, report)
+    _print_largest(console, found)
+    _print_likeness(console, report)
+    _print_examples(console, found)
+    _print_search(console, report)
+    bad = any(account.quarantined for account in found.ledger.accounts)
+    names = ("clusters.parquet", *(["quarantined.parquet"] if bad else []), "report.json")
+    *first, last = (shown(folder / name) for name in names)
+    console.print(f"wrote {', '.join(first)} and {last}", markup=False, soft_wrap=True)
+    console.print(_advice(report, folder), markup=False, soft_wrap=True)
+
+
+def _print_counts(console: "Console", report: dict[str, Any]) -> None:
+    """Print what becomes of the records of each dataset."""
+    reasons = list(report["datasets"][0]["dropped"]) if report["datasets"] else []
+    made = table("dataset", ">records", *(f">{name}" for name in reasons), ">kept")
+    for row in report["datasets"]:
+        counts = [row["records"], *row["dropped"].values(), row["records"] - sum(row["dropped"].values())]
+        made.add_row(row["dataset"], *(f"{count:,}" for count in counts))
+    console.print("\n[bold]duplicates[/bold]")
+    print_table(console, made)
+
+
+def _print_largest(console: "Console", found: "Duplicates") -> None:
+    """Print the largest clusters, where some have more than a pair."""
+    from rich.text import Text
+
+    large = [one for one in found.shown.largest if one.size > 2]
+    if not large:
+        return
+    console.print("\n[bold]largest clusters[/bold]")
+    size, place = (max(len(text) for text in texts) for texts in zip(
+        *((f"{one.size:,}", one.origin) for one in large), strict=True
+    ))  # fmt: skip
+    for one in large:
+        head = f"  {one.size:>{size},}  {one.origin:<{place}}  "
+        _print_line(console, head, Text(_flat(one.text[:COLUMNS])))
+
+
+def _print_likeness(console: "Console", report: dict[str, Any]) -> None:
+    """Print how many near-duplicates there are by how alike they are."""
+    if report["jaccard"]:
+        counts = ", ".join(f"{tenth}: {count:,}" for tenth, count in report["jaccard"].items())
+        console.print(f"\n[bold]near-duplicates by jaccard[/bold] {counts}", soft_wrap=True)
+
+
+def _print_examples(console: "Console", found: "Duplicates") -> None:
+    """Print the least alike of each tenth, with the first place where they differ."""
+    if not found.shown.examples:
+        return
+    console.print("\n[bold]examples[/bold], the least alike of each tenth")
+    for one in found.shown.examples:
+        dropped, like = one.origins
+        about = f"  {dropped} like {like}, jaccard {one.jaccard:.2f}, containment {one.containment:.2f}"
+        console.print(about, markup=False, soft_wrap=True)
+        for text, spans in zip(one.texts, one.spans, strict=True):
+            if text:
+                _print_line(console, "    ", _place(console, text, spans))
+
+
+def _place(console: "Console", text: str, spans: "Spans") -> "Text":
+    """Return the place of a text where it differs first, or its beginning, on one line."""
+    from rich.text import Text
+
+    from tulu_data.report.spans import marked_text
+
+    first = spans[0][0] if spans else 0
+    start = max(0, first - _BEFORE)
+    start = text.find(" ", start, first) + 1 or start if start else 0
+    here = _flat(text[start : start + COLUMNS])
+    near = [(low - start, min(high - start, len(here))) for low, high in spans if low - start < len(here)]
+    colour = console.color_system is not None
+    return Text("\u2026 " if start else "") + marked_text(here, near, colour=colour, context=COLUMNS)
+
+
+def _flat(text: str) -> str:
+    """Return a text as one line of as many characters."""
+    return text.replace("\n", " ").replace("\t", " ")
+
+
+def _print_line(console: "Console", head: str, text: "Text") -> None:
+    """Print a text behind its head, cut to the width."""
+    from rich.text import Text
+
+    line = Text(head) + text
+    line.rstrip()
+    line.truncate(COLUMNS, overflow="ellipsis")
+    console.print(line, soft_wrap=True)
+
+
+def _print_search(console: "Console", report: dict[str, Any]) -> None:
+    """Print how many clusters there are, and what the search did."""
+    console.print(f"\n{report['clusters']:,} clusters, the largest of {report['largest']:,} records")
+    if report["search"]:
+        compared, templates, rounds = (report["search"][key] for key in ("compared", "templates", "rounds"))
+        word = "round" if rounds == 1 else "rounds"
+        console.print(f"{compared:,} pairs compared in {rounds:,} {word}")
+        if templates:
+            text = f"{templates:,} of them are alike but for their numbers, and stay (--swapped-numbers)"
+            console.print(text, soft_wrap=True)
+    for key, text in (("wordless", "without a word"), ("too_large", "too large for a search")):
+        if report[key]:
+            console.print(f"{report[key]:,} records {text}: only the same record is their duplicate")
+
+
+def _advice(report: dict[str, Any], folder: Path) -> str:
+    """Say what to do next."""
+    if not report["records"]:
+        return "next: name files that hold records, or say how to read these: --columns, --adapter, --kind"
+    if report["kept"] == report["records"]:
+        return "next: nothing to remove; step dedup in a mixture spec keeps it so"
+    drop = "drop them with --write FOLDER or by step dedup in a mixture spec"
+    return f"next: tulu-data review {shown(folder)} shows each beside the one that it is like; {drop}"
