@@ -12,7 +12,7 @@ from mixture_fixtures import chat, decontaminate
 from tulu_data.cli.dedup import command as dedup_command
 from tulu_data.cli.review import command as review_command
 from tulu_data.cli.sql import command as sql_command
-from tulu_data.errors import SourceError
+from tulu_data.errors import SourceError, StoreError
 
 STORY = (
     "A heron stood all morning in the shallow water below the old mill and waited for the ice to break, "
@@ -181,6 +181,25 @@ def test_a_stored_version_and_its_texts_are_shown(place):
     assert "not shown" not in done.stdout
 
 
+def test_the_clusters_of_a_version_are_shown_from_its_sources(place):
+    near = {"step": "dedup", "near": {"jaccard_threshold": 0.5}}
+    sources = {"a": {"uri": "data/a.jsonl"}, "b": {"uri": "data/b.jsonl"}}
+    place.mix(sources, steps=[near, near])
+    done = run(review_command, "m", "--clusters", "--list")
+    said = done.stdout.replace("\n    ", " ")
+    assert "A [[heron]] stood" in said
+    assert "A [[stork]] stood" in said
+    assert "not shown" not in said
+    assert ", a, record " in said
+    assert done.stdout.endswith("2 dropped records of 1 clusters; not chosen: 1 duplicate_record, "
+                                "1 duplicate_text\n")  # fmt: skip
+    found = json.loads(run(review_command, "m", "--clusters", "--source", "b", "--json").stdout)
+    assert {"a", "b"} >= {pair["dropped"]["source"] for pair in found}
+    place.mix(sources, name="plain")
+    with pytest.raises(StoreError, match="has no clusters; its mixture has no step dedup"):
+        run(review_command, "plain", "--clusters")
+
+
 def test_the_ground_truth_is_compared_and_shown(place):
     def row(truth):
         return {"messages": [{"role": "user", "content": STORY}], "ground_truth": truth, "dataset": "math"}
@@ -199,7 +218,7 @@ def test_options_of_the_other_kind_of_report_are_refused(place):
     done = review("--suite", "x", "--all", "--list")
     assert done.exit_code == 2
     said = " ".join(done.output.split())
-    assert "--suite, --undecided/--all: cannot choose here; reports/dedup is a report of dedup" in said
+    assert "--suite, --undecided/--all: cannot choose here; clusters have no such thing" in said
     place.write("evals/e.jsonl", [{"id": "1", "question": STORY}])
     decontaminate()
     hits = run(review_command, "--reason", "any", "--list")

@@ -52,6 +52,7 @@ OF_CLUSTERS = {"reasons": "--reason", "min_jaccard": "--min-jaccard", "max_jacca
     "--max-jaccard", type=click.FloatRange(0, 1), default=1.0,
     help="Only records of clusters that are at most so alike.",
 )  # fmt: skip
+@click.option("--clusters", is_flag=True, help="Of a version, walk through its clusters and not its hits.")
 @click.option("--list", "listing", is_flag=True, help="Print everything and ask nothing (for pipes).")
 @decisions_option
 @store_option
@@ -60,8 +61,8 @@ OF_CLUSTERS = {"reasons": "--reason", "min_jaccard": "--min-jaccard", "max_jacca
 def command(  # noqa: PLR0913, PLR0917 - one for each option
     context: click.Context, findings: str | None, sources: tuple[str, ...], suites: tuple[str, ...],
     matches: tuple[str, ...], rules: tuple[str, ...], min_overlap: float, undecided: bool,
-    reasons: tuple[str, ...], min_jaccard: float, max_jaccard: float, listing: bool, decisions: Path | None,
-    store: Path | None, as_json: bool,
+    reasons: tuple[str, ...], min_jaccard: float, max_jaccard: float, clusters: bool, listing: bool,
+    decisions: Path | None, store: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Walk through hits and decide which are contamination, or through near-duplicates.
 
@@ -70,8 +71,9 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     eval instance together. Every answer is written at once to the decisions file, which the next
     `decontaminate` and mixtures with `decisions:` obey; a stopped walk goes on where it was.
 
-    Of a report of `dedup`, each record that was dropped is shown beside the one that it is like, with
-    the words marked that only one of them has; those of one cluster together, large clusters first.
+    Of a report of `dedup`, and of a version with --clusters, each record that was dropped is shown
+    beside the one that it is like, with the words marked that only one of them has; those of one
+    cluster together, large clusters first.
     """
     from tulu_data.sources.reports import is_of, locate
 
@@ -80,18 +82,18 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     root = workspace_root(base / findings) if findings else base
     opened, name = open_store(store, root), findings or REPORT
     found = locate(name, base, opened)
-    if isinstance(found, Path) and is_of(found, "dedup"):
+    if clusters or (isinstance(found, Path) and is_of(found, "dedup")):
         from tulu_data.cli.review_clusters import Range, review_clusters
         from tulu_data.dedup.pairs import open_search
 
-        _refuse(context, OF_HITS, f"{name} is a report of dedup, which has clusters")
+        _refuse(context, OF_HITS, "clusters have no such thing")
         among = Range(sources=sources, reasons=reasons, low=min_jaccard, high=max_jaccard)
-        review_clusters(open_search(found, opened), among, listing=listing, as_json=as_json)
+        review_clusters(open_search(found, base, opened), among, listing=listing, as_json=as_json)
         return
     from tulu_data.cli.review_hits import Wanted, review_hits
     from tulu_data.decontaminate.findings import open_findings
 
-    _refuse(context, OF_CLUSTERS, f"{name} has hits")
+    _refuse(context, OF_CLUSTERS, "hits have no such thing (of a version, --clusters shows those)")
     wanted = Wanted(
         suites=suites, sources=sources, matches=matches, rules=rules, min_overlap=min_overlap,
         undecided=undecided,

@@ -91,7 +91,7 @@ def _views(what: str, base: Path, store: "Store", decisions: "Decisions") -> "Ma
     if isinstance(found, Path) and is_of(found, "dedup"):
         from tulu_data.dedup import pairs
 
-        return pairs.views(found, store)
+        return pairs.views(found, base, store)
     from tulu_data.decontaminate import query
 
     return query.views(found, what, base, store, decisions)

@@ -16,11 +16,8 @@ import pyarrow.parquet as pq
 
 from tulu_data.decontaminate.suites import Suite, load_again
 from tulu_data.errors import SourceError, StoreError
-from tulu_data.sources.location import resolve_source
-from tulu_data.sources.records import Records
 from tulu_data.sources.reports import REPORT_FILE, read_report
-from tulu_data.sources.scan import Reading
-from tulu_data.sources.shelves import Missing, Shelf, Shelves, opens_datasets, shelf_of
+from tulu_data.sources.shelves import Missing, Shelves, opens_datasets, opens_sources
 from tulu_data.specs.base import read_spec
 from tulu_data.specs.mixture import DecontaminateStep, Mixture
 from tulu_data.store import Store, Version
@@ -96,21 +93,11 @@ def _of_version(version: Version, base: Path, store: Store) -> Findings:
     if version.manifest.decontamination is None:
         raise StoreError(f"{version.ref}: was not decontaminated, so it has no hits")
     mixture = read_spec(Mixture, version.path / "spec.yaml")
-    sources = mixture.sources
-    scanned = {s.name: {f.origin: f.sha256 for f in s.files} for s in version.manifest.sources}
-
-    def shelf(name: str, hits: pa.Table) -> Shelf:
-        files = resolve_source(name, sources[name], base=base, store=store).files
-        records = Records(
-            name=name, kind=version.kind, files=files, reading=Reading.of(version.kind, sources[name]),
-            cache=store.root / "cache" / "normalised",
-        )  # fmt: skip
-        return shelf_of(records, scanned[name], hits)
-
+    opens = opens_sources(version, base, store)
     step = next(step for step in reversed(mixture.steps) if isinstance(step, DecontaminateStep))
     asked = _Asked(suites=version.manifest.decontamination["suites"], against=step.against, base=base)
     return _findings(
-        version.ref, version.path, asked, store, lambda hits: Shelves(rows=hits, key="source", opens=shelf)
+        version.ref, version.path, asked, store, lambda hits: Shelves(rows=hits, key="source", opens=opens)
     )
 
 

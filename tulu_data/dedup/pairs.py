@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 
 from tulu_data.dedup.clusters import CLUSTERS
 from tulu_data.dedup.differing import Spans, differing
-from tulu_data.errors import SourceError
+from tulu_data.errors import SourceError, StoreError
 from tulu_data.sources.reports import REPORT_FILE, read_report
-from tulu_data.sources.shelves import Missing, Row, Shelves, opens_datasets
+from tulu_data.sources.shelves import Missing, Row, Shelves, opens_datasets, opens_sources
 from tulu_data.sources.views import View, side_views
-from tulu_data.store import Store
+from tulu_data.store import Store, Version
 
 CLUSTERS_FILE = "clusters.parquet"
 
@@ -50,12 +50,12 @@ class Search:
     """A search's clusters, and how their texts are found."""
 
     clusters: pa.Table
-    """Schema CLUSTERS."""
+    """As clusters.parquet has them."""
     shelves: Shelves
 
     def pairs(self) -> Iterator[Pair]:
         """Yield the pairs, those of a cluster together, in the order of the table."""
-        for _, group in groupby(self.clusters.to_pylist(), key=lambda row: row["cluster"]):
+        for _, group in groupby(self.clusters.to_pylist(), key=lambda row: (row.get("step"), row["cluster"])):
             kept, *gone = group
             places = {row["origin"]: row for row in (*gone, kept)}
             for row in gone:
@@ -100,23 +100,37 @@ def _unmarked(texts: Sequence[tuple[str, str]] | Missing) -> list[Turn] | Missin
     return texts if isinstance(texts, Missing) else _marked(texts, [[] for _ in texts])
 
 
-def open_search(folder: Path, store: Store) -> Search:
-    """Open what `tulu-data dedup` wrote in a folder; raise SourceError where it is not whole."""
-    path = folder / CLUSTERS_FILE
-    report = read_report(folder)
-    opens = opens_datasets(report, folder, store)
+def open_search(found: Path | Version, base: Path, store: Store) -> Search:
+    """Open what `tulu-data dedup` wrote in a folder, or the steps `dedup` of a version's mixture.
+
+    Raises SourceError or StoreError where there are no clusters.
+    """
+    if isinstance(found, Path):
+        opens = opens_datasets(read_report(found), found, store)
+        clusters = _table(found / CLUSTERS_FILE, CLUSTERS)
+        return Search(clusters=clusters, shelves=Shelves(rows=clusters, key="dataset", opens=opens))
+    path = found.path / CLUSTERS_FILE
+    if not path.is_file():
+        raise StoreError(f"{found.ref}: has no clusters; its mixture has no step dedup")
+    clusters = pq.read_table(path)
+    opens = opens_sources(found, base, store)
+    return Search(clusters=clusters, shelves=Shelves(rows=clusters, key="source", opens=opens))
+
+
+def _table(path: Path, schema: pa.Schema) -> pa.Table:
+    """Read a table of a report; raise SourceError where it is none of these columns."""
     found = pq.read_table(path) if path.is_file() else None
-    if found is None or not {*CLUSTERS.names} <= {*found.column_names}:
+    if found is None or not {*schema.names} <= {*found.column_names}:
         what = "is not there" if found is None else "was written by an older tulu-data"
         raise SourceError(f"{path}: {what}, though {REPORT_FILE} is; make the report anew")
-    return Search(clusters=found, shelves=Shelves(rows=found, key="dataset", opens=opens))
+    return found
 
 
-def views(folder: Path, store: Store) -> dict[str, View]:
+def views(folder: Path, base: Path, store: Store) -> dict[str, View]:
     """Name the views of a report: its tables, and the records behind its clusters."""
 
     def records() -> pa.Table:
-        return open_search(folder, store).shelves.records()
+        return open_search(folder, base, store).shelves.records()
 
     return {"records": records, **side_views(folder)}
 
@@ -133,7 +147,7 @@ def as_json(search: Search, pair: Pair) -> dict[str, Any]:
 
 def _side(row: Row, turns: Sequence[Turn] | Missing) -> dict[str, Any]:
     """Return one record of a pair as JSON values."""
-    place = {name: row[name] for name in ("dataset", "source", "origin", "id")}
+    place = {name: row[name] for name in ("dataset", "source", "origin", "id") if name in row}
     if isinstance(turns, Missing):
         return {**place, "missing": turns.why}
     told = [

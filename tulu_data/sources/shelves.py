@@ -16,9 +16,13 @@ import pyarrow.compute as pc
 from tulu_data.errors import SourceError, StoreError
 from tulu_data.kernels.record_ids import record_ids
 from tulu_data.schema import MESSAGES, TEXT, Kind
+from tulu_data.sources.location import resolve_source
 from tulu_data.sources.records import Records, open_records
 from tulu_data.sources.reports import REPORT_FILE
+from tulu_data.sources.scan import Reading
 from tulu_data.sources.turns import columns_of, messages_in_order
+from tulu_data.specs.base import read_spec
+from tulu_data.specs.mixture import Mixture
 from tulu_data.store import Store, Version
 
 Row = Mapping[str, Any]
@@ -137,6 +141,22 @@ def opens_datasets(report: Row, folder: Path, store: Store) -> Opens:
             kind=account["kind"], adapter=adapter, columns=columns,
         )  # fmt: skip
         return shelf_of(records, account["files"], rows)
+
+    return shelf
+
+
+def opens_sources(version: Version, base: Path, store: Store) -> Opens:
+    """Return what reads back the sources of a version, of which not every record need be in it."""
+    sources = read_spec(Mixture, version.path / "spec.yaml").sources
+    before = {s.name: {f.origin: f.sha256 for f in s.files} for s in version.manifest.sources}
+
+    def shelf(name: str, rows: pa.Table) -> Shelf:
+        files = resolve_source(name, sources[name], base=base, store=store).files
+        records = Records(
+            name=name, kind=version.kind, files=files, reading=Reading.of(version.kind, sources[name]),
+            cache=store.root / "cache" / "normalised",
+        )  # fmt: skip
+        return shelf_of(records, before[name], rows)
 
     return shelf
 
