@@ -45,11 +45,15 @@ SHARE = click.FloatRange(0, 1, min_open=True)
 @click.option("--n", type=click.IntRange(1, 50), help="Words or characters in a shingle (default: 2).")
 @click.option(
     "--jaccard-threshold", type=SHARE,
-    help="Near-duplicates share at least this much of all that either holds (default: 0.36).",
+    help="Near-duplicates share at least this much of all shingles of either (default: 0.38).",
+)  # fmt: skip
+@click.option(
+    "--words-threshold", type=click.FloatRange(0, 1),
+    help="And at least this much of the single words of either (default: 0.75).",
 )  # fmt: skip
 @click.option(
     "--containment-threshold", type=SHARE,
-    help="So is a record that shares at least this much of its own with a kept one (default: 0.9).",
+    help="So is a record that shares at least this much of its own with a kept one (default: 0.95).",
 )  # fmt: skip
 @click.option(
     "--swapped-numbers", is_flag=True, help="Also drop records that differ in little but their numbers."
@@ -65,7 +69,7 @@ SHARE = click.FloatRange(0, 1, min_open=True)
 @click.option("--num-perm", type=click.IntRange(16, 1024), help="Numbers of a signature (default: 128).")
 @click.option(
     "--recall", type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Share of the pairs just at the threshold that are to be found (default: 0.9).",
+    help="Share of the pairs just at the threshold that are to be found (default: 0.95).",
 )  # fmt: skip
 @click.option(
     "--prefer", multiple=True, metavar="SOURCE",
@@ -85,8 +89,8 @@ SHARE = click.FloatRange(0, 1, min_open=True)
 @json_option
 @click.option("--fail-on-duplicate", is_flag=True, help="Exit with 1 where there is one (for CI).")
 def command(  # noqa: PLR0913, PLR0917 - one for each option
-    datasets: tuple[str, ...], key: Key, exact: bool,
-    shingles: str | None, n: int | None, jaccard_threshold: float | None, containment_threshold: float | None,
+    datasets: tuple[str, ...], key: Key, exact: bool, shingles: str | None, n: int | None,
+    jaccard_threshold: float | None, words_threshold: float | None, containment_threshold: float | None,
     swapped_numbers: bool, frames: float | None, scheme: str | None, num_perm: int | None,
     recall: float | None, prefer: tuple[str, ...], kind: Kind | None, adapter: Adapter,
     columns: dict[str, str], store: Path | None, out: Path | None, write: Path | None, workers: int | None,
@@ -107,7 +111,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
 
     given = {
         "shingles": shingles, "n": n, "jaccard_threshold": jaccard_threshold,
-        "containment_threshold": containment_threshold, "swapped_numbers": swapped_numbers or None,
+        "words_threshold": words_threshold, "containment_threshold": containment_threshold, "swapped_numbers": swapped_numbers or None,
         "frames": frames, "scheme": scheme, "num_perm": num_perm, "recall": recall,
     }  # fmt: skip
     named = {name: value for name, value in given.items() if value is not None}

@@ -23,6 +23,9 @@ from tulu_data.kernels.likeness import (
     PLAIN_LEFT,
     PLAIN_RIGHT,
     RIGHT,
+    UNIT_BOTH,
+    UNIT_LEFT,
+    UNIT_RIGHT,
     compare,
 )
 from tulu_data.kernels.minhash import Permutations, new_permutations
@@ -82,10 +85,18 @@ class Search:
         either = counts[:, LEFT] + counts[:, RIGHT] - counts[:, BOTH]
         jaccard = counts[:, BOTH] / np.maximum(either, 1)
         containment = counts[:, BOTH] / np.maximum(counts[:, LEFT], 1)
-        alike = jaccard >= self.near.jaccard_threshold
+        alike = (jaccard >= self.near.jaccard_threshold) & self._same_words(counts)
         alike |= containment >= self.near.containment_threshold
         template = alike & self._swapped(counts) & (not self.near.swapped_numbers)
         return Likeness(jaccard, containment, alike & ~template, template)
+
+    def _same_words(self, counts: Ints) -> NDArray[np.bool_]:
+        """Tell where enough of the single words are the same."""
+        if self.near.shingles == "characters":
+            return np.ones(len(counts), np.bool_)
+        either = counts[:, UNIT_LEFT] + counts[:, UNIT_RIGHT] - counts[:, UNIT_BOTH]
+        enough: NDArray[np.bool_] = counts[:, UNIT_BOTH] >= self.near.words_threshold * either
+        return enough
 
     def _swapped(self, counts: Ints) -> NDArray[np.bool_]:
         """Tell where other numbers, each instead of one, make at least half of the difference."""

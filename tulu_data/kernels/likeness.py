@@ -2,7 +2,8 @@
 
 The one idea: the shingles of one text go into a table, those of another are looked up in it, each once; what
 both hold, and what each holds, is added up in weights that are whole numbers, so the same pair gives the same
-numbers everywhere. Numbers in digits are compared apart, as a multiset. It chooses no pairs and judges none.
+numbers everywhere. So are single words, unweighed; and numbers in digits, as a multiset. It chooses no pairs
+and judges none.
 """
 
 from typing import NamedTuple
@@ -30,10 +31,11 @@ Numbers = NDArray[np.int32]
 _FACTOR, _ONE, _S20 = np.uint64(0x9E3779B97F4A7C15), np.uint64(1), np.uint64(20)
 _ZERO, _NINE = 0x30, 0x39
 
-COLUMNS = 8
-BOTH, LEFT, RIGHT, PLAIN_BOTH, PLAIN_LEFT, PLAIN_RIGHT, ONLY_LEFT, ONLY_RIGHT = range(COLUMNS)
-"""What is counted of a pair: the weight of what both hold and of what each holds; the same in shingles; and
-the numbers that one alone holds."""
+COLUMNS = 11
+BOTH, LEFT, RIGHT, PLAIN_BOTH, PLAIN_LEFT, PLAIN_RIGHT, UNIT_BOTH, UNIT_LEFT, UNIT_RIGHT = range(9)
+ONLY_LEFT, ONLY_RIGHT = range(9, COLUMNS)
+"""What is counted of a pair: the weight of what both hold and of what each holds; the same in shingles, and in
+single words or characters; and the numbers that one alone holds."""
 
 
 class Sides(NamedTuple):
@@ -59,7 +61,7 @@ def compare(left: Texts, right: Texts, pairs: Ints, shingling: Shingling, levels
     """
     unit = shingling.unit
     room = size.units(unit)
-    slots = 1 << max(4, (2 * room).bit_length())
+    slots = 1 << max(4, (4 * room).bit_length())
     tables = [(np.empty(slots, np.uint64), np.zeros(slots, np.int32)) for _ in range(2)]
     digits = Digits(*(np.empty(most_numbers(size), np.uint64) for _ in range(2)))
     made = np.zeros((len(pairs), COLUMNS), np.int64)
@@ -73,6 +75,15 @@ def compare(left: Texts, right: Texts, pairs: Ints, shingling: Shingling, levels
 def most_numbers(size: Size) -> int:
     """Return a number that the numbers of a text never pass: any byte may part two of them."""
     return (size.ascii + size.other + size.pieces) // 2 + 1
+
+
+@inner
+def _mask(units: int) -> np.uint64:
+    """Return the last slot that a text of so many units needs: a small one stays in a small part of a table."""
+    slots = 8
+    while slots < 4 * units:
+        slots *= 2
+    return np.uint64(slots - 1)
 
 
 @inner
@@ -155,22 +166,31 @@ def compare_pairs(
 ) -> None:  # fmt: skip
     """Write the counts of each pair."""
     last, stamp, numbers = np.uint64(len(sides.left) - 1), 0, 0
-    weight, distinct = 0, 0
+    weight, distinct, single = 0, 0, 0
     for x in range(len(pairs)):
         a, b, row = pairs[x, 0], pairs[x, 1], made[x]
         if x == 0 or a != pairs[x - 1, 0]:
             stamp, weight, distinct = x + 1, 0, 0
-            here = read_units(left, a, characters, tables, units)
+            here, single = read_units(left, a, characters, tables, units), 0
+            last = _mask(here)
+            for p in range(here):
+                single += _insert(sides.left, sides.left_stamp, stamp, units.hashes[p] * _FACTOR, last)
             for p in range(write_shingles(units.hashes, 0, here, n, shingles, 0)):
                 if _insert(sides.left, sides.left_stamp, stamp, shingles[p], last):
                     weight += UNIT >> signed(level_of(shingles[p], levels))
                     distinct += 1
             numbers = _numbers(left, a, digits.left)
-        row[LEFT], row[PLAIN_LEFT] = weight, distinct
+        row[LEFT], row[PLAIN_LEFT], row[UNIT_LEFT] = weight, distinct, single
         here = read_units(right, b, characters, tables, units)
+        beyond = _mask(here)
+        for p in range(here):
+            key = units.hashes[p] * _FACTOR
+            if _insert(sides.right, sides.right_stamp, x + 1, key, beyond):
+                row[UNIT_RIGHT] += 1
+                row[UNIT_BOTH] += _holds(sides.left, sides.left_stamp, stamp, key, last)
         for p in range(write_shingles(units.hashes, 0, here, n, shingles, 0)):
             key = shingles[p]
-            if _insert(sides.right, sides.right_stamp, x + 1, key, last):
+            if _insert(sides.right, sides.right_stamp, x + 1, key, beyond):
                 each = UNIT >> signed(level_of(key, levels))
                 row[RIGHT] += each
                 row[PLAIN_RIGHT] += 1
