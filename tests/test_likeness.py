@@ -100,7 +100,9 @@ def test_long_rows_of_numbers_are_told_apart():
 def verdict(left, right, **near):
     mine, theirs = batch([[left]]), batch([[right]])
     size = largest(size_of(mine), size_of(theirs))
-    search = Search(Near(**{"n": 1, "jaccard_threshold": 0.5, "containment_threshold": 0.9} | near))
+    search = Search(
+        Near(**{"n": 1, "jaccard_threshold": 0.5, "words_threshold": 0, "containment_threshold": 0.9} | near)
+    )
     return search.judge(mine, theirs, np.array([[0, 0]]), PLAIN, size)
 
 

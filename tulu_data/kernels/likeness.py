@@ -165,7 +165,7 @@ def compare_pairs(
     units: Units, shingles: Hashes, sides: Sides, digits: Digits, made: Ints,
 ) -> None:  # fmt: skip
     """Write the counts of each pair."""
-    last, stamp, numbers = np.uint64(len(sides.left) - 1), 0, 0
+    last, stamp, numbers = _mask(0), 0, 0
     weight, distinct, single = 0, 0, 0
     for x in range(len(pairs)):
         a, b, row = pairs[x, 0], pairs[x, 1], made[x]
