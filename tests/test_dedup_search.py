@@ -136,7 +136,7 @@ def test_workers_and_sizes_of_parts_do_not_matter(texts, near, workers, block, p
 
 def test_no_text_is_dropped_over_a_chain():
     texts = ["a b c d", "b c d e", "c d e f", "d e f g"]
-    found = find(texts, search_of(jaccard_threshold=0.6, frames=0))
+    found = find(texts, search_of(jaccard_threshold=0.6, words_threshold=0, frames=0))
     assert found.alike.tolist() == [-1, 0, -1, 2]
     assert found.jaccard.tolist() == [0, 0.6, 0, 0.6]
 
@@ -146,7 +146,7 @@ def test_texts_are_compared_again_once_what_they_share_is_rarer(monkeypatch):
     monkeypatch.setattr(frames, "FEWEST", 3)
     texts = ["a b p q r", "a b p q r s", "a b p q r t", "a b c d", "a b c e f"]
     said: list = []
-    found = find(texts, search_of(jaccard_threshold=0.45, frames=0.1), told=said.append)
+    found = find(texts, search_of(jaccard_threshold=0.45, words_threshold=0, frames=0.1), told=said.append)
     assert found.alike.tolist() == [-1, 0, 0, -1, 3]
     assert found.jaccard.tolist() == [0, 0.8, 0.8, 0, 0.5]
     assert found.rounds == 2

@@ -13,6 +13,7 @@ from mixture_fixtures import Place, account, assert_adds_up, chat, chats, key
 
 from tulu_data.cli.main import group
 from tulu_data.mix import mix
+from tulu_data.specs.near import Near
 from tulu_data.store import Version
 
 BREAD = (
@@ -100,14 +101,15 @@ def test_near_duplicates_go_and_the_same_problem_with_other_numbers_stays(place:
     found = next(row for row in side(version, "dropped") if row["reason"] == "near_duplicate")
     evidence = json.loads(found["evidence"])
     assert evidence["stands"]["origin"] == "b.jsonl:1"
-    assert 0.36 < evidence["jaccard"] < evidence["containment"] < 1
+    assert Near().jaccard_threshold <= evidence["jaccard"] < evidence["containment"] < 1
     swapped = place.mix(TWO, steps=[{"step": "dedup", "near": {"swapped_numbers": True}}], name="swapped")
     assert len(prompts(swapped) & {TRAIN.format(9, 240, 6), TRAIN.format(7, 180, 4)}) == 1
 
 
 def test_a_record_that_lies_inside_another_goes_as_contained(place: Place) -> None:
     place.write("c.jsonl", [chat(LONGER), chat(BREAD)])
-    version = place.mix({"c": {"uri": "c.jsonl"}}, steps=NEAR)
+    steps = [{"step": "dedup", "near": {"containment_threshold": 0.9}}]
+    version = place.mix({"c": {"uri": "c.jsonl"}}, steps=steps)
     assert dropped(version) == {"c.jsonl:2": "contained"}
     assert json.loads(side(version, "dropped")[0]["evidence"])["containment"] > 0.9
 
@@ -157,7 +159,7 @@ def test_manifest_card_and_show_tell_what_was_found(place: Place) -> None:
         "dropped": {"duplicate_record": 2, "duplicate_text": 1, "near_duplicate": 1, "contained": 0},
         "clusters": 2, "largest": 3, "wordless": 0, "too_large": 0, "search": 0,
     }  # fmt: skip
-    assert told["near"]["jaccard_threshold"] == 0.36
+    assert told["near"] == Near().model_dump()
     assert told["search"] == {"compared": 2, "templates": 1, "rounds": 1}
     line = (
         "Duplicates (step 0, key conversation, near ones too): of 10 records 4 were left out: "

@@ -45,7 +45,7 @@ SHARE = click.FloatRange(0, 1, min_open=True)
 @click.option("--n", type=click.IntRange(1, 50), help="Words or characters in a shingle (default: 2).")
 @click.option(
     "--jaccard-threshold", type=SHARE,
-    help="Near-duplicates share at least this much of all shingles of either (default: 0.38).",
+    help="Near-duplicates share at least this much of all shingles of either (default: 0.4).",
 )  # fmt: skip
 @click.option(
     "--words-threshold", type=click.FloatRange(0, 1),
@@ -69,7 +69,7 @@ SHARE = click.FloatRange(0, 1, min_open=True)
 @click.option("--num-perm", type=click.IntRange(16, 1024), help="Numbers of a signature (default: 128).")
 @click.option(
     "--recall", type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Share of the pairs just at the threshold that are to be found (default: 0.95).",
+    help="Share of the pairs just at the threshold that are to be found (default: 0.9).",
 )  # fmt: skip
 @click.option(
     "--prefer", multiple=True, metavar="SOURCE",
@@ -111,8 +111,9 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
 
     given = {
         "shingles": shingles, "n": n, "jaccard_threshold": jaccard_threshold,
-        "words_threshold": words_threshold, "containment_threshold": containment_threshold, "swapped_numbers": swapped_numbers or None,
-        "frames": frames, "scheme": scheme, "num_perm": num_perm, "recall": recall,
+        "words_threshold": words_threshold, "containment_threshold": containment_threshold,
+        "swapped_numbers": swapped_numbers or None, "frames": frames, "scheme": scheme,
+        "num_perm": num_perm, "recall": recall,
     }  # fmt: skip
     named = {name: value for name, value in given.items() if value is not None}
     why = "--exact" if exact else "--key record" if key == "record" else None

@@ -34,8 +34,8 @@ _ZERO, _NINE = 0x30, 0x39
 COLUMNS = 11
 BOTH, LEFT, RIGHT, PLAIN_BOTH, PLAIN_LEFT, PLAIN_RIGHT, UNIT_BOTH, UNIT_LEFT, UNIT_RIGHT = range(9)
 ONLY_LEFT, ONLY_RIGHT = range(9, COLUMNS)
-"""What is counted of a pair: the weight of what both hold and of what each holds; the same in shingles, and in
-single words or characters; and the numbers that one alone holds."""
+"""What is counted of a pair: the weight of what both hold and of what each holds; the same in shingles,
+and in single words or characters; and the numbers that one alone holds."""
 
 
 class Sides(NamedTuple):
@@ -79,7 +79,7 @@ def most_numbers(size: Size) -> int:
 
 @inner
 def _mask(units: int) -> np.uint64:
-    """Return the last slot that a text of so many units needs: a small one stays in a small part of a table."""
+    """Return the last slot that a text of so many units needs: small ones stay in a small part of a table."""
     slots = 8
     while slots < 4 * units:
         slots *= 2

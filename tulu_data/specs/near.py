@@ -18,7 +18,7 @@ class Near(Spec):
     """What texts are sets of: runs of words, or of characters of their normalised text."""
     n: Annotated[int, Field(ge=1, le=50)] = 2
     """Words or characters in a shingle."""
-    jaccard_threshold: Share = 0.38
+    jaccard_threshold: Share = 0.4
     """Near-duplicates share at least this much of all shingles of either, by weight."""
     words_threshold: Annotated[float, Field(ge=0, le=1)] = 0.75
     """And at least this much of all single words of either, none weighed. With characters it is not asked."""
