@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from tulu_data.kernels.kept import add, find, find_among, keep_first, new_kept, new_seen
 
-BANDS, LANES = 3, 6
+BANDS, LANES, EMPTY = 3, 6, 2**32 - 1
 KEY = st.sampled_from([0, 1, 2**64 - 1, 1 << 40, 1 << 39, (1 << 44) + 1, 0x9E3779B97F4A7C15])
 ROW = st.tuples(
     st.lists(KEY, min_size=BANDS, max_size=BANDS),
-    st.lists(st.sampled_from([0, 1, 255, 256, 2**32 - 1]), min_size=LANES, max_size=LANES),
+    st.lists(st.sampled_from([0, 1, 255, 256, EMPTY]), min_size=LANES, max_size=LANES),
 )
 ROWS = st.lists(ROW, max_size=20)
 AGREEING = st.integers(1, LANES)
@@ -30,6 +30,8 @@ def meet(one, other, agreeing, room):
     overlook none, and what it names too much is told away where texts are compared.
     """
     chain = max(16, 1 << room.bit_length()) - 1
+    if set(one[1]) == {EMPTY}:
+        return False
 
     def held(key):
         return key % 2**32, key >> 40 & chain
@@ -73,6 +75,12 @@ def test_texts_among_themselves_meet_those_before_them(rows, agreeing):
     assert pairs_of(find_among(*arrays(rows), agreeing)) == {
         (k, j) for k, one in enumerate(rows) for j in range(k) if meet(one, rows[j], agreeing, len(rows))
     }
+
+
+def test_texts_without_words_meet_nothing():
+    rows = [([1, 2, 3], [EMPTY] * LANES)] * 4
+    kept = kept_of(rows)
+    assert len(find_among(*arrays(rows), 1)) == len(find(kept, *arrays(rows), 1, new_seen(kept))) == 0
 
 
 def test_one_text_may_meet_more_than_there_is_room_for():

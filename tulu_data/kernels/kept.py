@@ -2,8 +2,9 @@
 
 The one idea: bands are chains through a table of numbers, so adding a text touches each of its bands once,
 and looking one up names every kept text that shares a band with it; the rest of their signatures then tells
-the most unlike ones away. Nothing is capped: what crowds a chain costs time. Threads may look up
-side by side while nobody adds. It does not compare texts.
+the most unlike ones away. Nothing is capped: what crowds a chain costs time; only texts without words, whose
+signatures are all the same, meet nothing. Threads may look up side by side while nobody adds. It does not
+compare texts.
 """
 
 from typing import NamedTuple
@@ -20,6 +21,7 @@ Shares = NDArray[np.float64]
 
 _ONE, _S40 = np.uint64(1), np.uint64(40)
 _KEY = np.uint64(0xFFFFFFFF)
+_EMPTY = np.uint32(0xFFFFFFFF)
 
 
 class Kept(NamedTuple):
@@ -105,6 +107,15 @@ def _add(kept: Kept, keys: Hashes, signatures: Signatures, k: int) -> None:
     kept.size[0] = text + 1
 
 
+@inner
+def _has_words(signature: Signatures) -> bool:
+    """Tell the signature of a text with words from that of one without."""
+    for j in range(len(signature)):
+        if signature[j] != _EMPTY:
+            return True
+    return False
+
+
 @kernel
 def add_texts(kept: Kept, keys: Hashes, signatures: Signatures) -> None:
     """Add texts, one after the other."""
@@ -126,7 +137,7 @@ def find_texts(
     for k in range(start, len(keys)):
         seen.clock[0] += 1
         before, clock = made, seen.clock[0]
-        for band in range(keys.shape[1]):
+        for band in range(keys.shape[1] if _has_words(signatures[k]) else 0):
             text = kept.heads[band, keys[k, band] >> _S40 & last]
             key = np.uint32(keys[k, band] & _KEY)
             while text:
