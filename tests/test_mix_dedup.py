@@ -108,7 +108,7 @@ def test_near_duplicates_go_and_the_same_problem_with_other_numbers_stays(place:
 
 def test_a_record_that_lies_inside_another_goes_as_contained(place: Place) -> None:
     place.write("c.jsonl", [chat(LONGER), chat(BREAD)])
-    steps = [{"step": "dedup", "near": {"containment_threshold": 0.9}}]
+    steps = [{"step": "dedup", "near": {"jaccard_threshold": 0.36, "containment_threshold": 0.9}}]
     version = place.mix({"c": {"uri": "c.jsonl"}}, steps=steps)
     assert dropped(version) == {"c.jsonl:2": "contained"}
     assert json.loads(side(version, "dropped")[0]["evidence"])["containment"] > 0.9
