@@ -214,7 +214,7 @@ MISTAKES = [
         "an unknown key of a search for near-duplicates",
         steps("step: dedup, near: {threshold: 0.5}"),
         "7:26 steps[0].near.threshold: unknown key 'threshold' (known: containment_threshold, frames, "
-        "jaccard_threshold, n, num_perm, recall, scheme, seed, shingles, swapped_numbers)",
+        "jaccard_threshold, n, num_perm, recall, scheme, seed, shingles, swapped_numbers, words_threshold)",
     ),
     (
         "a threshold out of bounds",
