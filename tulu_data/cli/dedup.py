@@ -1,8 +1,8 @@
 """`tulu-data dedup`: find records that are there more than once, word for word or nearly."""
 
-import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +26,10 @@ from tulu_data.cli.reading import (
 from tulu_data.schema import Kind
 from tulu_data.specs.near import Key
 from tulu_data.specs.source import Adapter
+
+if TYPE_CHECKING:
+    from tulu_data.dedup.duplicates import Duplicates
+    from tulu_data.sources.copies import Copied, Target
 
 REPORTS = Path("reports", "dedup")
 """Folder of a workspace for the report."""
@@ -104,9 +108,9 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     One record of every cluster stays: of preferred sources first, then the longest, then by id; the
     others are each like the one that stays, word by word counted, never over a chain.
     """
-    from tulu_data.dedup.duplicates import Asked, find_duplicates
-    from tulu_data.sources.copies import Target, check_target, forget_copies, to_report, write_copies
-    from tulu_data.sources.reports import make_folder, renamed, write_report, writing
+    from tulu_data.dedup.duplicates import Asked, find_duplicates, write_duplicates
+    from tulu_data.sources.copies import Target, check_target, forget_copies
+    from tulu_data.sources.reports import make_folder
     from tulu_data.specs.near import Near
 
     given = {
@@ -134,16 +138,8 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
             datasets, asked, base=here if datasets else root, store=opened, reading=reading, course=course
         )
     forget_copies(folder)
-    report = found.to_dict()
-    report["bases"] = {"datasets": os.path.relpath(found.ledger.base, folder)}
-    copied = write_copies(found.ledger, found.fates, target) if target and found.ledger.records else []
-    if target:
-        report["written"] = to_report(target, copied)
-    with writing(folder), renamed(folder / "clusters.parquet") as path:
-        import pyarrow.parquet as pq
-
-        pq.write_table(found.clusters, path, compression="zstd")
-    write_report(report, folder)
+    report = write_duplicates(found, folder)
+    copied = _copy(found, target, report) if target else []
     if as_json:
         print_json(report)
     else:
@@ -155,3 +151,14 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
         warn_of_uncopied(copied, found.ledger)
     if not found.ledger.records or (fail_on_duplicate and len(found.dropped)):
         sys.exit(1)
+
+
+def _copy(found: "Duplicates", target: "Target", report: dict[str, Any]) -> "list[Copied]":
+    """Write cleaned copies, and into the report what became of the rows."""
+    from tulu_data.sources.copies import to_report, write_copies
+    from tulu_data.sources.reports import write_report
+
+    copied = write_copies(found.ledger, found.fates, target) if found.ledger.records else []
+    report["written"] = to_report(target, copied)
+    write_report(report, target.report)
+    return copied

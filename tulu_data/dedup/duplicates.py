@@ -5,6 +5,7 @@ every dataset then add up to kept and dropped by reason. It writes nothing but t
 """
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from tulu_data.dedup.clusters import PLACES, clusters_of, counts_of
 from tulu_data.dedup.examples import Shown, shown_of, tenths
@@ -25,6 +27,7 @@ from tulu_data.schema import TEXT
 from tulu_data.sources.datasets import PLACE, Dataset, Reading
 from tulu_data.sources.fates import DROPPED, Fates
 from tulu_data.sources.ledger import Course, Ledger, read_datasets
+from tulu_data.sources.reports import renamed, write_report, writing
 from tulu_data.specs.near import Key, Near
 from tulu_data.store import Store
 
@@ -113,6 +116,20 @@ def find_duplicates(
         shown = shown_of(outcome, ids, placed["origin"], finder.text)
     clusters = clusters_of(outcome, ids, placed.take)
     return Duplicates(asked=asked, ledger=ledger, outcome=outcome, clusters=clusters, shown=shown)
+
+
+def write_duplicates(found: Duplicates, folder: Path) -> dict[str, Any]:
+    """Write clusters.parquet and then report.json, each at once; return the report as JSON values.
+
+    It tells, from its folder, the folder that the origins of records start at.
+    """
+    report = found.to_dict()
+    report["bases"] = {"datasets": os.path.relpath(found.ledger.base, folder)}
+    with writing(folder):
+        with renamed(folder / "clusters.parquet") as path:
+            pq.write_table(found.clusters, path, compression="zstd")
+        write_report(report, folder)
+    return report
 
 
 def _noting(
