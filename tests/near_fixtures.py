@@ -33,4 +33,4 @@ def texts_and_keys(texts):
 
 
 def search_of(**near):
-    return Search(Near(**{"n": 1, "jaccard_threshold": 0.6} | near))
+    return Search(Near(**{"n": 1, "jaccard_threshold": 0.6, "words_threshold": 0} | near))

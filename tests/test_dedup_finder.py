@@ -14,7 +14,7 @@ from tulu_data.kernels.record_ids import record_ids
 from tulu_data.schema import CONTENT
 from tulu_data.specs.near import Near
 
-NEAR = Near(n=1, jaccard_threshold=0.6, containment_threshold=0.9)
+NEAR = Near(n=1, jaccard_threshold=0.6, words_threshold=0, containment_threshold=0.9)
 
 
 def batch_of(rows, kind="sft"):
@@ -90,14 +90,11 @@ def test_of_equal_texts_the_preferred_stays(tmp_path_factory, drawn):
 
 def account(records, outcome, ids):
     """Return what became of every record, whatever its place."""
-    rows = [
-        (
-            ids[k], str(record[1:]), told(outcome)[k], ids[outcome.stays[k]], str(records[outcome.stays[k]][1:]),
-            ids[outcome.alike[k]] if outcome.alike[k] >= 0 else "", outcome.jaccard[k], outcome.containment[k],
-        )
-        for k, record in enumerate(records)
-    ]  # fmt: skip
-    return sorted(rows)
+    like = [ids[k] if k >= 0 else "" for k in outcome.alike]
+    shares = zip(outcome.jaccard.tolist(), outcome.containment.tolist(), strict=True)
+    stays = [(ids[k], str(records[k][1:])) for k in outcome.stays]
+    ranks = [str(record[1:]) for record in records]
+    return sorted(zip(ids, ranks, told(outcome), stays, like, shares, strict=True))
 
 
 @settings(max_examples=25)
@@ -201,7 +198,7 @@ def test_where_reading_fails_none_of_the_records_is_kept(tmp_path):
 
     with Finder(key="conversation", near=NEAR, folder=tmp_path, workers=2) as finder:
         assert finder.read([batch_of([said("one"), said("two")])], "sft") == 2
-        with pytest.raises(OSError, match="^$"):
+        with pytest.raises(OSError, match=r"^$"):
             finder.read(torn(), "sft")
         assert len(finder) == 2
         assert finder.read([batch_of([said("two"), said("ONE")])], "sft") == 2

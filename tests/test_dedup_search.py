@@ -20,7 +20,8 @@ from tulu_data.kernels.sketch import sign
 NEARS = st.fixed_dictionaries(
     {
         "n": st.integers(1, 2), "jaccard_threshold": st.sampled_from([0.3, 0.5, 0.7]),
-        "frames": st.sampled_from([0, 0.2, 0.5]), "swapped_numbers": st.booleans(),
+        "words_threshold": st.sampled_from([0, 0.6]), "frames": st.sampled_from([0, 0.2, 0.5]),
+        "swapped_numbers": st.booleans(),
         "shingles": st.sampled_from(["words", "words", "characters"]),
     }
 )  # fmt: skip

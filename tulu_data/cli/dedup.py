@@ -30,6 +30,7 @@ from tulu_data.specs.source import Adapter
 if TYPE_CHECKING:
     from tulu_data.dedup.duplicates import Duplicates
     from tulu_data.sources.copies import Copied, Target
+    from tulu_data.specs.near import Near
 
 REPORTS = Path("reports", "dedup")
 """Folder of a workspace for the report."""
@@ -77,7 +78,7 @@ SHARE = click.FloatRange(0, 1, min_open=True)
 )  # fmt: skip
 @click.option(
     "--prefer", multiple=True, metavar="SOURCE",
-    help="Source whose record stays, best first; may repeat. The others follow by name.",
+    help="Source whose record stays, best first; may repeat. Of the others none is preferred.",
 )  # fmt: skip
 @reading_options
 @store_option
@@ -111,7 +112,6 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     from tulu_data.dedup.duplicates import Asked, find_duplicates, write_duplicates
     from tulu_data.sources.copies import Target, check_target, forget_copies
     from tulu_data.sources.reports import make_folder
-    from tulu_data.specs.near import Near
 
     given = {
         "shingles": shingles, "n": n, "jaccard_threshold": jaccard_threshold,
@@ -132,7 +132,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     target = write and Target(command="dedup", folder=write, report=folder)
     if target:
         check_target(target)
-    asked = Asked(key=key, near=None if why else Near.model_validate(named), prefer=prefer)
+    asked = Asked(key=key, near=None if why else _near(named), prefer=prefer)
     with open_course(folder, workers) as course:
         found = find_duplicates(
             datasets, asked, base=here if datasets else root, store=opened, reading=reading, course=course
@@ -162,3 +162,16 @@ def _copy(found: "Duplicates", target: "Target", report: dict[str, Any]) -> "lis
     report["written"] = to_report(target, copied)
     write_report(report, target.report)
     return copied
+
+
+def _near(named: dict[str, Any]) -> "Near":
+    """Return how near-duplicates are looked for; refuse a recall that signatures cannot give."""
+    from tulu_data.dedup.likeness import Search
+    from tulu_data.specs.near import Near
+
+    near = Near.model_validate(named)
+    try:
+        Search(near).bands  # noqa: B018 - it is what may not exist
+    except ValueError as error:
+        raise click.UsageError(f"{error}; lower --recall, or give more with --num-perm") from None
+    return near

@@ -128,9 +128,10 @@ def _print_search(console: "Console", report: dict[str, Any]) -> None:
         if templates:
             text = f"{templates:,} of them are alike but for their numbers, and stay (--swapped-numbers)"
             console.print(text, soft_wrap=True)
-    for key, text in (("wordless", "without a word"), ("too_large", "too large for a search")):
-        if report[key]:
-            console.print(f"{report[key]:,} records {text}: only the same record is their duplicate")
+    if report["wordless"]:
+        console.print(f"{report['wordless']:,} records without text: only the same record is their duplicate")
+    if report["too_large"]:
+        console.print(f"{report['too_large']:,} records too large for a search: only the same text is")
 
 
 def _advice(report: dict[str, Any], folder: Path) -> str:

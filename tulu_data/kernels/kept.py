@@ -110,10 +110,10 @@ def _add(kept: Kept, keys: Hashes, signatures: Signatures, k: int) -> None:
 @inner
 def _has_words(signature: Signatures) -> bool:
     """Tell the signature of a text with words from that of one without."""
-    for j in range(len(signature)):
-        if signature[j] != _EMPTY:
-            return True
-    return False
+    j = 0
+    while j < len(signature) and signature[j] == _EMPTY:
+        j += 1
+    return j < len(signature)
 
 
 @kernel
