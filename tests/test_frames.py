@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shingle_reference import batch, batches
 
-from tulu_data.kernels.frames import DEEPEST, PLACES, count, holding, levels_of, new_tally
+from tulu_data.kernels.frames import DEEPEST, PLACES, count, held, levels_of, new_tally
 from tulu_data.kernels.shingles import Shingling, shingles_of
 
 shinglings = st.builds(Shingling, st.sampled_from(["words", "characters"]), st.integers(1, 4))
@@ -37,21 +37,24 @@ def test_each_text_counts_once_at_each_place_that_it_holds(parts, shingling):
 @given(few_words, shinglings, st.data())
 def test_texts_that_hold_a_marked_place_are_told(texts, shingling, data):
     texts = batch(texts)
-    held = places_of(texts, shingling)
-    every = sorted({place for places in held for place in places})
+    holds = places_of(texts, shingling)
+    every = sorted({place for places in holds for place in places})
     marked = data.draw(st.sets(st.sampled_from(every))) if every else set()
     marks = np.zeros(PLACES, np.bool_)
     marks[list(marked)] = True
-    assert holding(texts, shingling, marks).tolist() == [bool(places & marked) for places in held]
+    found, sizes = held(texts, shingling, marks)
+    ends = np.cumsum(sizes).tolist()
+    told = [found[end - size : end] for end, size in zip(ends, sizes.tolist(), strict=True)]
+    assert [set(each.tolist()) for each in told] == [places & marked for places in holds]
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1), st.floats(1, 10**5))
 def test_a_shingle_counts_half_for_each_doubling(counts, most):
     levels = levels_of(np.array(counts, np.uint32), most)
-    for held, level in zip(counts, levels.tolist(), strict=True):
+    for number, level in zip(counts, levels.tolist(), strict=True):
         # Rounded to the nearest doubling.
-        assert level == 0 or held >= most * 2 ** (level - 0.5)
-        assert level == DEEPEST or held <= most * 2 ** (level + 0.5)
+        assert level == 0 or number >= most * 2 ** (level - 0.5)
+        assert level == DEEPEST or number <= most * 2 ** (level + 0.5)
         assert 0 <= level <= DEEPEST
 
 

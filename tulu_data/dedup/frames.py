@@ -5,6 +5,7 @@ choose, so neither order nor threads matter, and what is dropped is counted out 
 """
 
 import threading
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from tulu_data.dedup.likeness import Search
 from tulu_data.dedup.pile import chosen, runs
 from tulu_data.engine.local import ordered_map
-from tulu_data.kernels.frames import PLACES, PLAIN, Levels, Tally, count, holding, levels_of, new_tally
+from tulu_data.kernels.frames import PLACES, PLAIN, Levels, Tally, count, held, levels_of, new_tally
 from tulu_data.kernels.shingles import Texts
 from tulu_data.kernels.words import Hashes, Ints
 
@@ -21,6 +22,28 @@ FEWEST = 32
 ENOUGH = 1 << 14
 """Texts that frames are counted in, at least, where there are so many."""
 _RUN = 1 << 20
+
+
+class _Held(NamedTuple):
+    """Which of some places texts hold."""
+
+    places: NDArray[np.bool_]
+    found: NDArray[np.int32]
+    """A place for each time that a text holds it."""
+    owner: NDArray[np.int32]
+    """Its text."""
+    total: int
+    """How many texts there are."""
+
+    def knows(self, places: NDArray[np.bool_]) -> bool:
+        """Tell whether all of the marked places were looked for."""
+        return not (places & ~self.places).any()
+
+    def told(self, places: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Tell which texts hold a marked place."""
+        holds = np.zeros(self.total, np.bool_)
+        holds[self.owner[places[self.found]]] = True
+        return holds
 
 
 class Frames:
@@ -32,6 +55,7 @@ class Frames:
         self._is_left = np.ones(len(keys), np.bool_)
         self._counts = np.zeros(PLACES, np.uint32)
         self._counted = 0
+        self._held: _Held | None = None
         if self._weighs:
             self._look_at(self._sample())
 
@@ -44,7 +68,12 @@ class Frames:
         """How often the weight of each shingle is halved."""
         if not self._weighs:
             return PLAIN
-        return levels_of(self._counts, max(self._search.near.frames * self._counted, FEWEST))
+        return levels_of(self._counts, self._common)
+
+    @property
+    def _common(self) -> float:
+        """Texts that hold a shingle which may come to count otherwise soon."""
+        return max(self._search.near.frames * self._counted, FEWEST)
 
     def leave_out(self, rows: Ints) -> None:
         """Count texts out again."""
@@ -72,15 +101,21 @@ class Frames:
         self._counted = len(rows)
 
     def holding(self, rows: Ints, places: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Tell which texts hold a shingle whose weight is marked."""
-        parts = runs(self._texts, rows, _RUN)
-        done = ordered_map(
-            lambda part: holding(
-                chosen(self._texts, rows[part[0] : part[1]]), self._search.shingling, places
-            ),
-            parts, self._workers,
-        )  # fmt: skip
-        return np.concatenate([np.zeros(0, np.bool_), *done])
+        """Tell which texts hold a shingle at a marked place, one of those whose weight changed."""
+        if self._held is None or not self._held.knows(places):
+            self._held = self._hold(np.flatnonzero(self._is_left), places | (self._counts >= self._common))
+        return self._held.told(places)[rows]
+
+    def _hold(self, rows: Ints, places: NDArray[np.bool_]) -> "_Held":
+        """List the marked places of texts."""
+
+        def work(part: tuple[int, int]) -> tuple[NDArray[np.int32], Ints]:
+            return held(chosen(self._texts, rows[part[0] : part[1]]), self._search.shingling, places)
+
+        done = list(ordered_map(work, runs(self._texts, rows, _RUN), self._workers))
+        owner = np.repeat(rows, np.concatenate([np.zeros(0, np.int64), *(sizes for _, sizes in done)]))
+        found = np.concatenate([np.zeros(0, np.int32), *(one for one, _ in done)])
+        return _Held(places, found, owner.astype(np.int32), len(self._is_left))
 
     def _count(self, rows: Ints) -> NDArray[np.uint32]:
         """Return how many of some texts hold each shingle."""

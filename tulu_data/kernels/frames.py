@@ -24,12 +24,13 @@ from tulu_data.kernels.shingles import (
     size_of,
     write_shingles,
 )
-from tulu_data.kernels.words import Hashes, fixed
+from tulu_data.kernels.words import Hashes, Ints, fixed
 
 Levels = NDArray[np.uint8]
 """How often the weight of a shingle is halved, by its place; one place where all count the same."""
 Counts = NDArray[np.uint32]
 Marks = NDArray[np.bool_]
+Numbers = NDArray[np.int32]
 
 PLACES = 1 << 20
 DEEPEST = 4
@@ -65,14 +66,16 @@ def count(texts: Texts, shingling: Shingling, tally: Tally, before: int) -> None
     )
 
 
-def holding(texts: Texts, shingling: Shingling, places: Marks) -> Marks:
-    """Tell which texts hold a shingle at one of the marked places."""
+def held(texts: Texts, shingling: Shingling, places: Marks) -> tuple[Numbers, Ints]:
+    """Return the marked places that each text's shingles fall on, and how many there are of each text."""
     texts, size, unit = fixed_texts(texts), size_of(texts), shingling.unit
-    room, held = np.empty(size.units(unit), np.uint64), np.zeros(len(texts.first) - 1, np.bool_)
-    mark_texts(
-        texts, unit == "characters", shingling.n, folding(), new_units(size, unit), room, fixed(places), held
-    )
-    return held
+    everything = size_of(texts._replace(first=fixed(np.array([0, len(texts.begin)]))))
+    found, sizes = np.empty(everything.units(unit), np.int32), np.empty(len(texts.first) - 1, np.int64)
+    list_places(
+        texts, unit == "characters", shingling.n, folding(), new_units(size, unit),
+        np.empty(size.units(unit), np.uint64), fixed(places), found, sizes,
+    )  # fmt: skip
+    return found[: int(sizes.sum())].copy(), sizes
 
 
 def levels_of(counts: Counts, most: float) -> Levels:
@@ -105,13 +108,16 @@ def count_texts(
 
 
 @kernel
-def mark_texts(
+def list_places(
     texts: Texts, characters: bool, n: int, tables: Folding, units: Units, shingles: Hashes, places: Marks,
-    held: Marks,
+    found: Numbers, sizes: Ints,
 ) -> None:  # fmt: skip
-    """Mark the texts that hold a shingle at a marked place."""
-    last = np.uint64(len(places) - 1)
-    for k in range(len(held)):
-        here = read_units(texts, k, characters, tables, units)
+    """Write the marked places of each text, one text after the other, and how many they are."""
+    last, made = np.uint64(len(places) - 1), 0
+    for k in range(len(sizes)):
+        here, before = read_units(texts, k, characters, tables, units), made
         for p in range(write_shingles(units.hashes, 0, here, n, shingles, 0)):
-            held[k] |= places[shingles[p] >> _S20 & last]
+            place = shingles[p] >> _S20 & last
+            found[made] = place
+            made += places[place]
+        sizes[k] = made - before
