@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tulu_data import decontaminate
-from tulu_data.decontaminate import build_index, index, load_suites, open_index, saved, segments
-from tulu_data.decontaminate.saved import Shelf, arrays_of
+from tulu_data.decontaminate import build_index, index, load_suites, open_index, segments
 from tulu_data.decontaminate.scan import scan
-from tulu_data.decontaminate.suites import cache
 from tulu_data.kernels.numbering import numbered
 from tulu_data.kernels.tokens import tokens_of
 from tulu_data.kernels.words import hash_all
+from tulu_data.store import whole
+from tulu_data.store.saved import arrays_of
 
 QUESTIONS = {
     "town": ["Which river runs through the old town of Graz?", "Why?", "Name the 3 largest towns of 1,200."],
@@ -322,7 +322,7 @@ def test_an_unfinished_file_of_the_dead_goes_and_one_in_the_making_stays(evals):
     old, young = evals / ".index/.new-1-1-texts-a.arrow", evals / ".index/.new-2-2-texts-b.arrow"
     for path in (old, young):
         path.write_bytes(b"unfinished")
-    long_ago = young.stat().st_mtime - 2 * cache._ABANDONED
+    long_ago = young.stat().st_mtime - 2 * whole._ABANDONED
     os.utime(old, (long_ago, long_ago))
     open_index(load(evals), "any-13")
     assert not old.exists()
@@ -396,9 +396,9 @@ def test_segments_joined_are_what_reading_all_texts_at_once_gives(rows):
         for k, each in enumerate(rows)
     ]
     read = [segments.read_segment(each) for each in suites]
-    whole = segments.text_array(suites)
-    data = np.frombuffer("".join(whole.to_pylist()).encode(), np.uint8)
-    sizes = np.cumsum([0, *(len(text.encode()) for text in whole.to_pylist())])
+    everything = segments.text_array(suites)
+    data = np.frombuffer("".join(everything.to_pylist()).encode(), np.uint8)
+    sizes = np.cumsum([0, *(len(text.encode()) for text in everything.to_pylist())])
     hashes, at = hash_all(data, sizes[:-1], sizes[1:], segments.folding())
     tokens = tokens_of(data, sizes[:-1], sizes[1:])
     for parts, column, expected, starts in (
@@ -428,24 +428,6 @@ def test_equal_keys_get_equal_numbers_in_order_of_first_occurrence(keys):
     assert [keys[k] for k in first] == order
     assert [keys.index(order[k]) for k in range(len(order))] == first.tolist()
     assert ids.tolist() == [order.index(key) for key in keys]
-
-
-def test_a_value_of_any_shape_comes_back(tmp_path):
-    made = []
-    coded = segments.Coded(
-        known=np.arange(6, dtype=np.uint64).reshape(3, 2), ids=np.zeros(0, np.int32), at=np.array([5])
-    )
-    shelf = Shelf([tmp_path], None)
-    for _ in range(2):
-        kept = shelf.kept("any", "k" * 64, segments.Coded, lambda: made.append(1) or coded, most=1)
-        for place, array in arrays_of(coded):
-            assert np.array_equal(getattr(kept, place), array)
-            assert getattr(kept, place).shape == array.shape
-    assert made == [1]
-    assert (
-        saved._opened(tmp_path / ".index" / f"any-{'k' * 32}.arrow", "k" * 64, segments.Coded).known[2, 1]
-        == 5
-    )
 
 
 def test_every_exported_name_is_the_one_that_its_module_defines():

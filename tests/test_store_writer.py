@@ -15,6 +15,7 @@ from store_fixtures import batch_of, draft_of, in_batches, tree, written
 
 from tulu_data.errors import StoreError
 from tulu_data.store import Store, Version, make_newest, write_version, writer
+from tulu_data.store.version import SIGNATURES
 
 TEXTS = [f"question {i}" for i in range(45)]
 TESTS = Path(__file__).parent
@@ -312,3 +313,13 @@ def test_a_damaged_line_of_the_log_hides_no_version(store: Store) -> None:
     assert store.resolve("d") == version
     other = written(store, ["x"])
     assert store.ids("d") == [version.content_id, other.content_id]
+
+
+def test_signatures_of_the_records_stay_where_another_recipe_renews_the_account(store: Store) -> None:
+    path = written(store, TEXTS).path
+    (path / SIGNATURES).mkdir()
+    (path / SIGNATURES / "any.arrow").write_bytes(b"made")
+    (path / "hits.parquet").write_bytes(b"of the account before")
+    assert written(store, TEXTS, recipe_id="s" * 64).path == path
+    assert (path / SIGNATURES / "any.arrow").read_bytes() == b"made"
+    assert not (path / "hits.parquet").exists()

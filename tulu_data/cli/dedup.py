@@ -1,6 +1,7 @@
 """`tulu-data dedup`: find records that are there more than once, word for word or nearly."""
 
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,10 @@ SHARE = click.FloatRange(0, 1, min_open=True)
     "--prefer", multiple=True, metavar="SOURCE",
     help="Source whose record stays, best first; may repeat. Of the others none is preferred.",
 )  # fmt: skip
+@click.option(
+    "--against", multiple=True, metavar="NAME@VERSION",
+    help="Stored version whose records stay: DATASET first loses what is there already; may repeat.",
+)  # fmt: skip
 @reading_options
 @store_option
 @click.option(
@@ -97,9 +102,9 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     datasets: tuple[str, ...], key: Key, exact: bool, shingles: str | None, n: int | None,
     jaccard_threshold: float | None, words_threshold: float | None, containment_threshold: float | None,
     swapped_numbers: bool, frames: float | None, scheme: str | None, num_perm: int | None,
-    recall: float | None, prefer: tuple[str, ...], kind: Kind | None, adapter: Adapter,
-    columns: dict[str, str], store: Path | None, out: Path | None, write: Path | None, workers: int | None,
-    as_json: bool, fail_on_duplicate: bool,
+    recall: float | None, prefer: tuple[str, ...], against: tuple[str, ...], kind: Kind | None,
+    adapter: Adapter, columns: dict[str, str], store: Path | None, out: Path | None, write: Path | None,
+    workers: int | None, as_json: bool, fail_on_duplicate: bool,
 ) -> None:  # fmt: skip
     """Find records that are there more than once, word for word or nearly.
 
@@ -121,9 +126,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     }  # fmt: skip
     named = {name: value for name, value in given.items() if value is not None}
     why = "--exact" if exact else "--key record" if key == "record" else None
-    if why and named:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in named)
-        raise click.UsageError(f"{why} looks for no near-duplicates; remove it or {options}")
+    _check(datasets, against, why, named)
     here = Path.cwd()
     root = workspace_root(here)
     opened, folder = open_store(store, root), out or root / REPORTS
@@ -132,7 +135,8 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     target = write and Target(command="dedup", folder=write, report=folder)
     if target:
         check_target(target)
-    asked = Asked(key=key, near=None if why else _near(named), prefer=prefer)
+    near = None if why else _near(named)
+    asked = Asked(key=key, near=near, prefer=prefer, against=against)
     with open_course(folder, workers) as course:
         found = find_duplicates(
             datasets, asked, base=here if datasets else root, store=opened, reading=reading, course=course
@@ -175,3 +179,12 @@ def _near(named: dict[str, Any]) -> "Near":
     except ValueError as error:
         raise click.UsageError(f"{error}; lower --recall, or give more with --num-perm") from None
     return near
+
+
+def _check(datasets: Sequence[str], against: Sequence[str], why: str | None, near: Iterable[str]) -> None:
+    """Refuse options that say nothing beside others; `near` names settings that are given."""
+    options = ", ".join(f"--{name.replace('_', '-')}" for name in near)
+    if why and options:
+        raise click.UsageError(f"{why} looks for no near-duplicates; remove it or {options}")
+    if against and not datasets:
+        raise click.UsageError("--against says what DATASET is compared with; name one")

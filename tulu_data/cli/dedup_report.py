@@ -49,6 +49,12 @@ def _print_counts(console: "Console", report: dict[str, Any]) -> None:
         made.add_row(row["dataset"], *(f"{count:,}" for count in counts))
     console.print("\n[bold]duplicates[/bold]")
     print_table(console, made)
+    if report["against"]:
+        made = table("there already in", ">records", *(f">{name}" for name in reasons))
+        for row in report["against"]:
+            made.add_row(row["dataset"], *(f"{n:,}" for n in (row["records"], *row["dropped"].values())))
+        console.print()
+        print_table(console, made)
 
 
 def _print_largest(console: "Console", found: "Duplicates") -> None:

@@ -26,9 +26,9 @@ from tulu_data.decontaminate.encoder import Encoder
 from tulu_data.decontaminate.evidence import Units
 from tulu_data.decontaminate.minhash import ShingledWordings, shingle
 from tulu_data.decontaminate.near import Neighbours
-from tulu_data.decontaminate.saved import Shelf
 from tulu_data.decontaminate.segments import Segment, joined, read_segment, text_array
 from tulu_data.decontaminate.suites import Suite
+from tulu_data.decontaminate.suites.cache import FOLDER
 from tulu_data.decontaminate.wording import Wording, join_wording
 from tulu_data.kernels.alike import Buckets
 from tulu_data.kernels.buffers import text_of
@@ -37,6 +37,7 @@ from tulu_data.kernels.measure import COUNTED, Measure
 from tulu_data.kernels.ngrams import Grams, index_units
 from tulu_data.kernels.words import Bytes, Ints, fixed
 from tulu_data.specs.rules import AnyRule, GramRule, MinHashRule, NearRule, Rules, as_rules
+from tulu_data.store.saved import Shelf
 
 INDEX_VERSION = 6
 """Raised whenever the same suites and rules would give another index or other hits."""
@@ -119,7 +120,7 @@ def build_index(
     suites: Sequence[Suite], rules: Rules | AnyRule | str = "tulu3", *, key_bits: int = 64
 ) -> Index:
     """Index every question and passage of the suites; fewer `key_bits` make collisions, for tests."""
-    nowhere = Shelf((), None)
+    nowhere = Shelf(())
     return _index(suites, as_rules(rules), lambda _: nowhere, nowhere, np.uint64((1 << key_bits) - 1))
 
 
@@ -135,9 +136,14 @@ def open_index(
     folders = list(dict.fromkeys(suite.beside for suite in suites if suite.beside))
 
     def shelf_of(suite: Suite) -> Shelf:
-        return Shelf([suite.beside] if suite.beside else [], cache)
+        return _shelf([suite.beside] if suite.beside else [], cache)
 
-    return _index(suites, as_rules(rules), shelf_of, Shelf(folders, cache), np.uint64((1 << 64) - 1))
+    return _index(suites, as_rules(rules), shelf_of, _shelf(folders, cache), np.uint64((1 << 64) - 1))
+
+
+def _shelf(beside: Sequence[Path], instead: Path | None) -> Shelf:
+    """Keep values beside the first of some suites, by folder, where they can be written, else elsewhere."""
+    return Shelf([*(folder / FOLDER for folder in beside), *([instead] if instead is not None else [])])
 
 
 def _index(

@@ -17,10 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tulu_data.dedup.against import Against, Met
 from tulu_data.dedup.clusters import PLACES, clusters_of, counts_of
 from tulu_data.dedup.examples import Shown, shown_of, tenths
 from tulu_data.dedup.finder import REASONS, Finder, Outcome
 from tulu_data.dedup.preference import source_ranks
+from tulu_data.dedup.standing import settle
 from tulu_data.errors import SourceError, nearest
 from tulu_data.kernels.words import Ints
 from tulu_data.schema import TEXT
@@ -40,6 +42,8 @@ class Asked:
     near: Near | None
     prefer: tuple[str, ...] = ()
     """Sources whose record stays, best first."""
+    against: tuple[str, ...] = ()
+    """Stored versions whose records stay before all others."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
@@ -57,6 +61,8 @@ class Duplicates:
     clusters: pa.Table
     """Schema CLUSTERS."""
     shown: Shown
+    met: tuple[tuple[Against, Met], ...]
+    """What each stored version said of the records that were left to it."""
 
     @property
     def dropped(self) -> pa.Table:
@@ -88,6 +94,7 @@ class Duplicates:
                 }
                 for account in self.ledger.accounts
             ],
+            "against": [_told_by(one, met) for one, met in self.met],
             **self.ledger.to_dict(),
             "records": self.ledger.records, "kept": self.ledger.records - len(self.dropped),
             **counts_of(self.outcome, self.clusters), "jaccard": tenths(self.outcome),
@@ -98,24 +105,53 @@ def find_duplicates(
     names: Sequence[str], asked: Asked, *, base: Path, store: Store, reading: Reading, course: Course
 ) -> Duplicates:
     """Read datasets and find their duplicates; raise SourceError or StoreError where one cannot be read."""
-    places: list[pa.Table] = []
-    with Finder(
-        key=asked.key, near=asked.near, folder=store.root / "cache" / "dedup", workers=course.workers
-    ) as finder:
+    cache, told, places = store.root / "cache", course.progress.end, [PLACES.empty_table()]
+    versions = {version.ref: version for version in map(store.resolve, asked.against)}
+    against = [
+        Against.open(version, asked.key, asked.near, cache=cache, workers=course.workers, told=told)
+        for version in versions.values()
+    ]
+    with Finder(key=asked.key, near=asked.near, folder=cache / "dedup", workers=course.workers) as finder:
 
         def consume(dataset: Dataset, batches: Iterator[pa.RecordBatch]) -> None:
+            _refuse_itself(dataset, against)
             mine: list[pa.Table] = []
             finder.read(_noting(dataset.name, batches, mine), dataset.kind)
             places.extend(mine)
 
         ledger = read_datasets(names, consume, base=base, store=store, reading=reading, course=course)
-        placed = pa.concat_tables([PLACES.empty_table(), *places])
+        placed = pa.concat_tables(places)
         priority, source = _ranks(placed["source"], asked.prefer)
-        outcome = finder.settle(priority, None, source, course.progress.end)
-        ids = np.concatenate([np.empty((0, 2), np.uint64), *finder.ids])
-        shown = shown_of(outcome, ids, placed["origin"], finder.text)
-    clusters = clusters_of(outcome, ids, placed.take)
-    return Duplicates(asked=asked, ledger=ledger, outcome=outcome, clusters=clusters, shown=shown)
+        settled = settle(finder, against, priority, None, source, told)
+        outcome, placed = settled.outcome, pa.concat_tables([placed, settled.standing.places])
+        shown = shown_of(
+            outcome, settled.ids, placed["origin"],
+            lambda row: finder.text(row) if row < len(finder) else settled.text(row),
+        )  # fmt: skip
+    clusters = clusters_of(outcome, settled.ids, placed.take)
+    return Duplicates(
+        asked=asked, ledger=ledger, outcome=outcome, clusters=clusters, shown=shown, met=settled.met
+    )
+
+
+def _refuse_itself(dataset: Dataset, against: Sequence[Against]) -> None:
+    """Raise SourceError where a version is compared with itself."""
+    for one in against:
+        if dataset.content == {one.version.ref}:
+            raise SourceError(
+                f"{dataset.name}: is compared with itself, and every record would be a duplicate; leave it "
+                "out of what is read, or of --against"
+            )
+
+
+def _told_by(one: Against, met: Met) -> dict[str, Any]:
+    """Return what a version said, as JSON values."""
+    counts = np.bincount(met.reason, minlength=len(REASONS)).tolist()
+    return {
+        "dataset": one.version.ref, "content_id": one.version.content_id, "records": one.version.num_rows,
+        "dropped": dict(zip(REASONS[1:], counts[1:], strict=True)),
+        "compared": met.compared, "templates": met.templates,
+    }  # fmt: skip
 
 
 def write_duplicates(found: Duplicates, folder: Path) -> dict[str, Any]:

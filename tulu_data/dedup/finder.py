@@ -6,7 +6,7 @@ of preference that no input order enters: preferred sources, then quality, then 
 id. It reads no files.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from tulu_data.dedup.texts import texts_of
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.piling import pile
 from tulu_data.kernels.record_ids import id_words, record_ids
+from tulu_data.kernels.shingles import Texts
 from tulu_data.kernels.text_keys import text_keys
 from tulu_data.kernels.words import Bytes, Hashes, Ints
 from tulu_data.schema import Kind
@@ -46,6 +47,18 @@ class Piece(NamedTuple):
     keys: Hashes
     text: Bytes
     ends: Ints
+
+
+class Aside(NamedTuple):
+    """What was put aside of records, by row."""
+
+    ids: Hashes
+    keys: Hashes
+    """(n, 2): record ids, and keys of texts; zeros where there is not a word."""
+    sizes: Ints
+    """Bytes of the texts."""
+    texts: Texts | None
+    """None where only exact duplicates are looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,16 +138,29 @@ class Finder:
         texts = self._pile.texts()
         return bytes(texts.text[texts.begin[row] : texts.end[row]]).decode()
 
+    def aside(self, rows: Ints | None = None) -> "Aside":
+        """Return what is put aside of all records, or of some rows."""
+        rows = np.arange(len(self)) if rows is None else rows
+        ids, keys = (np.concatenate([np.empty((0, 2), np.uint64), *each]) for each in (self.ids, self.keys))
+        sizes = np.concatenate([np.zeros(0, np.int64), *self.sizes])
+        texts = None if self._pile is None else chosen(self._pile.texts(), rows)
+        return Aside(ids[rows], keys[rows], sizes[rows], texts)
+
     def settle(
-        self, priority: Ints, quality: NDArray[np.float64] | None, source: Ints, told: Said
+        self,
+        priority: Ints,
+        quality: NDArray[np.float64] | None,
+        source: Ints,
+        told: Said,
+        among: Ints | None = None,
     ) -> Outcome:
-        """Find the duplicates among all records.
+        """Find the duplicates among all records, or among some rows of them.
 
         `priority` is a number by record, the lowest stays; among equal ones that of the highest `quality`,
-        then of the longer text, then of the lower id; of equal records that of the lowest `source`.
+        then of the longer text, then of the lower id; of equal records that of the lowest `source`. What is
+        given and returned has a row for each record that takes part.
         """
-        ids, keys = _joined(self.ids), _joined(self.keys)
-        sizes = np.concatenate([np.zeros(0, np.int64), *self.sizes])
+        ids, keys, sizes, texts = self.aside(among)
         order = _order(priority, quality, sizes, ids, source)
         has_words: NDArray[np.bool_] = np.any(keys != 0, axis=1)
         # Without a word there is no text to be the same, so the record itself is.
@@ -147,8 +173,7 @@ class Finder:
         jaccard, containment = np.where(firsts, 0.0, 1.0), np.where(firsts, 0.0, 1.0)
         too_large = firsts & (sizes > LARGEST)
         found = None
-        if self.near is not None and self._pile is not None:
-            texts = self._pile.texts()
+        if self.near is not None and texts is not None:
             rows = order[(firsts & has_words & ~too_large)[order]]
             workers = self.workers or default_workers()
             found = find_near(chosen(texts, rows), keys[rows], Search(self.near), workers, told)
@@ -180,10 +205,6 @@ def _piece(batch: pa.RecordBatch, kind: Kind, key: Key) -> Piece:
     text, ends = pile(texts_of(batch, kind, key))
     starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]]) if len(ends) else ends
     return Piece(known, text_keys(text, starts, ends), text, ends)
-
-
-def _joined(parts: Sequence[Hashes]) -> Hashes:
-    return np.concatenate([np.empty((0, 2), np.uint64), *parts])
 
 
 def _order(

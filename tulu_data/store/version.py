@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SHORT = 8
 """Digits of a content id that people read and type."""
+SIGNATURES = "signatures"
+"""Folder of a version for what is made of its records to compare others with them; it can be made anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

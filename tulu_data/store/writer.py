@@ -26,7 +26,7 @@ from tulu_data.schema import version_schema
 from tulu_data.store.manifest import MANIFEST, FileEntry, Manifest, ShardEntry
 from tulu_data.store.refs import Ref, append_ref, read_refs
 from tulu_data.store.store import Store
-from tulu_data.store.version import Version
+from tulu_data.store.version import SIGNATURES, Version
 
 SHARD_BYTES = 256 << 20
 _TEMPORARY = ".building-"
@@ -165,7 +165,7 @@ def _replace_account(folder: Path, target: Path, shards: tuple[ShardEntry, ...])
     names = sorted(path.name for path in folder.iterdir() if path.name != MANIFEST)
     for name in (*names, MANIFEST):
         (folder / name).replace(target / name)
-    kept = {*names, MANIFEST, *(shard.file for shard in shards)}
+    kept = {*names, MANIFEST, SIGNATURES, *(shard.file for shard in shards)}
     for path in target.iterdir():
         if path.name not in kept:
             path.unlink()

@@ -7,11 +7,7 @@ takes the place of the one that the same suite had before.
 """
 
 import json
-import os
-import threading
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,14 +15,12 @@ from typing import Any
 import pyarrow as pa
 
 from tulu_data.decontaminate.suites.fields import INSTANCES
+from tulu_data.store.whole import write_whole
 
 FOLDER = ".index"
 """Folder beside the suites; its name hides it from those who look for data."""
 
 _FACTS = b"facts"
-_NEW = ".new-"
-_ABANDONED = 3600.0
-"""Seconds without a byte after which an unfinished file is nobody's."""
 
 
 class SuiteCache:
@@ -79,34 +73,3 @@ def _digest(text: str) -> str:
 
 def _name(owner: str, key: str) -> str:
     return f"{_digest(owner)}-{key[:32]}.arrow"
-
-
-def write_whole(folder: Path, name: str, table: pa.Table) -> None:
-    """Write one file whole or not at all: under another name, synced, renamed.
-
-    What a process left that was killed meanwhile is removed after a while.
-    """
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        # What can be made anew belongs into no repository.
-        (folder / ".gitignore").write_text("*\n", "utf-8")
-    temporary = folder / f"{_NEW}{os.getpid()}-{threading.get_ident()}-{name}"
-    try:
-        whole = table.combine_chunks()
-        with temporary.open("wb") as sink:
-            with pa.ipc.new_file(sink, whole.schema) as writer:
-                writer.write_table(whole)
-            sink.flush()
-            os.fsync(sink.fileno())
-        temporary.replace(folder / name)
-    finally:
-        temporary.unlink(missing_ok=True)
-        _remove_torn(folder)
-
-
-def _remove_torn(folder: Path) -> None:
-    """Remove unfinished files at which nobody can be writing any more."""
-    for path in folder.glob(f"{_NEW}*"):
-        with suppress(OSError):
-            if path.stat().st_mtime < time.time() - _ABANDONED:
-                path.unlink()

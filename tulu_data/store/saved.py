@@ -18,8 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tulu_data.decontaminate.suites.cache import FOLDER, write_whole
-from tulu_data.kernels.words import fixed
+from tulu_data.store.whole import write_whole
 
 T = TypeVar("T", bound=tuple[Any, ...])
 
@@ -27,23 +26,32 @@ _SAVED = b"saved"
 
 
 class Shelf:
-    """Saved values beside some suites."""
+    """Saved values."""
 
-    def __init__(self, beside: Sequence[Path], instead: Path | None) -> None:
-        """Keep values in `.index` of the first of the folders that can be written, else in `instead`."""
-        last = [instead] if instead is not None else []
-        self._folders = list(dict.fromkeys([*(folder / FOLDER for folder in beside), *last]))
+    def __init__(self, folders: Sequence[Path]) -> None:
+        """Keep values in the first of some folders that can be written, or in none of them."""
+        self._folders = list(dict.fromkeys(folders))
 
-    def kept(self, label: str, key: str, kind: type[T], make: Callable[[], T], *, most: int) -> T:
+    def kept(
+        self,
+        label: str,
+        key: str,
+        kind: type[T],
+        make: Callable[[], T],
+        *,
+        most: int,
+        refused: Callable[[], None] = lambda: None,
+    ) -> T:
         """Return the value of a key, which is made and saved where it is not there.
 
-        Of each label, the `most` that were written last stay.
+        Of each label, the `most` that were written last stay. `refused` is called where no folder takes it.
         """
         name = f"{label}-{key[:32]}.arrow"
         found = self._find(name, key, kind)
         if found is None:
             made = make()
-            self._save(name, key, made, label, most)
+            if not self._save(name, key, made, label, most):
+                refused()
             # Pages of a file are shared with other processes, and given back where memory is short.
             found = self._find(name, key, kind) or made
         return found
@@ -56,8 +64,8 @@ class Shelf:
                 return _opened(folder / name, key, kind)
         return None
 
-    def _save(self, name: str, key: str, value: tuple[Any, ...], label: str, most: int) -> None:
-        """Write a value where it can be written, and remove the oldest of its label."""
+    def _save(self, name: str, key: str, value: tuple[Any, ...], label: str, most: int) -> bool:
+        """Write a value where it can be written, and remove the oldest of its label; tell if it was."""
         for folder in self._folders:
             try:
                 write_whole(folder, name, _table(key, value))
@@ -67,7 +75,8 @@ class Shelf:
                 aged = sorted(folder.glob(f"{label}-*.arrow"), key=lambda path: path.stat().st_mtime_ns)
                 for old in [path for path in aged if path.name != name][: max(len(aged) - most, 0)]:
                     old.unlink(missing_ok=True)
-            return
+            return True
+        return False
 
 
 def arrays_of(value: tuple[Any, ...], path: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
@@ -124,7 +133,8 @@ def _array(column: pa.LargeListArray, dtype: np.dtype[Any], shape: list[int]) ->
         raise ValueError(len(values))
     # Not by Arrow's own to_numpy, which would import pandas.
     flat = np.frombuffer(values.buffers()[1] or b"", dtype, len(values))
-    return fixed(flat.reshape(shape))
+    flat.flags.writeable = False
+    return flat.reshape(shape)
 
 
 def _stored(dtype: np.dtype[Any]) -> np.dtype[Any]:
