@@ -127,6 +127,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     named = {name: value for name, value in given.items() if value is not None}
     why = "--exact" if exact else "--key record" if key == "record" else None
     _check(datasets, against, why, named)
+    asked = Asked(key=key, near=None if why else _near(named), prefer=prefer, against=against)
     here = Path.cwd()
     root = workspace_root(here)
     opened, folder = open_store(store, root), out or root / REPORTS
@@ -135,8 +136,6 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     target = write and Target(command="dedup", folder=write, report=folder)
     if target:
         check_target(target)
-    near = None if why else _near(named)
-    asked = Asked(key=key, near=near, prefer=prefer, against=against)
     with open_course(folder, workers) as course:
         found = find_duplicates(
             datasets, asked, base=here if datasets else root, store=opened, reading=reading, course=course
