@@ -275,7 +275,7 @@ def test_dedup_shows_what_its_thresholds_mean(place):
     assert sum(report["jaccard"].values()) == 2
     counts = ", ".join(f"{tenth}: {count}" for tenth, count in report["jaccard"].items())
     assert f"\nnear-duplicates by jaccard {counts}\n" in done.stdout
-    assert "\nlargest clusters\n  4  data/" in done.stdout
+    assert "\nlargest clusters\n  4 records, of which data/" in done.stdout
     assert "A [[stork]] stood" in done.stdout
     after = done.stdout.split("\nexamples", 1)[1]
     assert all(len(line) <= 100 for line in after.splitlines() if line.startswith("    "))

@@ -73,3 +73,4 @@ def test_the_largest_clusters_come_first(stays):
     assert [(one.size, one.origin, one.text) for one in found] == [
         (sizes[k], f"f:{k}", str(k)) for k in wanted
     ]
+    assert all(one.spans == [(0, 1)] for one in found)

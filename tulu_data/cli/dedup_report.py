@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tulu_data.cli.console import print_table, results, shown
 from tulu_data.cli.reading import print_accounts
+from tulu_data.cli.terminal import INDENT
 from tulu_data.report.tables import table
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 COLUMNS = 100
 """Width of a line that shows a text."""
+PAIR = 2
+"""Records of the smallest cluster."""
 _BEFORE = 24
 """Characters shown before the first that differ."""
 
@@ -59,18 +62,14 @@ def _print_counts(console: "Console", report: dict[str, Any]) -> None:
 
 def _print_largest(console: "Console", found: "Duplicates") -> None:
     """Print the largest clusters, where some have more than a pair."""
-    from rich.text import Text
-
-    large = [one for one in found.shown.largest if one.size > 2]
+    large = [one for one in found.shown.largest if one.size > PAIR]
     if not large:
         return
     console.print("\n[bold]largest clusters[/bold]")
-    size, place = (max(len(text) for text in texts) for texts in zip(
-        *((f"{one.size:,}", one.origin) for one in large), strict=True
-    ))  # fmt: skip
     for one in large:
-        head = f"  {one.size:>{size},}  {one.origin:<{place}}  "
-        _print_line(console, head, Text(_flat(one.text[:COLUMNS])))
+        console.print(f"  {one.size:,} records, of which {one.origin} stays", markup=False, soft_wrap=True)
+        if one.text:
+            _print_line(console, _place(console, one.text, one.spans))
 
 
 def _print_likeness(console: "Console", report: dict[str, Any]) -> None:
@@ -91,7 +90,7 @@ def _print_examples(console: "Console", found: "Duplicates") -> None:
         console.print(about, markup=False, soft_wrap=True)
         for text, spans in zip(one.texts, one.spans, strict=True):
             if text:
-                _print_line(console, "    ", _place(console, text, spans))
+                _print_line(console, _place(console, text, spans))
 
 
 def _place(console: "Console", text: str, spans: "Spans") -> "Text":
@@ -114,11 +113,11 @@ def _flat(text: str) -> str:
     return text.replace("\n", " ").replace("\t", " ")
 
 
-def _print_line(console: "Console", head: str, text: "Text") -> None:
-    """Print a text behind its head, cut to the width."""
+def _print_line(console: "Console", text: "Text") -> None:
+    """Print a text, cut to the width."""
     from rich.text import Text
 
-    line = Text(head) + text
+    line = Text(INDENT) + text
     line.rstrip()
     line.truncate(COLUMNS, overflow="ellipsis")
     console.print(line, soft_wrap=True)

@@ -43,6 +43,9 @@ class Large:
     origin: str
     """Of the record that stays."""
     text: str
+    """What was compared of it; empty where it is not at hand."""
+    spans: Spans
+    """What of it is not in the least alike of the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,19 +59,26 @@ class Shown:
 def shown_of(outcome: Outcome, ids: Hashes, origins: pa.ChunkedArray, text: Callable[[int], str]) -> Shown:
     """Choose what to show; `text` gives what was compared of a record, by its row, or nothing."""
 
-    def example(row: int) -> Example:
-        rows = (row, int(outcome.alike[row]))
-        texts = (text(rows[0]), text(rows[1]))
+    def both(row: int, other: int) -> tuple[tuple[str, str], tuple[Spans, Spans]]:
+        texts = (text(row), text(other))
         left, right = differing(texts[:1], texts[1:]) if all(texts) else ([[]], [[]])
+        return texts, (left[0], right[0])
+
+    def example(row: int) -> Example:
+        texts, spans = both(row, int(outcome.alike[row]))
         return Example(
-            origins=(origins[rows[0]].as_py(), origins[rows[1]].as_py()), jaccard=float(outcome.jaccard[row]),
-            containment=float(outcome.containment[row]), texts=texts, spans=(left[0], right[0]),
+            origins=(origins[row].as_py(), origins[int(outcome.alike[row])].as_py()), texts=texts,
+            jaccard=float(outcome.jaccard[row]), containment=float(outcome.containment[row]), spans=spans,
         )  # fmt: skip
 
-    large = [
-        Large(size=size, origin=origins[row].as_py(), text=text(row)) for row, size in _largest(outcome, ids)
-    ]
-    return Shown(examples=tuple(map(example, _chosen(outcome, ids))), largest=tuple(large))
+    def large(row: int, size: int) -> Large:
+        texts, spans = both(row, _least_alike(outcome, ids, row))
+        return Large(size=size, origin=origins[row].as_py(), text=texts[0], spans=spans[0])
+
+    return Shown(
+        examples=tuple(map(example, _chosen(outcome, ids))),
+        largest=tuple(large(row, size) for row, size in _largest(outcome, ids)),
+    )
 
 
 def tenths(outcome: Outcome) -> dict[str, int]:
@@ -105,3 +115,9 @@ def _largest(outcome: Outcome, ids: Hashes) -> Sequence[tuple[int, int]]:
     rows = np.flatnonzero(sizes > 1)
     rows = rows[np.lexsort((ids[rows, 1], ids[rows, 0], -sizes[rows]))][:SHOWN]
     return list(zip(rows.tolist(), sizes[rows].tolist(), strict=True))
+
+
+def _least_alike(outcome: Outcome, ids: Hashes, kept: int) -> int:
+    """Return the record of a cluster that is least like the one it was dropped for."""
+    rows = np.flatnonzero((outcome.stays == kept) & (outcome.alike >= 0))
+    return int(rows[np.lexsort((ids[rows, 1], ids[rows, 0], outcome.jaccard[rows]))[0]])
