@@ -181,6 +181,21 @@ def test_a_stored_version_and_its_texts_are_shown(place):
     assert "not shown" not in done.stdout
 
 
+def test_what_a_stored_version_has_already_is_shown_from_there(place):
+    place.write("data/a.jsonl", [chat(STORY, "So be it.")])
+    place.mix({"a": {"uri": "data/a.jsonl"}})
+    # The same places now hold other records.
+    place.write("data/a.jsonl", [chat(OTHER, "So be it.")])
+    done = dedup("data/a.jsonl", "--against", "m")
+    assert "A [[stork]] stood" in done.stdout
+    (pair,) = pairs()
+    texts = [pair[side]["texts"][0]["text"] for side in ("dropped", "like")]
+    assert (texts, pair["kept"]) == ([OTHER, STORY], "data/a.jsonl:1")
+    said = review("--list").stdout.replace("\n    ", " ")
+    assert "A [[stork]] stood" in said
+    assert "A [[heron]] stood" in said
+
+
 def test_the_clusters_of_a_version_are_shown_from_its_sources(place):
     near = {"step": "dedup", "near": {"jaccard_threshold": 0.5}}
     sources = {"a": {"uri": "data/a.jsonl"}, "b": {"uri": "data/b.jsonl"}}
