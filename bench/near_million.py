@@ -82,11 +82,12 @@ def main() -> None:
         ">records", ">MB", ">seconds", ">processor s", ">peak MiB", ">kept", ">pairs compared"
     )  # fmt: skip
     (few, small), (many, large) = costs[0], costs[-1]
+    ten = (large.memory * 2**20 + (TEN - many) * (large.memory - small.memory) / (many - few) * 2**20) / 2**30
     slope = (large.memory - small.memory) / (many - few) * 1024 * 1024
     text = (
         f"{markdown(head, table)}\n\nFrom {few:,} to {many:,} records memory grows by {slope:,.0f} bytes "
-        f"a record, so ten million take about {(large.memory * 2**20 + slope * (TEN - many)) / 2**30:.1f} GiB, "
-        f"mapped pages of the texts' file included, and {TEN / many * size / 1e3:.1f} GB of disk for that file."
+        f"a record, so ten million take about {ten:.1f} GiB, mapped pages of the "
+        f"texts' file included, and {TEN / many * size / 1e3:.1f} GB of disk for that file."
     )
     print(text)
     write_section("near_million", text)
