@@ -230,6 +230,20 @@ def test_what_cannot_be_is_a_mistake_in_usage(place, given, said):
     assert not REPORT.exists()
 
 
+def test_kinds_are_read_together_and_compared_apart(place):
+    pair = {"prompt": [{"role": "user", "content": BREAD}]}
+    answers = {name: [{"role": "assistant", "content": name}] for name in ("chosen", "rejected")}
+    place.write("data/pairs.jsonl", [pair | answers, pair | answers])
+    place.write("data/sums.jsonl", [{**pair, "ground_truth": truth, "verifier": "math"} for truth in "44"])
+    names = ["data/a.jsonl", "data/pairs.jsonl", "data/sums.jsonl"]
+    for key in ("record", "conversation", "prompt", "answer"):
+        done = CliRunner().invoke(command, [*names, "--key", key])
+        assert done.exit_code == 0, done.output
+        by_dataset = {row["dataset"]: sum(row["dropped"].values()) for row in report()["datasets"]}
+        assert [by_dataset[name] for name in names[1:]] == [1, 1], key
+        assert [row["kind"] for row in report()["datasets"]] == ["sft", "preference", "rlvr"]
+
+
 def test_a_duplicate_fails_where_it_is_asked(place):
     assert run("data/a.jsonl", "--fail-on-duplicate").exit_code == 1
     assert run("data/b/part.jsonl", "--fail-on-duplicate").exit_code == 0

@@ -291,7 +291,7 @@ def test_copies_in_a_version_change_nothing(tmp_path):
     assert met_by(twice, NEW, tmp_path) == met_by(version_of(tmp_path, many), NEW, tmp_path)
 
 
-def test_records_of_another_kind_are_compared_by_text(tmp_path):
+def test_records_of_another_kind_are_not_compared(tmp_path):
     version = version_of(tmp_path, OLD)
     turn = [{"role": "user", "content": OLD[0], "tool_calls": None}]
     answer = [{"role": "assistant", "content": "Yes.", "tool_calls": None}]
@@ -301,7 +301,7 @@ def test_records_of_another_kind_are_compared_by_text(tmp_path):
     with Finder(key="conversation", near=NEAR, folder=tmp_path) as finder:
         finder.read([batch], "preference")
         met = opened(version, tmp_path).meet(finder.aside())
-    assert (met.rows.tolist(), [REASONS[k] for k in met.reason]) == ([0], ["duplicate_text"])
+    assert (met.rows.tolist(), [REASONS[k] for k in met.reason], met.compared) == ([-1], [""], 0)
 
 
 def test_only_exact_duplicates_are_told_where_only_these_are_asked_for(tmp_path):

@@ -191,6 +191,26 @@ def test_the_key_says_what_is_compared(tmp_path):
         assert np.count_nonzero(outcome.reason) == expected, key
 
 
+def test_no_record_stands_for_one_of_another_kind(tmp_path):
+    """Else a prompt of rlvr would be dropped for the conversation of sft that holds it."""
+    longer = [said(f"{LONG} jack")]
+    truths = [{**said(LONG), "ground_truth": "4", "verifier": "math"}, said(f"{LONG} 4"), said(LONG)]
+    sides = [{"role": "assistant", "content": "Yes."}]
+    with Finder(key="conversation", near=NEAR, folder=tmp_path, workers=1) as finder:
+        finder.read([batch_of([said(f"{LONG} 4"), said(LONG), *longer])], "sft")
+        finder.read([batch_of(truths, "rlvr")], "rlvr")
+        finder.read(
+            [batch_of([{"prompt": said(LONG)["messages"], "chosen": sides, "rejected": []}], "preference")],
+            "preference",
+        )
+        zeros = np.zeros(len(finder), np.int64)
+        outcome = finder.settle(zeros, None, zeros, lambda _: None)
+    kinds = np.array([0] * 3 + [1] * 3 + [2])
+    assert (kinds[outcome.stays] == kinds).all()
+    assert [told(outcome)[rows].count("") for rows in (slice(3), slice(3, 6), slice(6, 7))] == [1, 1, 1]
+    assert outcome.near.rounds == 1
+
+
 def test_where_reading_fails_none_of_the_records_is_kept(tmp_path):
     def torn():
         yield batch_of([said("one"), said("three")])

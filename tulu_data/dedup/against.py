@@ -32,7 +32,7 @@ from tulu_data.kernels.piling import pile
 from tulu_data.kernels.shingles import Size, Texts, size_of
 from tulu_data.kernels.sketch import sign
 from tulu_data.kernels.words import Hashes, Ints, fixed
-from tulu_data.schema import CONTENT, TEXT
+from tulu_data.schema import CONTENT, KINDS, TEXT
 from tulu_data.sources.datasets import PLACE
 from tulu_data.specs.near import Key, Near
 from tulu_data.store import Version
@@ -82,10 +82,11 @@ class Against:
 
     def meet(self, records: Aside) -> Met:
         """Compare records with those of the version."""
-        ids, keys, sizes, texts = records
+        ids, keys, sizes, texts, kinds = records
         rows, reason = np.full(len(ids), -1, np.int64), np.full(len(ids), KEPT, np.uint8)
         by_id, by_key = _first_equal(self.signed.ids, ids), _first_equal(self.signed.keys, keys)
-        by_key[~keys.any(axis=1)] = -1
+        comparable = keys.any(axis=1) & (kinds == KINDS.index(self.version.kind))
+        by_key[~comparable] = -1
         for stands, why in ((by_key, TEXT_EQUAL), (by_id, RECORD)):
             rows[stands >= 0], reason[stands >= 0] = stands[stands >= 0], why
         shares = np.where(rows < 0, 0.0, 1.0)
@@ -94,7 +95,7 @@ class Against:
         )
         if self.search is None or texts is None or not len(self.signed.rows):
             return met
-        left = (rows < 0) & keys.any(axis=1) & (sizes <= LARGEST)
+        left = (rows < 0) & comparable & (sizes <= LARGEST)
         return self._meet_near(met, np.flatnonzero(left), texts, self.search)
 
     def _meet_near(self, met: Met, left: Ints, texts: Texts, search: Search) -> Met:

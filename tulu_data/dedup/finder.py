@@ -8,7 +8,7 @@ id. It reads no files.
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -27,7 +27,7 @@ from tulu_data.kernels.record_ids import id_words, record_ids
 from tulu_data.kernels.shingles import Texts
 from tulu_data.kernels.text_keys import text_keys
 from tulu_data.kernels.words import Bytes, Hashes, Ints
-from tulu_data.schema import Kind
+from tulu_data.schema import KINDS, Kind
 from tulu_data.specs.near import Key, Near
 
 REASONS = ("", "duplicate_record", "duplicate_text", "near_duplicate", "contained")
@@ -59,6 +59,26 @@ class Aside(NamedTuple):
     """Bytes of the texts."""
     texts: Texts | None
     """None where only exact duplicates are looked for."""
+    kinds: NDArray[np.uint8]
+    """Place in KINDS."""
+
+
+class Compared(NamedTuple):
+    """What a search for near-duplicates took."""
+
+    candidates: int = 0
+    """Pairs that were compared."""
+    templates: int = 0
+    """Those of them that are alike but for their numbers."""
+    rounds: int = 0
+    """The most of the searches, one for each kind of record."""
+
+    def and_of(self, found: Found) -> "Compared":
+        """Add another search."""
+        return Compared(
+            self.candidates + found.candidates, self.templates + found.templates,
+            max(self.rounds, found.rounds),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +94,8 @@ class Outcome:
     jaccard: NDArray[np.float64]
     containment: NDArray[np.float64]
     """Of each that is dropped, with the record that it was found to be like."""
-    near: Found | None
-    """What the search for near-duplicates found."""
+    near: Compared | None
+    """What the search for near-duplicates took; None where there was none."""
     wordless: int
     """Records without a word to compare; only the very same record is their duplicate."""
     too_large: int
@@ -96,6 +116,7 @@ class Finder:
     keys: list[Hashes] = field(default_factory=list)
     sizes: list[Ints] = field(default_factory=list)
     """Bytes of the texts."""
+    kinds: list[NDArray[np.uint8]] = field(default_factory=list)
     _pile: Pile | None = None
     _open: ExitStack = field(default_factory=ExitStack)
 
@@ -122,10 +143,11 @@ class Finder:
                 self.ids.append(piece.ids)
                 self.keys.append(piece.keys)
                 self.sizes.append(np.diff(piece.ends, prepend=0))
+                self.kinds.append(np.full(len(piece.ids), KINDS.index(kind), np.uint8))
                 if self._pile is not None:
                     self._pile.append(piece.text, piece.ends)
         except BaseException:
-            del self.ids[parts:], self.keys[parts:], self.sizes[parts:]
+            del self.ids[parts:], self.keys[parts:], self.sizes[parts:], self.kinds[parts:]
             if self._pile is not None:
                 self._pile.cut(before)
             raise
@@ -143,8 +165,9 @@ class Finder:
         rows = np.arange(len(self)) if rows is None else rows
         ids, keys = (np.concatenate([np.empty((0, 2), np.uint64), *each]) for each in (self.ids, self.keys))
         sizes = np.concatenate([np.zeros(0, np.int64), *self.sizes])
+        kinds = np.concatenate([np.zeros(0, np.uint8), *self.kinds])
         texts = None if self._pile is None else chosen(self._pile.texts(), rows)
-        return Aside(ids[rows], keys[rows], sizes[rows], texts)
+        return Aside(ids[rows], keys[rows], sizes[rows], texts, kinds[rows])
 
     def settle(
         self,
@@ -160,11 +183,11 @@ class Finder:
         then of the longer text, then of the lower id; of equal records that of the lowest `source`. What is
         given and returned has a row for each record that takes part.
         """
-        ids, keys, sizes, texts = self.aside(among)
+        ids, keys, sizes, texts, kinds = self.aside(among)
         order = _order(priority, quality, sizes, ids, source)
         has_words: NDArray[np.bool_] = np.any(keys != 0, axis=1)
         # Without a word there is no text to be the same, so the record itself is.
-        firsts, stands = _firsts(np.where(has_words[:, None], keys, ids), order)
+        firsts, stands = _firsts(np.where(has_words[:, None], keys ^ kinds[:, None], ids), order)
         alike = np.where(firsts, -1, stands)
         reason = np.zeros(len(ids), np.uint8)
         gone = np.flatnonzero(~firsts)
@@ -172,21 +195,30 @@ class Finder:
         reason[gone] = np.where(same, RECORD, TEXT_EQUAL)
         jaccard, containment = np.where(firsts, 0.0, 1.0), np.where(firsts, 0.0, 1.0)
         too_large = firsts & (sizes > LARGEST)
-        found = None
-        if self.near is not None and texts is not None:
-            rows = order[(firsts & has_words & ~too_large)[order]]
-            workers = self.workers or default_workers()
-            found = find_near(chosen(texts, rows), keys[rows], Search(self.near), workers, told)
-            near = found.alike >= 0
-            here = rows[near]
-            alike[here] = rows[found.alike[near]]
-            jaccard[here], containment[here] = found.jaccard[near], found.containment[near]
-            enough = found.jaccard[near] >= self.near.jaccard_threshold
-            reason[here] = np.where(enough, NEAR, CONTAINED)
-        return Outcome(
-            alike=alike, stays=_roots(alike), reason=reason, jaccard=jaccard, containment=containment,
-            near=found, wordless=int((~has_words).sum()), too_large=int(too_large.sum()),
+        outcome = Outcome(
+            alike=alike, stays=alike, reason=reason, jaccard=jaccard, containment=containment, near=None,
+            wordless=int((~has_words).sum()), too_large=int(too_large.sum()),
         )  # fmt: skip
+        if self.near is not None and texts is not None:
+            rows, compared = order[(firsts & has_words & ~too_large)[order]], Compared()
+            for kind in np.unique(kinds[rows]):
+                of_kind = rows[kinds[rows] == kind]
+                found = self._find(of_kind, chosen(texts, of_kind), keys, outcome, told)
+                compared = compared.and_of(found)
+            outcome = replace(outcome, near=compared)
+        return replace(outcome, stays=_roots(alike))
+
+    def _find(self, rows: Ints, texts: Texts, keys: Hashes, outcome: Outcome, told: Said) -> Found:
+        """Find the near-duplicates among some rows, and write them into an outcome."""
+        assert self.near is not None
+        found = find_near(texts, keys[rows], Search(self.near), self.workers or default_workers(), told)
+        near = found.alike >= 0
+        here = rows[near]
+        outcome.alike[here] = rows[found.alike[near]]
+        outcome.jaccard[here], outcome.containment[here] = found.jaccard[near], found.containment[near]
+        enough = found.jaccard[near] >= self.near.jaccard_threshold
+        outcome.reason[here] = np.where(enough, NEAR, CONTAINED)
+        return found
 
 
 def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:

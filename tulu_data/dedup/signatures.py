@@ -98,7 +98,7 @@ def sign_version(
     workers = workers or default_workers()
     with Finder(key=key, near=near, folder=folder, workers=workers) as finder:
         finder.read(version.batches(), version.kind)
-        ids, keys, sizes, texts = finder.aside()
+        ids, keys, sizes, texts, _ = finder.aside()
         rows, levels, signatures = np.zeros(0, np.int64), PLAIN, np.zeros((0, 0), np.uint32)
         if near is not None and texts is not None:
             compared = first_of_each(keys, np.arange(len(keys)), np.zeros_like(keys))[0]
