@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shingle_reference import batch, batches
+from shingle_reference import batch, batches, units
 
 from tulu_data.dedup.likeness import Search
 from tulu_data.kernels import likeness
@@ -35,11 +35,13 @@ def weight(shingles, levels):
     return sum((Fraction(1, 2 ** int(levels[h >> 20 & len(levels) - 1])) for h in shingles), Fraction(0))
 
 
-def expected(one, other, mine, theirs, levels):
+def expected(one, other, mine, theirs, unit, levels):
     """Return what a pair shares by the names of the columns."""
     left, right = numbers(mine), numbers(theirs)
     sides = {"BOTH": one & other, "LEFT": one, "RIGHT": other}
+    single = [set(units(text, unit)) for text in (mine, theirs)]
     return {
+        "UNIT_BOTH": len(single[0] & single[1]), "UNIT_LEFT": len(single[0]), "UNIT_RIGHT": len(single[1]),
         **{name: UNIT * weight(shingles, levels) for name, shingles in sides.items()},
         **{f"PLAIN_{name}": len(shingles) for name, shingles in sides.items()},
         "ONLY_LEFT": (left - right).total(), "ONLY_RIGHT": (right - left).total(),
@@ -57,7 +59,7 @@ def check(left, right, pairs, shingling, levels):
     one, other = sets_of(left, shingling), sets_of(right, shingling)
     assert len(counted) == len(pairs)
     for (a, b), row in zip(pairs, counted.tolist(), strict=True):
-        wanted = expected(one[a], other[b], left[a], right[b], levels)
+        wanted = expected(one[a], other[b], left[a], right[b], shingling.unit, levels)
         assert {name: row[getattr(likeness, name)] for name in wanted} == wanted
 
 
@@ -115,6 +117,16 @@ def test_near_is_what_shares_enough_of_either_or_of_its_own():
     # A longer one is not contained in a shorter one.
     around = verdict("a b c d e f", "a b")
     assert (around.jaccard[0], around.containment[0], around.near[0]) == (1 / 3, 1 / 3, False)
+
+
+def test_near_duplicates_share_enough_of_their_single_words_too():
+    one, other = "a b c d e f", "a b c d x y z"
+    for enough, near in ((0.4, True), (4 / 9, True), (0.45, False)):
+        judged = verdict(one, other, n=2, jaccard_threshold=0.3, words_threshold=enough)
+        assert (judged.jaccard[0], judged.near[0]) == (3 / 8, near)
+    # Of characters it is not asked, and nothing more is asked of what is contained.
+    assert verdict(one, other, shingles="characters", jaccard_threshold=0.3, words_threshold=1.0).near[0]
+    assert verdict("a b c", "a b c d e f", n=2, words_threshold=1.0).near[0]
 
 
 def test_texts_without_words_are_like_nothing():
