@@ -44,10 +44,10 @@ def test_a_condition_holds_where_it_is_true(
             Where(sql)
         return
     where = Where(sql)
-    assert where.mask(TABLE).to_pylist() == held
+    assert where.values(TABLE).to_pylist() == held
     assert where.columns() == columns
-    assert where.mask(TABLE.slice(1, 2)).to_pylist() == held[1:3]
-    assert where.mask(TABLE.slice(0, 0)).to_pylist() == []
+    assert where.values(TABLE.slice(1, 2)).to_pylist() == held[1:3]
+    assert where.values(TABLE.slice(0, 0)).to_pylist() == []
 
 
 @pytest.mark.parametrize(
@@ -89,17 +89,17 @@ def test_what_a_condition_may_not_be(sql: str, text: str) -> None:
 )
 def test_files_are_out_of_reach(sql: str) -> None:
     with pytest.raises(SourceError):
-        Where(sql).mask(TABLE)
+        Where(sql).values(TABLE)
 
 
 def test_errors_name_the_source_and_the_columns() -> None:
     with pytest.raises(SourceError) as error:
-        Where("n", name="web").mask(TABLE)
+        Where("n", name="web").values(TABLE)
     assert str(error.value).startswith("sources.web.where 'n': gives ")
     with pytest.raises(
         SourceError, match=r"^where \"n = 'x'\": Conversion Error: .*columns: messages, meta, n, source"
     ):
-        Where("n = 'x'").mask(TABLE)
+        Where("n = 'x'").values(TABLE)
 
 
 def test_missing_columns_are_known_before_anything_is_read() -> None:

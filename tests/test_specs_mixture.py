@@ -36,7 +36,7 @@ MISTAKES = [
         "an unknown key of a source",
         source("lisence: mit"),
         "7:23 sources.bee.lisence: unknown key 'lisence'; did you mean 'licence'? (known: adapter, "
-        "columns, config, licence, revision, split, tags, take, uri, verifier, where)",
+        "columns, config, licence, quality, revision, split, tags, take, uri, verifier, where)",
     ),
     (
         "an unknown key of a take",
@@ -396,6 +396,17 @@ MISTAKES = [
         source("where: 'x = 1; drop table source'"),
         "7:30 sources.bee.where: 'x = 1; drop table source': give one condition, such as "
         "length(messages) <= 20",
+    ),
+    (
+        "a quality that nothing asks for",
+        source("quality: score"),
+        "7:23 sources.bee.quality: says which of duplicates stays, and no step looks for them; "
+        "add {step: dedup} to steps, or remove it",
+    ),
+    (
+        "a quality that is no expression",
+        source("quality: score >") + "steps: [{step: dedup}]\n",
+        "7:32 sources.bee.quality: 'score >': syntax error at or near \">\"",
     ),
     (
         "no source",

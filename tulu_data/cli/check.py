@@ -42,7 +42,7 @@ def _files(path: Path) -> list[Path]:
 def _problems(file: Path) -> list[str]:
     """Return every mistake of one spec, its SQL included."""
     from tulu_data.decontaminate.suites import compile_suite_wheres
-    from tulu_data.mix.inputs import compile_wheres
+    from tulu_data.mix.inputs import compile_sql
     from tulu_data.specs.decisions import is_decisions, read_decisions
     from tulu_data.specs.mixture import read_mixture
     from tulu_data.specs.suite import is_suite_spec, read_suites
@@ -53,7 +53,7 @@ def _problems(file: Path) -> list[str]:
         elif is_suite_spec(file):
             compile_suite_wheres(read_suites(file))
         else:
-            compile_wheres(read_mixture(file))
+            compile_sql(read_mixture(file))
     except SpecError as error:
         return list(error.problems)
     return []

@@ -82,6 +82,10 @@ SHARE = click.FloatRange(0, 1, min_open=True)
     help="Source whose record stays, best first; may repeat. Of the others none is preferred.",
 )  # fmt: skip
 @click.option(
+    "--quality", metavar="EXPRESSION",
+    help="SQL over the columns of every DATASET that gives a number; the record of the highest stays.",
+)  # fmt: skip
+@click.option(
     "--against", multiple=True, metavar="NAME@VERSION",
     help="Stored version whose records stay: DATASET first loses what is there already; may repeat.",
 )  # fmt: skip
@@ -102,18 +106,18 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     datasets: tuple[str, ...], key: Key, exact: bool, shingles: str | None, n: int | None,
     jaccard_threshold: float | None, words_threshold: float | None, containment_threshold: float | None,
     swapped_numbers: bool, frames: float | None, scheme: str | None, num_perm: int | None,
-    recall: float | None, prefer: tuple[str, ...], against: tuple[str, ...], kind: Kind | None,
-    adapter: Adapter, columns: dict[str, str], store: Path | None, out: Path | None, write: Path | None,
-    workers: int | None, as_json: bool, fail_on_duplicate: bool,
+    recall: float | None, prefer: tuple[str, ...], quality: str | None, against: tuple[str, ...],
+    kind: Kind | None, adapter: Adapter, columns: dict[str, str], store: Path | None, out: Path | None,
+    write: Path | None, workers: int | None, as_json: bool, fail_on_duplicate: bool,
 ) -> None:  # fmt: skip
     """Find records that are there more than once, word for word or nearly.
 
     DATASET is a file, a glob, hf://owner/name or name@version. Without one: the latest version of
     every dataset in the store, and every data file below data/ of the workspace.
 
-    One record of every cluster stays: of preferred sources first, then the longest, then by id; the
-    others are each like the one that stays, word by word counted, never over a chain. Records are
-    compared with those of their own kind.
+    One record of every cluster stays: of preferred sources first, then of the highest quality, then
+    the longest, then by id; the others are each like the one that stays, word by word counted, never
+    over a chain. Records are compared with those of their own kind.
     """
     from tulu_data.dedup.duplicates import Asked, find_duplicates, write_duplicates
     from tulu_data.sources.copies import Target, check_target, forget_copies
@@ -128,7 +132,8 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     named = {name: value for name, value in given.items() if value is not None}
     why = "--exact" if exact else "--key record" if key == "record" else None
     _check(datasets, against, why, named)
-    asked = Asked(key=key, near=None if why else _near(named), prefer=prefer, against=against)
+    near = None if why else _near(named)
+    asked = Asked(key=key, near=near, prefer=prefer, quality=quality, against=against)
     here = Path.cwd()
     root = workspace_root(here)
     opened, folder = open_store(store, root), out or root / REPORTS

@@ -8,7 +8,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,10 @@ from tulu_data.dedup.standing import settle
 from tulu_data.errors import SourceError, nearest
 from tulu_data.kernels.words import Ints
 from tulu_data.schema import TEXT
-from tulu_data.sources.datasets import PLACE, Dataset, Reading
+from tulu_data.sources.datasets import PLACE, QUALITY, Dataset, Reading
 from tulu_data.sources.fates import DROPPED, Fates
 from tulu_data.sources.ledger import Course, Ledger, read_datasets
+from tulu_data.sources.quality import Numbers, Quality
 from tulu_data.sources.reports import renamed, write_report, writing
 from tulu_data.specs.near import Key, Near
 from tulu_data.store import Store
@@ -42,13 +43,15 @@ class Asked:
     near: Near | None
     prefer: tuple[str, ...] = ()
     """Sources whose record stays, best first."""
+    quality: str | None = None
+    """SQL that says how good each record is, by the columns of its dataset; the best stays."""
     against: tuple[str, ...] = ()
     """Stored versions whose records stay before all others."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
         near = self.near.model_dump() if self.near else None
-        return {"key": self.key, "near": near, "prefer": list(self.prefer)}
+        return {"key": self.key, "near": near, "prefer": list(self.prefer), "quality": self.quality}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +108,10 @@ def find_duplicates(
     names: Sequence[str], asked: Asked, *, base: Path, store: Store, reading: Reading, course: Course
 ) -> Duplicates:
     """Read datasets and find their duplicates; raise SourceError or StoreError where one cannot be read."""
+    if asked.quality is not None:
+        reading = replace(reading, quality=Quality(asked.quality))
     cache, told, places = store.root / "cache", course.progress.end, [PLACES.empty_table()]
+    qualities: list[Numbers] = []
     versions = {version.ref: version for version in map(store.resolve, asked.against)}
     against = [
         Against.open(version, asked.key, asked.near, cache=cache, workers=course.workers, told=told)
@@ -116,13 +122,16 @@ def find_duplicates(
         def consume(dataset: Dataset, batches: Iterator[pa.RecordBatch]) -> None:
             _refuse_itself(dataset, against)
             mine: list[pa.Table] = []
-            finder.read(_noting(dataset.name, batches, mine), dataset.kind)
+            numbers: list[Numbers] = []
+            finder.read(_noting(dataset.name, batches, mine, numbers), dataset.kind)
             places.extend(mine)
+            qualities.extend(numbers)
 
         ledger = read_datasets(names, consume, base=base, store=store, reading=reading, course=course)
         placed = pa.concat_tables(places)
         priority, source = _ranks(placed["source"], asked.prefer)
-        settled = settle(finder, against, priority, None, source, told)
+        quality = np.concatenate(qualities) if qualities else None
+        settled = settle(finder, against, priority, quality, source, told)
         outcome, placed = settled.outcome, pa.concat_tables([placed, settled.standing.places])
         shown = shown_of(
             outcome, settled.ids, placed["origin"],
@@ -169,12 +178,14 @@ def write_duplicates(found: Duplicates, folder: Path) -> dict[str, Any]:
 
 
 def _noting(
-    dataset: str, batches: Iterator[pa.RecordBatch], places: list[pa.Table]
+    dataset: str, batches: Iterator[pa.RecordBatch], places: list[pa.Table], qualities: list[Numbers]
 ) -> Iterator[pa.RecordBatch]:
-    """Pass batches on, and note where their records stand."""
+    """Pass batches on, and note where their records stand and how good they are."""
     for batch in batches:
         name = pa.repeat(pa.scalar(dataset, TEXT), batch.num_rows)
         places.append(pa.table([name, *(batch.column(each) for each in PLACE)], schema=PLACES))
+        if QUALITY in batch.schema.names:
+            qualities.append(batch.column(QUALITY).to_numpy(zero_copy_only=False))
         yield batch
 
 

@@ -82,7 +82,8 @@ def run_dedup(pool: Pool, step: DedupStep, number: int, kind: Kind, context: Ste
         finder.read(_records(pool, read), kind)
         entries = np.concatenate(read)
         source = pool.source[entries]
-        outcome = finder.settle(wanted[source], None, named[source], context.say)
+        quality = None if pool.quality is None else pool.quality[entries]
+        outcome = finder.settle(wanted[source], quality, named[source], context.say)
     _drop(pool, entries, outcome)
 
     def places(rows: Index) -> pa.Table:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +24,15 @@ from tulu_data.mix.tokens import TokenCounter
 from tulu_data.schema import TEXT
 from tulu_data.sources.adapters import LAYOUTS
 from tulu_data.sources.cache import NormalisedFile, normalise
+from tulu_data.sources.expression import Expression
 from tulu_data.sources.files import SourceFile, sha256_of
 from tulu_data.sources.location import ResolvedSource, resolve_source
+from tulu_data.sources.quality import Numbers, Quality, record_qualities
 from tulu_data.sources.scan import Reading
 from tulu_data.sources.where import Where
 from tulu_data.specs.decisions import read_decisions
 from tulu_data.specs.lock import Lock, SourcePin, check_frozen, fitting_pin, read_lock, write_lock
-from tulu_data.specs.mixture import DecontaminateStep, DedupStep, MixtureFile
+from tulu_data.specs.mixture import DecontaminateStep, DedupStep, Mixture, MixtureFile
 from tulu_data.specs.source import Source
 from tulu_data.store import Store
 
@@ -37,14 +40,23 @@ QUARANTINED = pa.schema(
     [(name, pa.large_string()) for name in ("source", "origin", "reason", "detail", "raw")]
 )
 
+Sql = TypeVar("Sql", bound=Expression)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """The SQL of a mixture, by source name."""
+
+    wheres: dict[str, Where]
+    qualities: dict[str, Quality]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
     """Everything that a mixture reads, resolved and hashed but not yet read."""
 
     sources: tuple[ResolvedSource, ...]
-    wheres: dict[str, Where]
-    """Compiled conditions, by source name."""
+    compiled: "Compiled"
     counter: TokenCounter | None
     revisions: dict[str, str]
     recipe_id: str
@@ -60,6 +72,8 @@ class SourceInput:
     resolved: ResolvedSource
     where: Where | None
     files: tuple[NormalisedFile, ...]
+    qualities: tuple[Numbers, ...] | None
+    """Numbers of the records of each file, where the source says how good they are."""
 
     @property
     def read(self) -> int:
@@ -88,7 +102,7 @@ class SourceInput:
 def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool = False) -> Inputs:
     """Find and hash everything that a mixture reads; raise SourceError, LockError or SpecError."""
     mixture = file.mixture
-    wheres = compile_wheres(file)
+    compiled = compile_sql(file)
     resolved = resolve_all(file, base, store, frozen=frozen)
     counter = TokenCounter(mixture.tokenizer, base) if mixture.tokenizer else None
     revisions = {source.name: source.revision for source in resolved if source.revision}
@@ -97,25 +111,35 @@ def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool 
     read += _decision_files(file, base)
     read += [("tokenizer", "tokenizer.json", counter.sha256)] if counter else []
     return Inputs(
-        sources=resolved, wheres=wheres, counter=counter, revisions=revisions,
+        sources=resolved, compiled=compiled, counter=counter, revisions=revisions,
         recipe_id=recipe_id(mixture, revisions), inputs_id=inputs_id(read),
     )  # fmt: skip
 
 
-def compile_wheres(file: MixtureFile) -> dict[str, Where]:
-    """Compile every condition; raise SpecError with all that cannot work: conditions, readings, searches."""
-    found: dict[str, Where] = {}
+def compile_sql(file: MixtureFile) -> Compiled:
+    """Compile conditions and qualities; raise SpecError with all that cannot work, searches too."""
     problems = [*_search_problems(file)]
     for name, source in file.mixture.sources.items():
         problems += _reading_problems(file, name, source)
-        if source.where is not None:
-            try:
-                found[name] = Where(source.where)
-            except SourceError as error:
-                text = str(error).removeprefix("where ")
-                problems.append(file.document.problem(("sources", name, "where"), text))
+    found = Compiled(
+        wheres=_compile_each(file, Where, problems), qualities=_compile_each(file, Quality, problems)
+    )
     if problems:
         raise SpecError(problems)
+    return found
+
+
+def _compile_each(file: MixtureFile, kind: type[Sql], problems: list[str]) -> dict[str, Sql]:
+    """Compile what sources say under the key of a kind of expression; add what cannot work to `problems`."""
+    found: dict[str, Sql] = {}
+    for name, source in file.mixture.sources.items():
+        sql = getattr(source, kind.key)
+        try:
+            if sql is not None:
+                found[name] = kind(sql)
+        except SourceError as error:
+            text = str(error).removeprefix(f"{kind.key} ")
+            problems.append(file.document.problem(("sources", name, kind.key), text))
     return found
 
 
@@ -236,20 +260,30 @@ def read_inputs(
     for source in inputs.sources:
         for f in source.files:
             wheres = wanted.setdefault((f.origin, readings[source.name]), (f, []))[1]
-            if source.name in inputs.wheres:
-                wheres.append(inputs.wheres[source.name].sql)
+            if source.name in inputs.compiled.wheres:
+                wheres.append(inputs.compiled.wheres[source.name].sql)
     say(f"read: {len(wanted)} files of {len(inputs.sources)} sources")
     work = [(f, reading, wheres) for (_, reading), (f, wheres) in wanted.items()]
     done = _normalise_all(work, store.root / "cache" / "normalised", workers)
     found = dict(zip(wanted, done, strict=True))
     return [
-        SourceInput(
-            name=source.name, spec=mixture.sources[source.name], resolved=source,
-            where=inputs.wheres.get(source.name),
-            files=tuple(found[f.origin, readings[source.name]] for f in source.files),
+        _source_input(
+            inputs, source, mixture, tuple(found[f.origin, readings[source.name]] for f in source.files)
         )
         for source in inputs.sources
-    ]  # fmt: skip
+    ]
+
+
+def _source_input(
+    inputs: Inputs, source: ResolvedSource, mixture: Mixture, files: tuple[NormalisedFile, ...]
+) -> SourceInput:
+    """Put together what is known of a source; its qualities are read where it has them."""
+    quality = inputs.compiled.qualities.get(source.name)
+    return SourceInput(
+        name=source.name, spec=mixture.sources[source.name], resolved=source,
+        where=inputs.compiled.wheres.get(source.name), files=files,
+        qualities=None if quality is None else tuple(record_qualities(file, quality) for file in files),
+    )  # fmt: skip
 
 
 def _normalise_all(

@@ -73,6 +73,8 @@ class Pool:
     row: Index
     ids: npt.NDArray[np.uint64]
     reason: npt.NDArray[np.int16]
+    quality: npt.NDArray[np.float64] | None
+    """How good an entry is, NaN where its source does not say; None where none of them does."""
     tokens: Index
     """Tokens of an entry, or NONE while they are not counted."""
     reasons: list[tuple[str, str]] = field(default_factory=lambda: [("", "")])
@@ -165,6 +167,7 @@ def make_pool(sources: Sequence[SourceInput]) -> Pool:
         for number, source in enumerate(sources)
         for file in source.files
     ]
+    says = any(source.qualities is not None for source in sources)
     batches = [(file.file.origin, batch) for file in files for batch in _batches(file)]
     count = sum(len(rows) for _, _, rows in found)
     return Pool(
@@ -174,8 +177,17 @@ def make_pool(sources: Sequence[SourceInput]) -> Pool:
         source=np.concatenate([np.full(len(rows), number, np.int32) for number, _, rows in found]),
         row=np.concatenate([rows + first[at] for _, at, rows in found]),
         ids=np.concatenate([words[at][rows] for _, at, rows in found]),
+        quality=np.concatenate([*map(_qualities, sources)]) if says else None,
         reason=np.zeros(count, np.int16), tokens=np.full(count, NONE),
     )  # fmt: skip
+
+
+def _qualities(source: SourceInput) -> npt.NDArray[np.float64]:
+    """Return how good the records are that a source offers."""
+    rows = [source.rows(file) for file in source.files]
+    if source.qualities is None:
+        return np.full(sum(map(len, rows)), np.nan)
+    return np.concatenate([known[of] for known, of in zip(source.qualities, rows, strict=True)])
 
 
 def _batches(file: NormalisedFile) -> list[pa.RecordBatch]:

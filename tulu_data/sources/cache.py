@@ -25,7 +25,7 @@ from tulu_data.sources.adapters import ADAPTER_VERSION
 from tulu_data.sources.files import SourceFile
 from tulu_data.sources.readers import READER_VERSION
 from tulu_data.sources.rows import BAD
-from tulu_data.sources.scan import Reading, Scanned, scan_file, scan_masks
+from tulu_data.sources.scan import Reading, Scanned, scan_file, scan_values
 from tulu_data.sources.where import Where
 
 _RECORDS, _BAD, _META = "records.arrow", "bad.parquet", "meta.json"
@@ -44,6 +44,8 @@ class NormalisedFile:
     """One file's records, mapped from the cache."""
 
     file: SourceFile
+    folder: Path
+    """Folder of the cache that holds what is known of it."""
     table: pa.Table
     """In `normalised_schema(kind)`, memory-mapped, in file order."""
     bad: pa.Table
@@ -83,7 +85,7 @@ def _open(file: SourceFile, folder: Path, wheres: Sequence[Where]) -> Normalised
         table = pa.ipc.open_file(source).read_all()
     bad = pq.read_table(folder / _BAD, schema=BAD)
     masks = {w.sql: _mask(file, w, folder, table, bad) for w in wheres}
-    return NormalisedFile(file=file, table=table, bad=bad, read=read, masks=masks)
+    return NormalisedFile(file=file, folder=folder, table=table, bad=bad, read=read, masks=masks)
 
 
 def cache_key(file: SourceFile, reading: Reading) -> str:
@@ -153,7 +155,7 @@ def _mask(file: SourceFile, where: Where, folder: Path, table: pa.Table, bad: pa
 
 def _held_rows(file: SourceFile, where: Where) -> tuple[pa.Array, pa.Array]:
     """Evaluate a condition over a file's raw rows."""
-    parts = list(scan_masks(file, where))
+    parts = list(scan_values(file, where))
     rows = pa.concat_arrays([pa.array([], pa.int64()), *(r for r, _ in parts)])
     return rows, pa.concat_arrays([pa.array([], pa.bool_()), *(h for _, h in parts)])
 
@@ -176,7 +178,11 @@ def _write_mask(path: Path, held: pa.ChunkedArray, bad_held: pa.ChunkedArray) ->
     """Write one mask file: the records' values, then the bad rows'."""
     values = pa.chunked_array([*held.chunks, *bad_held.chunks], pa.bool_())
     is_bad = np.repeat([False, True], [len(held), len(bad_held)])
-    table = pa.table({"held": values, "bad": pa.array(is_bad)})
+    replace_table(path, pa.table({"held": values, "bad": pa.array(is_bad)}))
+
+
+def replace_table(path: Path, table: pa.Table) -> None:
+    """Write an Arrow file beside a normalised file, whole or not at all."""
     handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
     os.close(handle)
     with pa.OSFile(name, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:

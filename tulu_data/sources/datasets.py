@@ -15,6 +15,7 @@ from tulu_data.errors import SourceError
 from tulu_data.schema import TEXT, Kind
 from tulu_data.sources.archives import Told
 from tulu_data.sources.files import find_files
+from tulu_data.sources.quality import Qualities, Quality, read_qualities
 from tulu_data.sources.records import Records, open_records, outside
 from tulu_data.specs.source import Adapter
 from tulu_data.store import Store, Version
@@ -25,6 +26,9 @@ DATA_FOLDER = "data"
 PLACE = ("source", "origin")
 """Columns that say of each record its source and where it stands, as `file:row`."""
 
+QUALITY = "quality"
+"""Column of numbers, where records are read with them."""
+
 QUARANTINED = pa.schema([(name, TEXT) for name in ("dataset", "origin", "reason", "detail", "raw")])
 """Arrow schema of the rows that are no records."""
 
@@ -34,7 +38,7 @@ class Placed:
     """Consecutive rows of a dataset."""
 
     records: pa.RecordBatch
-    """Records, with the columns of PLACE."""
+    """Records, with the columns of PLACE, and with QUALITY where the reading names one."""
     bad: pa.Table
     """Rows that are none, of schema QUARANTINED."""
 
@@ -65,6 +69,8 @@ class Reading:
     """Column that plays each part."""
     skip: tuple[Path, ...] = ()
     """Folders whose files are never found as data."""
+    quality: Quality | None = None
+    """What says how good records are: each then has a number in the column QUALITY, or NaN."""
 
 
 def everything(base: Path, store: Store, skip: Sequence[Path]) -> list[str]:
@@ -89,7 +95,8 @@ def open_dataset(name: str, base: Path, store: Store, reading: Reading) -> Datas
         version = store.resolve(name)
         return Dataset(
             name=version.ref, kind=version.kind, size=sum(shard.bytes for shard in version.manifest.shards),
-            batches=lambda told, _workers: _of_version(version, told), content=frozenset([version.ref]),
+            batches=lambda told, _workers: _of_version(version, told, reading.quality),
+            content=frozenset([version.ref]),
         )  # fmt: skip
     records = open_records(
         name, base=base, store=store, cache=store.root / "cache" / "normalised", kind=reading.kind,
@@ -97,25 +104,27 @@ def open_dataset(name: str, base: Path, store: Store, reading: Reading) -> Datas
     )  # fmt: skip
     return Dataset(
         name=records.name, kind=records.kind, size=records.size,
-        batches=lambda told, workers: _of_files(records, told, workers),
+        batches=lambda told, workers: _of_files(records, told, workers, reading.quality),
         content=frozenset(str(file.path.resolve()) for file in records.files),
         files={file.origin: file.sha256 for file in records.files},
     )  # fmt: skip
 
 
-def _of_files(records: Records, told: Told, workers: int | None) -> Iterator[Placed]:
+def _of_files(records: Records, told: Told, workers: int | None, quality: Quality | None) -> Iterator[Placed]:
     """Yield the rows of files."""
+    files, numbers = {file.origin: file for file in records.files}, dict[str, Qualities]()
     for rows in records.batches(workers=workers, told=told):
         batch, bad = rows.records, rows.bad.sort_by("row")
         source = pa.repeat(pa.scalar(records.name, TEXT), batch.num_rows)
         named = pa.repeat(pa.scalar(records.name, TEXT), bad.num_rows)
+        placed = batch.append_column("source", source).append_column("origin", _origins(rows.origin, batch))
+        if quality is not None:
+            if rows.origin not in numbers:
+                numbers = {rows.origin: read_qualities(files[rows.origin], quality)}
+            mine = numbers[rows.origin].of(batch.column("row").to_numpy(zero_copy_only=False))
+            placed = placed.append_column(QUALITY, pa.array(mine))
         columns = [named, _origins(rows.origin, bad), *(bad.column(n) for n in ("reason", "detail", "raw"))]
-        yield Placed(
-            records=batch.append_column("source", source).append_column(
-                "origin", _origins(rows.origin, batch)
-            ),
-            bad=pa.table(columns, schema=QUARANTINED),
-        )
+        yield Placed(records=placed, bad=pa.table(columns, schema=QUARANTINED))
 
 
 def _origins(file: str, rows: pa.RecordBatch | pa.Table) -> pa.Array | pa.ChunkedArray:
@@ -124,12 +133,27 @@ def _origins(file: str, rows: pa.RecordBatch | pa.Table) -> pa.Array | pa.Chunke
     return pc.binary_join_element_wise(pa.scalar(file, TEXT), numbers, pa.scalar(":", TEXT))
 
 
-def _of_version(version: Version, told: Told) -> Iterator[Placed]:
+def _of_version(version: Version, told: Told, quality: Quality | None) -> Iterator[Placed]:
     """Yield a version's records; its sources are told apart as `name@id source`."""
     prefix = pa.scalar(version.ref, TEXT)
     size = sum(shard.bytes for shard in version.manifest.shards)
+    start = 1
     for batch in version.batches():
+        numbers = [] if quality is None else [_qualities(version, batch, start, quality)]
+        start += batch.num_rows
         told(size * batch.num_rows / version.num_rows)
         source = pc.binary_join_element_wise(prefix, batch.column("source"), pa.scalar(" ", TEXT))
         at = batch.schema.get_field_index("source")
-        yield Placed(records=batch.set_column(at, "source", source), bad=QUARANTINED.empty_table())
+        placed = batch.set_column(at, "source", source)
+        for column in numbers:
+            placed = placed.append_column(QUALITY, column)
+        yield Placed(records=placed, bad=QUARANTINED.empty_table())
+
+
+def _qualities(version: Version, batch: pa.RecordBatch, start: int, quality: Quality) -> pa.Array:
+    """Return how good records of a version are, by its own columns; `start` is the number of the first."""
+    names = frozenset(batch.schema.names)
+    for name in quality.missing(names):
+        raise SourceError(f"{version.ref}: {quality.unknown(name, names)}")
+    rows = pa.array(range(start, start + batch.num_rows), pa.int64())
+    return pa.array(quality.numbers(version.ref, rows, quality.values(pa.Table.from_batches([batch]))))

@@ -20,6 +20,7 @@ from tulu_data.schema import Kind
 from tulu_data.sources.adapters import LAYOUTS, Adapted, adapt, choose
 from tulu_data.sources.adapters.adapt import is_stored
 from tulu_data.sources.archives import Told, untold
+from tulu_data.sources.expression import Expression
 from tulu_data.sources.files import SourceFile
 from tulu_data.sources.readers import read_parts, read_raw
 from tulu_data.sources.rows import Part, RawBatch, bad_table
@@ -108,7 +109,7 @@ def _scan(
     for raw, adapted in ordered_map(read, every, workers):
         watch.see(raw)
         bad = bad_table(adapted.bad)
-        held = [_by_row(raw.rows, mask) for mask in watch.masks(raw.table)]
+        held = [_by_row(raw.rows, mask) for mask in watch.values(raw.table)]
         yield Scanned(
             records=adapted.records,
             bad=bad,
@@ -142,14 +143,14 @@ def _completed(raw: RawBatch, wanted: frozenset[str]) -> RawBatch:
     return raw
 
 
-def scan_masks(file: SourceFile, where: Where) -> Iterator[tuple[pa.Int64Array, pa.BooleanArray]]:
-    """Yield row numbers and whether the condition holds, reading only the columns that it needs."""
-    watch = _Columns((where,))
+def scan_values(file: SourceFile, expression: Expression) -> Iterator[tuple[pa.Int64Array, pa.Array]]:
+    """Yield row numbers and what the expression gives, reading only the columns that it needs."""
+    watch = _Columns((expression,))
     try:
-        for raw in read_raw(file, where.columns()):
+        for raw in read_raw(file, expression.columns()):
             watch.see(raw)
-            yield raw.rows, watch.masks(raw.table)[0]
-        if where.missing(frozenset(watch.seen)):
+            yield raw.rows, watch.values(raw.table)[0]
+        if expression.missing(frozenset(watch.seen)):
             # The other columns were not read; they are needed now to say what there is.
             for raw in read_raw(file):
                 watch.see(raw)
@@ -159,39 +160,39 @@ def scan_masks(file: SourceFile, where: Where) -> Iterator[tuple[pa.Int64Array, 
 
 
 class _Columns:
-    """The columns that a file has shown so far, and whether its conditions can use them."""
+    """The columns that a file has shown so far, and whether expressions can use them."""
 
-    def __init__(self, wheres: Sequence[Where]) -> None:
-        self.wheres = wheres
+    def __init__(self, expressions: Sequence[Expression]) -> None:
+        self.expressions = expressions
         self.seen: dict[str, None] = {}
         self.rows = 0
 
     def see(self, raw: RawBatch) -> None:
-        """Note a batch's columns; raise SourceError when a condition reads one of conflicting types."""
+        """Note a batch's columns; raise SourceError where an expression reads one of conflicting types."""
         self.seen.update(dict.fromkeys(raw.table.column_names))
         self.rows += raw.table.num_rows
-        for where in self.wheres:
-            for name in sorted(n for n in raw.mixed if where.reads(n)):
+        for each in self.expressions:
+            for name in sorted(n for n in raw.mixed if each.reads(n)):
                 first, last = raw.rows[0].as_py(), raw.rows[-1].as_py()
                 raise SourceError(
-                    f"where {where.sql!r}: column {name!r} holds values of different types in rows "
+                    f"{each.key} {each.sql!r}: column {name!r} holds values of different types in rows "
                     f"{first} to {last}; make them one type in the file"
                 )
 
-    def masks(self, table: pa.Table) -> list[pa.BooleanArray]:
-        """Return for every condition which rows it holds for; a column that these rows lack is null."""
+    def values(self, table: pa.Table) -> list[pa.Array]:
+        """Return what every expression gives for every row; a column that these rows lack is null."""
         if table.num_rows:
             have = frozenset(table.column_names)
-            for name in dict.fromkeys(name for where in self.wheres for name in where.missing(have)):
+            for name in dict.fromkeys(name for each in self.expressions for name in each.missing(have)):
                 table = table.append_column(name, pa.nulls(table.num_rows))
-        return [where.mask(table) for where in self.wheres]
+        return [each.values(table) for each in self.expressions]
 
     def finish(self) -> None:
-        """Raise SourceError when a condition names a column that the file never had."""
-        for where in self.wheres:
-            missing = where.missing(frozenset(self.seen))
+        """Raise SourceError when an expression names a column that the file never had."""
+        for each in self.expressions:
+            missing = each.missing(frozenset(self.seen))
             if missing and self.rows:
-                raise where.unknown(missing[0], frozenset(self.seen))
+                raise each.unknown(missing[0], frozenset(self.seen))
 
 
 def _settle(schema: pa.Schema, reading: Reading) -> Reading:

@@ -64,7 +64,7 @@ class DedupStep(Spec):
     near: Near | None = None
     """How near-duplicates are looked for; `true` or {}: by the defaults. Default: not at all."""
     prefer: tuple[str, ...] = ()
-    """Sources whose record is kept, best first; among the others' the longer text is, then the lower id."""
+    """Sources whose record is kept, best first; then the highest `quality`, the longer text, the lower id."""
 
     @field_validator("near", mode="before")
     @classmethod
@@ -180,7 +180,9 @@ class Mixture(Spec):
 
     @model_validator(mode="after")
     def _holds_together(self) -> "Mixture":
-        checks = (_source_names, _decontamination, _weights, _token_bounds, _preferred, _kinds, _uris)
+        checks = (
+            _source_names, _decontamination, _weights, _token_bounds, _preferred, _qualities, _kinds, _uris,
+        )  # fmt: skip
         mistakes = [mistake for check in checks for mistake in check(self)]
         if mistakes:
             raise refuse(*mistakes)
@@ -246,6 +248,19 @@ def _preferred(mixture: Mixture) -> Iterator[Mistake]:
                 known = f"(sources: {', '.join(sorted(mixture.sources))})"
                 text = f"no source {name!r}{nearest(name, mixture.sources)} {known}"
                 yield Mistake(text=text, path=("steps", i, "prefer", j))
+
+
+def _qualities(mixture: Mixture) -> Iterator[Mistake]:
+    """Refuse a quality that nothing asks for."""
+    if any(isinstance(step, DedupStep) for step in mixture.steps):
+        return
+    for name, source in mixture.sources.items():
+        if source.quality is not None:
+            text = (
+                "says which of duplicates stays, and no step looks for them; add {step: dedup} to steps, "
+                "or remove it"
+            )
+            yield Mistake(text=text, path=("sources", name, "quality"), on_key=True)
 
 
 def _kinds(mixture: Mixture) -> Iterator[Mistake]:

@@ -91,6 +91,9 @@ class Source(Spec):
     """Licence of the source, recorded in the version."""
     where: Annotated[str, Field(min_length=1)] | None = None
     """DuckDB SQL condition over the source's own columns; rows for which it is not true are left out."""
+    quality: Annotated[str, Field(min_length=1)] | None = None
+    """DuckDB SQL expression over the source's own columns that gives a number or null for each row: of
+    duplicates the record of the highest stays (step dedup), one without a number only beside such."""
     take: Take = Take(all=True)
     """How much to take; default: all."""
     tags: tuple[str, ...] = ()

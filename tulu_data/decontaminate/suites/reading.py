@@ -115,7 +115,7 @@ def _read_batch(
         full = table
         for name in where.missing(frozenset(table.column_names)):
             full = full.append_column(name, pa.nulls(table.num_rows))
-        table, numbers = _kept(table, numbers, where.mask(full))
+        table, numbers = _kept(table, numbers, where.values(full))
     bad: list[tuple[int, str]] = []
     settled = progress.map
     if settled.each is not None:
