@@ -228,6 +228,33 @@ def test_signatures_are_made_once_and_the_same_from_disk(tmp_path):
     assert len(list((version.path / SIGNATURES).glob("*.arrow"))) == signatures._FEW
 
 
+@pytest.mark.usefixtures("few")
+@settings(max_examples=15, deadline=None)
+@given(old_and_new(), old_and_new(), st.sampled_from([0.0, 0.1]))
+def test_a_version_with_other_records_takes_over_what_is_the_same(tmp_path_factory, one, other, share):
+    folder, near = tmp_path_factory.mktemp("a"), NEAR.model_copy(update={"frames": share})
+    first, second = (version_of(folder, texts) for texts in (one[0] + other[0][:3], other[0] + one[0][1:]))
+    signed_texts: list[int] = []
+    signing = signatures.sign_all
+
+    def noted(texts: Texts, *arguments: object) -> np.ndarray:
+        signed_texts.append(len(texts.begin))
+        return signing(texts, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signatures, "sign_all", noted)
+        kept = [opened(each, folder, near).signed for each in (first, second, first)]
+    expected = sign_version(second, "conversation", near, folder=folder, workers=1)
+    for (place, array), (_, there) in zip(arrays_of(expected), arrays_of(kept[1]), strict=True):
+        assert np.array_equal(array, there), place
+    fresh = len({*map(tuple, kept[1].ids[kept[1].rows])} - {*map(tuple, kept[0].ids[kept[0].rows])})
+    if first.content_id == second.content_id:
+        return
+    assert len(signed_texts) == 2
+    # Without frames that is all; else also texts that hold what counts otherwise now.
+    assert signed_texts[1] == fresh if share == 0 else signed_texts[1] >= fresh
+
+
 def test_signatures_that_are_torn_or_of_other_records_are_made_anew(tmp_path):
     version, other = version_of(tmp_path, OLD), version_of(tmp_path, NEW, "new")
     expected = met_by(version, NEW, tmp_path)

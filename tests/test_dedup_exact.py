@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tulu_data.dedup.exact import first_of_each, prompts
+from tulu_data.dedup.exact import first_equal, first_of_each, prompts
 from tulu_data.schema import CONTENT
 
 ROWS = st.lists(
@@ -41,6 +41,16 @@ def test_dedup_of_a_deduplicated_set_changes_nothing(rows):
     kept, _ = first_of_each(*arrays(rows))
     left = [row for row, keep in zip(rows, kept, strict=True) if keep]
     assert first_of_each(*arrays(left))[0].all()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3))),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3))),
+)
+def test_the_first_equal_row_is_found(known, asked):
+    words = [np.array(rows, np.uint64).reshape(-1, 2) for rows in (known, asked)]
+    expected = [known.index(row) if row in known else -1 for row in asked]
+    assert first_equal(*words).tolist() == expected
 
 
 TURNS = st.lists(

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tulu_data.dedup.exact import first_of_each
+from tulu_data.dedup.exact import first_equal
 from tulu_data.dedup.finder import CONTAINED, KEPT, LARGEST, NEAR, RECORD, TEXT_EQUAL, Aside
 from tulu_data.dedup.likeness import Likeness, Search
 from tulu_data.dedup.pile import chosen, runs
@@ -31,7 +31,7 @@ from tulu_data.kernels.kept import Seen, add, find, new_kept, new_seen
 from tulu_data.kernels.piling import pile
 from tulu_data.kernels.shingles import Size, Texts, size_of
 from tulu_data.kernels.sketch import sign
-from tulu_data.kernels.words import Hashes, Ints, fixed
+from tulu_data.kernels.words import Ints, fixed
 from tulu_data.schema import CONTENT, KINDS, TEXT
 from tulu_data.sources.datasets import PLACE
 from tulu_data.specs.near import Key, Near
@@ -84,7 +84,7 @@ class Against:
         """Compare records with those of the version."""
         ids, keys, sizes, texts, kinds = records
         rows, reason = np.full(len(ids), -1, np.int64), np.full(len(ids), KEPT, np.uint8)
-        by_id, by_key = _first_equal(self.signed.ids, ids), _first_equal(self.signed.keys, keys)
+        by_id, by_key = first_equal(self.signed.ids, ids), first_equal(self.signed.keys, keys)
         comparable = keys.any(axis=1) & (kinds == KINDS.index(self.version.kind))
         by_key[~comparable] = -1
         for stands, why in ((by_key, TEXT_EQUAL), (by_id, RECORD)):
@@ -220,12 +220,3 @@ class _Rows:
         text, ends = pile(texts_of(self.gathered(rows, CONTENT[self._kind]), self._kind, key))
         begins = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
         return Texts(fixed(text), fixed(begins), fixed(ends), fixed(np.arange(len(rows) + 1)))
-
-
-def _first_equal(known: Hashes, asked: Hashes) -> Ints:
-    """Return the first row of `known` that each row of `asked` is equal to, or -1."""
-    rows = np.flatnonzero(np.isin(known[:, 0], asked[:, 0]))
-    both = np.concatenate([known[rows], asked])
-    stands = first_of_each(both, np.arange(len(both)), np.zeros_like(both))[1][len(rows) :]
-    found: Ints = np.where(stands < len(rows), np.append(rows, -1)[np.minimum(stands, len(rows))], -1)
-    return found

@@ -35,6 +35,22 @@ def first_of_each(
     return kept, stands
 
 
+def first_equal(known: Words, asked: Words) -> npt.NDArray[np.int64]:
+    """Return the first row of `known` that each row of `asked` is equal to, or -1; both are (n, 2) words."""
+    order = np.argsort(known[:, 0], kind="stable")
+    ordered = known[order]
+    at, end = (np.searchsorted(ordered[:, 0], asked[:, 0], side) for side in ("left", "right"))
+    found = np.full(len(asked), -1, np.int64)
+    left = np.flatnonzero(at < end)
+    while len(left):
+        # Words are hashes, so hardly any two rows agree in the first and not in the second.
+        same = ordered[at[left], 1] == asked[left, 1]
+        found[left[same]] = order[at[left[same]]]
+        at[left] += 1
+        left = left[~same & (at[left] < end[left])]
+    return found
+
+
 def prompts(batch: pa.RecordBatch, kind: Kind) -> pa.Array:
     """Return the prompt of every record as a messages column."""
     if kind == "preference":

@@ -56,6 +56,10 @@ class Shelf:
             found = self._find(name, key, kind) or made
         return found
 
+    def find(self, label: str, key: str, kind: type[T]) -> T | None:
+        """Return the value of a key where it is there."""
+        return self._find(f"{label}-{key[:32]}.arrow", key, kind)
+
     def _find(self, name: str, key: str, kind: type[T]) -> T | None:
         """Return a value that was saved."""
         for folder in self._folders:
