@@ -151,6 +151,10 @@ def test_what_is_rarely_meant_is_warned_of(place: Place) -> None:
         "so without a dedup step records may come twice",
     )
     assert plan.rows == 20
+    both = {"a": {"uri": "a.jsonl"}, "again": {"uri": "copy of a.jsonl"}}
+    assert place.plan(both, steps=[{"step": "dedup"}]).warnings == (
+        "source 'again' brings no rows (10 read)",
+    )
 
 
 def test_a_condition_leaves_rows_out_and_counts_them(place: Place) -> None:

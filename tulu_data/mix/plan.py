@@ -15,7 +15,7 @@ from tulu_data.mix.amounts import Left, amounts
 from tulu_data.mix.draw import draw, draw_order, final_order, occurrences
 from tulu_data.mix.inputs import SourceInput
 from tulu_data.mix.pool import Index, Pool
-from tulu_data.specs.mixture import Mixture, MixtureFile
+from tulu_data.specs.mixture import DedupStep, Mixture, MixtureFile
 from tulu_data.store.content_id import content_id
 from tulu_data.store.manifest import FileEntry, SourceEntry
 
@@ -62,7 +62,7 @@ def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None) -> Plan:
     return Plan(
         mixture=mixture, sources=sources, entry=entry, copy=copy,
         content_id=content_id(mixture.kind, pool.ids[entry], names, source, copy),
-        warnings=tuple(_warnings(pool, sources)),
+        warnings=tuple(_warnings(mixture, pool, sources)),
     )  # fmt: skip
 
 
@@ -117,13 +117,15 @@ def _where_rows_went(entries: Sequence[SourceEntry], pool: Pool) -> str:
     return f"{read} read{went}; check the sources, where, the steps and takes"
 
 
-def _warnings(pool: Pool, entries: Sequence[SourceEntry]) -> list[str]:
+def _warnings(mixture: Mixture, pool: Pool, entries: Sequence[SourceEntry]) -> list[str]:
     """Report what is allowed but rarely meant."""
     found = [
         f"source {entry.name!r} brings no rows ({pool.dropped_whole.get(entry.name, f'{entry.read} read')})"
         for entry in entries
         if entry.rows == 0
     ]
+    if any(isinstance(step, DedupStep) for step in mixture.steps):
+        return found
     readers = Counter(_signature(source) for source in pool.sources)
     for signature, count in readers.items():
         if count > 1:
