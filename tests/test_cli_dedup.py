@@ -216,6 +216,7 @@ def test_exact_looks_for_nothing_near(place):
             ["--exact", "--num-perm", "64", "--swapped-numbers"],
             "--exact looks for no near-duplicates; remove it or --swapped-numbers, --num-perm",
         ),
+        (["--words-threshold", "nan"], "--words-threshold: expected a number, found nan"),
         (["--key", "record", "--n", "3"], "--key record looks for no near-duplicates; remove it or --n"),
         (
             ["--recall", "0.9999", "--num-perm", "16", "--jaccard-threshold", "0.1"],

@@ -1,5 +1,6 @@
 """`tulu-data dedup`: find records that are there more than once, word for word or nearly."""
 
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -174,10 +175,14 @@ def _copy(found: "Duplicates", target: "Target", report: dict[str, Any]) -> "lis
 
 
 def _near(named: dict[str, Any]) -> "Near":
-    """Return how near-duplicates are looked for; refuse a recall that signatures cannot give."""
+    """Return how near-duplicates are looked for; refuse what is no number or cannot be had."""
     from tulu_data.dedup.likeness import Search
     from tulu_data.specs.near import Near
 
+    for name, value in named.items():
+        # A range of click's lets it pass.
+        if isinstance(value, float) and math.isnan(value):
+            raise click.UsageError(f"--{name.replace('_', '-')}: expected a number, found nan")
     near = Near.model_validate(named)
     try:
         Search(near).bands  # noqa: B018 - it is what may not exist
