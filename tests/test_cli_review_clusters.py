@@ -165,7 +165,7 @@ def test_a_long_stretch_that_one_record_alone_has_is_cut(place):
     place.write("data/b.jsonl", [chat(STORY, "Yes.")])
     dedup()
     done = review("--list")
-    assert "1/1  near_duplicate" in done.stdout
+    assert "1/1  contained" in done.stdout
     said = "".join(done.stdout.split())
     assert f"[[{LONG[0]}" in said
     assert f"{LONG[-1]}]]" in said

@@ -128,11 +128,13 @@ PAIRS = st.lists(
 @given(PAIRS, st.integers(0, 40))
 def test_what_is_like_a_kept_one_before_it_is_dropped_for_the_one_most_like_it(pairs, cut):
     alike, most, contained = np.full(13, -1), np.zeros(13), np.zeros(13)
+    is_inside = np.zeros(13, np.bool_)
     # A text's pairs may come in two parts.
     for part in (pairs[:cut], pairs[cut:]):
         rows = np.array([p[:2] for p in part], np.int64).reshape(-1, 2)
         shares = np.array([p[2] for p in part])
-        keep_first(rows, shares, 1 - shares, alike, most, contained)
+        inside = rows[:, 0] % 2 == rows[:, 1] % 2
+        keep_first(rows, shares, 1 - shares, inside, alike, most, contained, is_inside)
     kept: dict = {}
     for text in range(13):
         theirs = [(-share, other) for one, other, share in pairs if one == text and kept[other] is None]
@@ -140,3 +142,4 @@ def test_what_is_like_a_kept_one_before_it_is_dropped_for_the_one_most_like_it(p
     for text, best in kept.items():
         assert (alike[text], most[text]) == ((-1, 0) if best is None else (best[1], -best[0]))
         assert contained[text] == (0 if best is None else 1 + best[0])
+        assert is_inside[text] == (best is not None and text % 2 == best[1] % 2)

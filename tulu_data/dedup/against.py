@@ -106,8 +106,7 @@ class Against:
             compared, templates = compared + part.compared, templates + part.templates
             met.rows[part.records], met.jaccard[part.records] = part.rows, part.jaccard
             met.containment[part.records] = part.containment
-            enough = part.jaccard >= search.near.jaccard_threshold
-            met.reason[part.records] = np.where(enough, NEAR, CONTAINED)
+            met.reason[part.records] = np.where(part.inside, CONTAINED, NEAR)
         return Met(
             rows=met.rows, reason=met.reason, jaccard=met.jaccard, containment=met.containment,
             compared=compared, templates=templates,
@@ -132,6 +131,7 @@ class _Part(NamedTuple):
     rows: Ints
     jaccard: NDArray[np.float64]
     containment: NDArray[np.float64]
+    inside: NDArray[np.bool_]
     compared: int
     templates: int
 
@@ -157,17 +157,18 @@ class _Lookup:
             np.concatenate([np.zeros(0), *(getattr(one, name) for one in judged)])
             for name in ("jaccard", "containment")
         ]
-        near, template = (
+        near, inside, template = (
             np.concatenate([np.zeros(0, np.bool_), *(getattr(one, name) for one in judged)])
-            for name in ("near", "template")
+            for name in ("near", "inside", "template")
         )
         at = np.flatnonzero(near)
         # The most alike stands; of those that are as alike, the first of the version.
         at = at[np.lexsort((pairs[at, 1], -alike[0][at], pairs[at, 0]))]
         best = at[np.flatnonzero(np.diff(pairs[at, 0], prepend=-1))]
         return _Part(
-            pairs[best, 0], pairs[best, 1], alike[0][best], alike[1][best], len(pairs), int(template.sum())
-        )
+            pairs[best, 0], pairs[best, 1], alike[0][best], alike[1][best], inside[best], len(pairs),
+            int(template.sum()),
+        )  # fmt: skip
 
     def _pairs(self, records: Ints) -> Ints:
         """Return (record, row of the version) rows that may be alike, by signatures."""

@@ -216,8 +216,7 @@ class Finder:
         here = rows[near]
         outcome.alike[here] = rows[found.alike[near]]
         outcome.jaccard[here], outcome.containment[here] = found.jaccard[near], found.containment[near]
-        enough = found.jaccard[near] >= self.near.jaccard_threshold
-        outcome.reason[here] = np.where(enough, NEAR, CONTAINED)
+        outcome.reason[here] = np.where(found.inside[near], CONTAINED, NEAR)
         return found
 
 

@@ -76,25 +76,37 @@ class Frames:
         return max(self._search.near.frames * self._counted, FEWEST)
 
     def leave_out(self, rows: Ints) -> None:
-        """Count texts out again."""
-        if not self._weighs:
+        """Count texts out."""
+        self._change(rows, is_left=False)
+
+    def put_back(self, rows: Ints) -> None:
+        """Count texts in again."""
+        self._change(rows, is_left=True)
+
+    def _change(self, rows: Ints, *, is_left: bool) -> None:
+        if not self._weighs or not len(rows):
             return
-        before = self._sample()
-        self._is_left[rows] = False
+        before, part = self._sample(), self._part
+        self._is_left[rows] = is_left
         sample = self._sample()
-        if np.isin(sample, before, assume_unique=True).all():
+        if self._part == part:
             self._counts -= self._count(np.setdiff1d(before, sample, assume_unique=True))
+            self._look_at(np.setdiff1d(sample, before, assume_unique=True))
             self._counted = len(sample)
         else:
-            # So few are left that a larger part of them is looked at.
+            # So many are left now that another part of them is looked at.
             self._counts[:] = 0
             self._look_at(sample)
+        self._held = self._held if is_left is False else None
 
     def _sample(self) -> Ints:
         """Return the texts to look at: one in two, four, ... of those that are left, but enough."""
-        left = int(self._is_left.sum())
-        part = (1 << max(0, (left // ENOUGH).bit_length() - 1)) - 1
-        return np.flatnonzero(self._is_left & (self._keys & np.uint64(part) == 0))
+        return np.flatnonzero(self._is_left & (self._keys & np.uint64(self._part) == 0))
+
+    @property
+    def _part(self) -> int:
+        """The bits that are 0 in the keys of texts that are looked at."""
+        return (1 << max(0, (int(self._is_left.sum()) // ENOUGH).bit_length() - 1)) - 1
 
     def _look_at(self, rows: Ints) -> None:
         self._counts += self._count(rows)

@@ -47,8 +47,10 @@ class Likeness(NamedTuple):
     """Weight that both hold, of that which the first holds."""
     near: NDArray[np.bool_]
     """Whether the first is a near-duplicate of the second."""
+    inside: NDArray[np.bool_]
+    """Whether it is one for nearly all of it stands in the second, and for nothing else."""
     template: NDArray[np.bool_]
-    """Whether it would be, but for other numbers."""
+    """Whether it would be one, but for other numbers."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,10 @@ class Search:
         jaccard = counts[:, BOTH] / np.maximum(either, 1)
         containment = counts[:, BOTH] / np.maximum(counts[:, LEFT], 1)
         alike = (jaccard >= self.near.jaccard_threshold) & self._same_words(counts)
-        alike |= containment >= self.near.containment_threshold
+        inside = ~alike & (containment >= self.near.containment_threshold)
+        alike |= inside
         template = alike & self._swapped(counts) & (not self.near.swapped_numbers)
-        return Likeness(jaccard, containment, alike & ~template, template)
+        return Likeness(jaccard, containment, alike & ~template, inside, template)
 
     def _same_words(self, counts: Ints) -> NDArray[np.bool_]:
         """Tell where enough of the single words are the same."""

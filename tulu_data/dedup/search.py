@@ -25,6 +25,8 @@ from tulu_data.kernels.shingles import Texts, size_of
 from tulu_data.kernels.sketch import Signatures, sign
 from tulu_data.kernels.words import Hashes, Ints, fixed
 
+_LOOKS = 3
+"""How often texts are looked at again that were dropped for one that was dropped later."""
 _BLOCK, _PIECE, _RUN = 8192, 512, 1 << 20
 """Texts of a block; texts looked up at a time; bytes signed at a time."""
 
@@ -40,6 +42,8 @@ class Found:
     jaccard: NDArray[np.float64]
     containment: NDArray[np.float64]
     """Of each that is not kept, in the text that it is like."""
+    inside: NDArray[np.bool_]
+    """Whether it was dropped for standing in that text alone."""
     levels: Levels
     """Frames among the texts that are kept."""
     signatures: Signatures
@@ -85,27 +89,38 @@ class _Finding:
         self.signatures = sign_all(texts, search, self.levels, workers)
         self.alike = np.full(total, -1, np.int64)
         self.jaccard, self.containment = np.zeros((2, total))
+        self.inside = np.zeros(total, np.bool_)
         self.candidates = self.templates = 0
+        self.rounds = 1
 
     def run(self, told: Said) -> Found:
-        """Search until nothing more is dropped."""
+        """Search until nothing more is dropped, and nothing for a text that is dropped itself."""
         told(f"comparing {len(self.alike):,} texts")
         self._first()
-        rounds, gone = 1, np.flatnonzero(self.alike >= 0)
-        while len(gone):
-            self.frames.leave_out(gone)
-            changed, self.levels = self.frames.levels != self.levels, self.frames.levels
-            if not changed.any():
+        self.frames.leave_out(np.flatnonzero(self.alike >= 0))
+        self._follow_frames(told)
+        for _ in range(_LOOKS):
+            lost = np.flatnonzero((self.alike >= 0) & (self.alike[self.alike] >= 0))
+            if not len(lost):
                 break
-            rounds += 1
-            left = np.flatnonzero(self.alike < 0)
-            told(f"comparing {len(left):,} texts again: {len(gone):,} were dropped, and frames changed")
-            self._again(left, changed)
-            gone = left[self.alike[left] >= 0]
+            told(f"comparing {len(lost):,} texts again: what they were like was dropped later")
+            self._look_again(lost)
+            self.frames.put_back(lost[self.alike[lost] < 0])
+            self._follow_frames(told)
         return Found(
-            alike=self.alike, jaccard=self.jaccard, containment=self.containment, levels=self.levels,
-            signatures=self.signatures, templates=self.templates, candidates=self.candidates, rounds=rounds,
+            alike=self.alike, jaccard=self.jaccard, containment=self.containment, inside=self.inside,
+            levels=self.levels, signatures=self.signatures, templates=self.templates,
+            candidates=self.candidates, rounds=self.rounds,
         )  # fmt: skip
+
+    def _follow_frames(self, told: Said) -> None:
+        """Compare texts again whose frames changed, until none do."""
+        while (changed := self.frames.levels != self.levels).any():
+            self.levels, left = self.frames.levels, np.flatnonzero(self.alike < 0)
+            self.rounds += 1
+            told(f"comparing {len(left):,} texts again: frames changed")
+            self._again(left, changed)
+            self.frames.leave_out(left[self.alike[left] >= 0])
 
     def _first(self) -> None:
         """Keep or drop every text, block by block."""
@@ -142,6 +157,21 @@ class _Finding:
         )
         self._settle(self._judge, _cut(met[np.lexsort((met[:, 1], met[:, 0]))], _BLOCK))
 
+    def _look_again(self, lost: Ints) -> None:
+        """Compare texts with all that is kept now, and those that are like none of it among themselves."""
+        self.alike[lost], self.jaccard[lost] = -1, 0
+        self.signatures[lost] = sign_all(chosen(self.texts, lost), self.search, self.levels, self.workers)
+        index, is_lost = _Index(self, len(lost)), np.zeros(len(self.alike), np.bool_)
+        index.add(lost, self._keys(lost), self.signatures[lost])
+        is_lost[lost] = True
+        left = np.flatnonzero((self.alike < 0) & ~is_lost)
+        met = [each[:, ::-1] for each in ordered_map(index.find, _cut(left, _PIECE), self.workers)]
+        pairs = np.concatenate([np.empty((0, 2), np.int64), *met])
+        self._settle(self._judge, _cut(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], _BLOCK))
+        rows = lost[self.alike[lost] < 0]
+        found = rows[find_among(self._keys(rows), self.signatures[rows], self.search.agreeing)]
+        self._settle(self._judge, _cut(found, _BLOCK))
+
     def _settle(self, judge: Callable[[Ints], tuple[Ints, Likeness]], parts: Sequence[Ints]) -> None:
         """Judge parts side by side, and drop in their order what is like a kept text."""
         for pairs, likeness in ordered_map(judge, parts, self.workers):
@@ -150,7 +180,7 @@ class _Finding:
             near = likeness.near
             keep_first(
                 fixed(pairs[near]), fixed(likeness.jaccard[near]), fixed(likeness.containment[near]),
-                self.alike, self.jaccard, self.containment,
+                fixed(likeness.inside[near]), self.alike, self.jaccard, self.containment, self.inside,
             )  # fmt: skip
 
     def _judge(self, pairs: Ints) -> tuple[Ints, Likeness]:

@@ -18,6 +18,7 @@ from tulu_data.kernels.words import Hashes, Ints, fixed
 Numbers = NDArray[np.int32]
 Signatures = NDArray[np.uint32]
 Shares = NDArray[np.float64]
+Marks = NDArray[np.bool_]
 
 _ONE, _S40 = np.uint64(1), np.uint64(40)
 _KEY = np.uint64(0xFFFFFFFF)
@@ -162,8 +163,9 @@ def find_texts(
 
 @kernel
 def keep_first(
-    pairs: Ints, jaccard: Shares, containment: Shares, alike: Ints, most: Shares, contained: Shares
-) -> None:
+    pairs: Ints, jaccard: Shares, containment: Shares, inside: Marks, alike: Ints, most: Shares,
+    contained: Shares, is_inside: Marks,
+) -> None:  # fmt: skip
     """Drop texts that are like a kept one before them: `alike` gets the one that is most like each.
 
     `pairs` are (text, text before it) rows in the order of the first; `alike` is -1 for what is kept.
@@ -174,3 +176,4 @@ def keep_first(
             continue
         if alike[text] < 0 or share > most[text] or (share == most[text] and other < alike[text]):
             alike[text], most[text], contained[text] = other, share, containment[x]
+            is_inside[text] = inside[x]
