@@ -49,9 +49,15 @@ class Oracle:
         runs = [np.unique(_runs(self._words(text))) for text in texts]
         found, counts = np.unique(np.concatenate(runs or [np.empty(0, np.uint64)]), return_counts=True)
         self._common = found[counts >= COMMON]
+        self._said: dict[tuple[str, str], Verdict] = {}
 
     def judged(self, one: str, other: str) -> Verdict:
-        """Judge two texts."""
+        """Judge two texts, once."""
+        if (one, other) not in self._said:
+            self._said[one, other] = self._judged(one, other)
+        return self._said[one, other]
+
+    def _judged(self, one: str, other: str) -> Verdict:
         a, b = sorted((self._words(one), self._words(other)), key=len)
         similarity, inside = closeness(a, b)
         return Verdict(kind=self._kind(a, b, similarity, inside), similarity=similarity, inside=inside)

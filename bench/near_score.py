@@ -71,6 +71,10 @@ class Score:
     by_share: list[tuple[int, int]]
     """Found and planted."""
     by_length: list[tuple[int, int]]
+    parted: float
+    """Of the planted pairs, how many do not both stay."""
+    together: float
+    """Of the planted pairs, how many have one kept document stand for both."""
     dropped: int
     planted: int
     """Dropped documents that stand for their copy or original."""
@@ -80,7 +84,7 @@ class Score:
 
     @property
     def recall(self) -> float:
-        """Of the planted pairs, how many are found."""
+        """Of the planted pairs, how many are listed or in one group."""
         return sum(found for found, _ in self.by_share) / sum(count for _, count in self.by_share)
 
     @property
@@ -165,17 +169,21 @@ def keep_first(order: Iterable[str], pairs: Iterable[Pair]) -> dict[str, str]:
 def score(corpus: Corpus, answer: Answer, oracle: Oracle, texts: dict[str, str]) -> Score:
     """Count what was found, and judge what else is dropped."""
     found = [(row, answer.found(row["id"], row["original"])) for row in corpus.labels]
+    stands, planted = answer.stands, len(corpus.planted)
+    parted = sum(copy in stands or original in stands for copy, original in corpus.planted)
+    together = sum(stands.get(a, a) == stands.get(b, b) for a, b in corpus.planted)
 
     def count(bins: Iterable[tuple[float, float]], of: str) -> list[tuple[int, int]]:
         inside = [[hit for row, hit in found if a <= _measure(row, of) <= b] for a, b in bins]
         return [(sum(hits), len(hits)) for hits in inside]
 
-    others = [pair for pair in answer.stands.items() if not {pair, pair[::-1]} & corpus.planted]
+    others = [pair for pair in stands.items() if not {pair, pair[::-1]} & corpus.planted]
     judged = [(one, other, oracle.judged(texts[one], texts[other])) for one, other in others]
     return Score(
         by_share=count(((a + 1e-9 if a > 0.05 else 0, b + 1e-9) for a, b in SHARES), "share"),
         by_length=count(LENGTHS, "words"), dropped=len(answer.stands),
-        planted=len(answer.stands) - len(others), judged=judged,
+        planted=len(answer.stands) - len(others), judged=judged, parted=parted / planted,
+        together=together / planted,
         kinds=Counter(verdict.kind for _, _, verdict in judged),
     )  # fmt: skip
 

@@ -89,7 +89,7 @@ def test_planted_pairs_are_counted_and_other_drops_judged(tmp_path: Path) -> Non
     answer = scores.own_answer(corpus, tmp_path / "clusters.parquet")
     assert answer.stands == {"copy-1": "host-1", "host-2": "host-1", "copy-2": "host-1"}
     made = scores.score(corpus, answer, oracles.Oracle([]), corpus.texts())
-    assert made.recall == 1, "all four are one group"
+    assert (made.recall, made.together, made.parted) == (1, 1, 1), "all four are one group"
     assert (made.dropped, made.planted) == (3, 1)
     assert made.kinds == {"false": 2}
     assert made.by_share == [(1, 1), (1, 1), (0, 0)]
