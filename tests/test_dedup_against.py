@@ -98,7 +98,7 @@ def judged(old: list[str], new: str, near: Near, levels: np.ndarray) -> tuple[in
         near_enough = jaccard >= near.jaccard_threshold and same_words
         alike = near_enough or containment >= near.containment_threshold
         if alike and jaccard > best[2] and candidate(text, new, Search(near), levels):
-            reason = "near_duplicate" if jaccard >= near.jaccard_threshold else "contained"
+            reason = "near_duplicate" if near_enough else "contained"
             best = row, reason, jaccard, containment
     return best
 
