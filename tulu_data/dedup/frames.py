@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 from tulu_data.dedup.likeness import Search
 from tulu_data.dedup.pile import chosen, runs
 from tulu_data.engine.local import ordered_map
-from tulu_data.kernels.frames import PLACES, PLAIN, Levels, Tally, count, held, levels_of, new_tally
+from tulu_data.kernels.frames import (
+    PLACES,
+    PLAIN,
+    Levels,
+    Tally,
+    count,
+    held,
+    levels_of,
+    near_bounds,
+    new_tally,
+)
 from tulu_data.kernels.shingles import Texts
 from tulu_data.kernels.words import Hashes, Ints
 
@@ -22,6 +32,8 @@ FEWEST = 32
 ENOUGH = 1 << 14
 """Texts that frames are counted in, at least, where there are so many."""
 _RUN = 1 << 20
+_LIKELY = 0.15
+"""A shingle this near to where its weight would be halved may change it in a later round."""
 
 
 class _Held(NamedTuple):
@@ -115,7 +127,8 @@ class Frames:
     def holding(self, rows: Ints, places: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Tell which texts hold a shingle at a marked place, one of those whose weight changed."""
         if self._held is None or not self._held.knows(places):
-            self._held = self._hold(np.flatnonzero(self._is_left), places | (self._counts >= self._common))
+            likely = near_bounds(self._counts, self._common, _LIKELY)
+            self._held = self._hold(np.flatnonzero(self._is_left), places | likely)
         return self._held.told(places)[rows]
 
     def _hold(self, rows: Ints, places: NDArray[np.bool_]) -> "_Held":
@@ -125,9 +138,10 @@ class Frames:
             return held(chosen(self._texts, rows[part[0] : part[1]]), self._search.shingling, places)
 
         done = list(ordered_map(work, runs(self._texts, rows, _RUN), self._workers))
-        owner = np.repeat(rows, np.concatenate([np.zeros(0, np.int64), *(sizes for _, sizes in done)]))
+        sizes = np.concatenate([np.zeros(0, np.int64), *(sizes for _, sizes in done)])
+        owner = np.repeat(rows.astype(np.int32), sizes)
         found = np.concatenate([np.zeros(0, np.int32), *(one for one, _ in done)])
-        return _Held(places, found, owner.astype(np.int32), len(self._is_left))
+        return _Held(places, found, owner, len(self._is_left))
 
     def _count(self, rows: Ints) -> NDArray[np.uint32]:
         """Return how many of some texts hold each shingle."""

@@ -84,6 +84,13 @@ def levels_of(counts: Counts, most: float) -> Levels:
     return fixed(np.searchsorted(bounds, counts).astype(np.uint8))
 
 
+def near_bounds(counts: Counts, most: float, halvings: float) -> Marks:
+    """Mark the places whose level would change if their counts did by so many doublings or halvings."""
+    low, high = (levels_of((counts * 2.0**by).astype(np.uint32), most) for by in (-halvings, halvings))
+    marks: Marks = low != high
+    return marks
+
+
 @inner
 def level_of(shingle: np.uint64, levels: Levels) -> np.uint8:
     """Return how often the weight of a shingle is halved."""
