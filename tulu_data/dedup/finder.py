@@ -23,7 +23,7 @@ from tulu_data.dedup.search import Found, Said, find_near
 from tulu_data.dedup.texts import texts_of
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.piling import pile
-from tulu_data.kernels.record_ids import id_words, record_ids
+from tulu_data.kernels.record_ids import content_digests, digest_words, id_words
 from tulu_data.kernels.shingles import Texts
 from tulu_data.kernels.text_keys import text_keys
 from tulu_data.kernels.words import Bytes, Hashes, Ints
@@ -230,7 +230,7 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
 def _piece(batch: pa.RecordBatch, kind: Kind, key: Key) -> Piece:
     """Return what is put aside of records."""
     ids = batch.column("id")
-    known = id_words(record_ids(batch, kind) if ids.null_count else ids)
+    known = digest_words(content_digests(batch, kind)) if ids.null_count else id_words(ids)
     if key == "record":
         return Piece(known, known, np.zeros(0, np.uint8), np.zeros(len(known), np.int64))
     text, ends = pile(texts_of(batch, kind, key))

@@ -14,6 +14,7 @@ A null column leaves nothing behind, so a nullable column that joins the schema 
 id of a record without it. The numba kernels lay out whole batches; hashlib does the hashing.
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 import numpy as np
@@ -55,6 +56,11 @@ def id_words(ids: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint64]:
     values = _DIGIT_VALUES[np.concatenate(digits)] if digits else np.zeros(0, np.uint8)
     packed = values[0::2] << 4 | values[1::2]
     return packed.view(">u8").astype(np.uint64).reshape(-1, 2)
+
+
+def digest_words(digests: Sequence[bytes]) -> npt.NDArray[np.uint64]:
+    """Return ids, given as bytes, as (n, 2) unsigned 64-bit words."""
+    return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64).reshape(-1, 2)
 
 
 def canonical_bytes(batch: pa.RecordBatch, kind: Kind) -> tuple[Bytes, Offsets]:
