@@ -117,8 +117,8 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     every dataset in the store, and every data file below data/ of the workspace.
 
     One record of every cluster stays: of preferred sources first, then of the highest quality, then
-    the longest, then by id; the others are each like the one that stays, word by word counted, never
-    over a chain. Records are compared with those of their own kind.
+    the longest, then by id. Each of the others is like a record that `stands` names, word by word
+    counted: nearly always the one that stays. Records are compared with those of their own kind.
     """
     from tulu_data.dedup.duplicates import Asked, find_duplicates, write_duplicates
     from tulu_data.sources.copies import Target, check_target, forget_copies

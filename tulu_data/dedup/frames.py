@@ -65,11 +65,9 @@ class Frames:
         """Count the shingles of texts, whose `keys` say which of them are looked at where there are many."""
         self._texts, self._keys, self._search, self._workers = texts, keys[:, 0], search, workers
         self._is_left = np.ones(len(keys), np.bool_)
-        self._counts = np.zeros(PLACES, np.uint32)
-        self._counted = 0
         self._held: _Held | None = None
-        if self._weighs:
-            self._look_at(self._sample())
+        sample = self._sample() if self._weighs else np.zeros(0, np.int64)
+        self._counts, self._counted = self._count(sample), len(sample)
 
     @property
     def _weighs(self) -> bool:
@@ -84,7 +82,7 @@ class Frames:
 
     @property
     def _common(self) -> float:
-        """Texts that hold a shingle which may come to count otherwise soon."""
+        """Texts that may hold a shingle which still counts in full."""
         return max(self._search.near.frames * self._counted, FEWEST)
 
     def leave_out(self, rows: Ints) -> None:
@@ -103,13 +101,13 @@ class Frames:
         sample = self._sample()
         if self._part == part:
             self._counts -= self._count(np.setdiff1d(before, sample, assume_unique=True))
-            self._look_at(np.setdiff1d(sample, before, assume_unique=True))
-            self._counted = len(sample)
+            self._counts += self._count(np.setdiff1d(sample, before, assume_unique=True))
         else:
             # So many are left now that another part of them is looked at.
-            self._counts[:] = 0
-            self._look_at(sample)
-        self._held = self._held if is_left is False else None
+            self._counts = self._count(sample)
+        self._counted = len(sample)
+        if is_left:
+            self._held = None
 
     def _sample(self) -> Ints:
         """Return the texts to look at: one in two, four, ... of those that are left, but enough."""
@@ -119,10 +117,6 @@ class Frames:
     def _part(self) -> int:
         """The bits that are 0 in the keys of texts that are looked at."""
         return (1 << max(0, (int(self._is_left.sum()) // ENOUGH).bit_length() - 1)) - 1
-
-    def _look_at(self, rows: Ints) -> None:
-        self._counts += self._count(rows)
-        self._counted = len(rows)
 
     def holding(self, rows: Ints, places: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Tell which texts hold a shingle at a marked place, one of those whose weight changed."""

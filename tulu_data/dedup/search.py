@@ -1,10 +1,10 @@
 """Near-duplicates among texts: keep the first of those that are alike, in an order of preference.
 
 The one idea: a text is compared with those that are kept, and is kept where it is like none of them; so no
-text is dropped over a chain of likenesses, and no two that are kept are alike. Blocks of texts are looked up
-in parallel among what earlier blocks kept, then among themselves. Frames are counted in what is left, so when
-something was dropped, texts whose frames count otherwise now are compared once more with all, until
-nothing more is dropped: then a search in what is left finds nothing.
+two that are kept are found alike. Blocks of texts are looked up in parallel among what earlier blocks kept,
+then among themselves. Frames are counted in what is left, so when something was dropped, texts whose frames
+count otherwise now are compared once more with all, until nothing more is dropped: then a search in what is
+left finds nothing. What was dropped for a text that went in such a later round is looked at again.
 """
 
 import threading
@@ -131,9 +131,9 @@ class _Finding:
             if start:
                 self._settle(index.meet, _cut(block, _PIECE))
             rows = block[self.alike[block] < 0]
-            keys, signatures = self._keys(rows), self.signatures[rows]
+            keys, signatures = self.keys(rows), self.signatures[rows]
             found = rows[find_among(keys, signatures, self.search.agreeing)]
-            self._settle(self._judge, _cut(found, _BLOCK))
+            self._settle(self.judge, _cut(found, _BLOCK))
             stay = self.alike[rows] < 0
             index.add(rows[stay], keys[stay], signatures[stay])
 
@@ -142,7 +142,7 @@ class _Finding:
         again = left[self.frames.holding(left, changed)]
         self.signatures[again] = sign_all(chosen(self.texts, again), self.search, self.levels, self.workers)
         index = _Index(self, len(again))
-        index.add(again, self._keys(again), self.signatures[again])
+        index.add(again, self.keys(again), self.signatures[again])
         is_again = np.zeros(len(self.alike), np.bool_)
         is_again[again] = True
 
@@ -155,22 +155,22 @@ class _Finding:
         met = np.concatenate(
             [np.empty((0, 2), np.int64), *ordered_map(meet, _cut(left, _PIECE), self.workers)]
         )
-        self._settle(self._judge, _cut(met[np.lexsort((met[:, 1], met[:, 0]))], _BLOCK))
+        self._settle(self.judge, _cut(met[np.lexsort((met[:, 1], met[:, 0]))], _BLOCK))
 
     def _look_again(self, lost: Ints) -> None:
         """Compare texts with all that is kept now, and those that are like none of it among themselves."""
         self.alike[lost], self.jaccard[lost] = -1, 0
         self.signatures[lost] = sign_all(chosen(self.texts, lost), self.search, self.levels, self.workers)
         index, is_lost = _Index(self, len(lost)), np.zeros(len(self.alike), np.bool_)
-        index.add(lost, self._keys(lost), self.signatures[lost])
+        index.add(lost, self.keys(lost), self.signatures[lost])
         is_lost[lost] = True
         left = np.flatnonzero((self.alike < 0) & ~is_lost)
         met = [each[:, ::-1] for each in ordered_map(index.find, _cut(left, _PIECE), self.workers)]
         pairs = np.concatenate([np.empty((0, 2), np.int64), *met])
-        self._settle(self._judge, _cut(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], _BLOCK))
+        self._settle(self.judge, _cut(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], _BLOCK))
         rows = lost[self.alike[lost] < 0]
-        found = rows[find_among(self._keys(rows), self.signatures[rows], self.search.agreeing)]
-        self._settle(self._judge, _cut(found, _BLOCK))
+        found = rows[find_among(self.keys(rows), self.signatures[rows], self.search.agreeing)]
+        self._settle(self.judge, _cut(found, _BLOCK))
 
     def _settle(self, judge: Callable[[Ints], tuple[Ints, Likeness]], parts: Sequence[Ints]) -> None:
         """Judge parts side by side, and drop in their order what is like a kept text."""
@@ -183,10 +183,12 @@ class _Finding:
                 fixed(likeness.inside[near]), self.alike, self.jaccard, self.containment, self.inside,
             )  # fmt: skip
 
-    def _judge(self, pairs: Ints) -> tuple[Ints, Likeness]:
+    def judge(self, pairs: Ints) -> tuple[Ints, Likeness]:
+        """Compare pairs of texts."""
         return pairs, self.search.judge(self.texts, self.texts, pairs, self.levels, self.size)
 
-    def _keys(self, rows: Ints) -> Hashes:
+    def keys(self, rows: Ints) -> Hashes:
+        """Return the keys of the bands of texts."""
         return band_keys(self.signatures[rows], self.search.bands)
 
 
@@ -211,12 +213,12 @@ class _Index:
             self._local.seen = new_seen(self._kept)
         seen: Seen = self._local.seen
         of = self._of
-        found = find(self._kept, of._keys(rows), of.signatures[rows], of.search.agreeing, seen)  # noqa: SLF001
+        found = find(self._kept, of.keys(rows), of.signatures[rows], of.search.agreeing, seen)
         return np.stack([rows[found[:, 0]], self._place[found[:, 1]]], axis=1)
 
     def meet(self, rows: Ints) -> tuple[Ints, Likeness]:
         """Compare texts with those of the index."""
-        return self._of._judge(self.find(rows))  # noqa: SLF001
+        return self._of.judge(self.find(rows))
 
 
 def _cut(rows: Ints, size: int) -> list[Ints]:
