@@ -1,7 +1,6 @@
 """Exact duplicates: keep one record of every group with the same key.
 
-Which one is kept depends on declared priority and on ids, never on input order, so the result is
-the same for shuffled files, and dedup of a deduplicated set changes nothing.
+Which one is kept, the ranks that are given say; it makes none. Dedup of a deduplicated set changes nothing.
 """
 
 import numpy as np
@@ -15,15 +14,14 @@ Words = npt.NDArray[np.uint64]
 
 
 def first_of_each(
-    keys: Words, priority: npt.NDArray[np.integer], ids: Words
+    keys: Words, rank: npt.NDArray[np.integer]
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
     """Return which rows are kept, and for every row the row that stands for it.
 
-    `keys` and `ids` are (n, 2) words; among rows of one key the lowest priority number wins, then
-    the lowest id, then the earliest row (equal records, so only provenance depends on it).
+    `keys` are (n, 2) words; among rows of one key the lowest rank wins, then the earliest row.
     """
     count = len(keys)
-    order = np.lexsort((np.arange(count), ids[:, 1], ids[:, 0], priority, keys[:, 1], keys[:, 0]))
+    order = np.lexsort((rank, keys[:, 1], keys[:, 0]))
     ordered = keys[order]
     starts = np.ones(count, np.bool_)
     starts[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)

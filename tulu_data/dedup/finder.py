@@ -251,7 +251,7 @@ def _firsts(keys: Hashes, order: Ints) -> tuple[NDArray[np.bool_], Ints]:
     """Return which rows are the first of their key in an order, and that row for each."""
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
-    return first_of_each(keys, rank, np.zeros_like(keys))
+    return first_of_each(keys, rank)
 
 
 def _roots(alike: Ints) -> Ints:

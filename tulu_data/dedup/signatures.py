@@ -121,7 +121,7 @@ def sign_version(
         ids, keys, sizes, texts, _ = finder.aside()
         rows, levels, signatures = np.zeros(0, np.int64), PLAIN, np.zeros((0, 0), np.uint32)
         if near is not None and texts is not None:
-            compared = first_of_each(keys, np.arange(len(keys)), np.zeros_like(keys))[0]
+            compared = first_of_each(keys, np.arange(len(keys)))[0]
             rows = np.flatnonzero(compared & keys.any(axis=1) & (sizes <= LARGEST))
             some, search = chosen(texts, rows), Search(near)
             frames = Frames(some, keys[rows], search, workers)

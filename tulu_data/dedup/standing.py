@@ -106,7 +106,7 @@ def _standing(met: Sequence[tuple[Against, Met]]) -> tuple[Standing, list[Ints]]
         stands.append(at + total)
         total += len(here)
     known, version = np.concatenate(ids), np.repeat(np.arange(len(met)), list(map(len, rows[1:])))
-    first, like = first_of_each(known, np.arange(total), np.zeros_like(known))
+    first, like = first_of_each(known, np.arange(total))
     number = (np.cumsum(first) - 1)[like]
     placed = pa.concat_tables(places).filter(pa.array(first))
     standing = Standing(known[first], placed, version[first], np.concatenate(rows)[first])
