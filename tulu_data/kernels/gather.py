@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tulu_data.kernels.buffers import Messages, Text, messages_of, text_of
+from tulu_data.kernels.copying import copy
 from tulu_data.kernels.jit import kernel
 from tulu_data.schema import MESSAGE, MESSAGES
 
@@ -109,9 +110,7 @@ def _copy(
     for i in range(rows.size):
         row = rows[i]
         if valid[row]:
-            start, end, to = offsets[row], offsets[row + 1], out_offsets[places[i]]
-            for j in range(end - start):
-                out[to + j] = data[start + j]
+            copy(out, out_offsets[places[i]], data, offsets[row], offsets[row + 1] - offsets[row])
 
 
 @kernel

@@ -22,6 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tulu_data.kernels.buffers import Messages, Text, messages_of, text_of
+from tulu_data.kernels.copying import copy, store
 from tulu_data.kernels.jit import inner, kernel
 from tulu_data.schema import CONTENT, MESSAGES, Kind
 
@@ -126,8 +127,7 @@ def _column(batch: pa.RecordBatch, field: pa.Field) -> tuple[bytes, _TextColumn 
 @inner
 def _put_size(out: Bytes, at: int, value: int) -> int:
     """Write one little-endian 64-bit integer; return where the next byte goes."""
-    for i in range(8):
-        out[at + i] = (value >> (8 * i)) & 0xFF
+    store(out, at, value)
     return at + 8
 
 
@@ -135,9 +135,7 @@ def _put_size(out: Bytes, at: int, value: int) -> int:
 def _put_bytes(out: Bytes, at: int, data: Bytes, start: int, end: int) -> int:
     """Write size and bytes of `data[start:end]`; return where the next byte goes."""
     at = _put_size(out, at, end - start)
-    # A loop, not a slice: it compiles in a tenth of the time, to the same memory copy.
-    for i in range(end - start):
-        out[at + i] = data[start + i]
+    copy(out, at, data, start, end - start)
     return at + end - start
 
 
@@ -145,8 +143,7 @@ def _put_bytes(out: Bytes, at: int, data: Bytes, start: int, end: int) -> int:
 def _write_constant(head: Bytes, cursor: Offsets, out: Bytes) -> None:
     """Write the same bytes at every record's cursor and move the cursors on."""
     for row in range(cursor.size):
-        for i in range(head.size):
-            out[cursor[row] + i] = head[i]
+        copy(out, cursor[row], head, 0, head.size)
         cursor[row] += head.size
 
 
