@@ -1,5 +1,8 @@
 """Keys of texts against plain Python: equal where texts are, but for case, width and white space."""
 
+import ctypes
+import mmap
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,6 +26,37 @@ def keys_of(texts):
     return [tuple(key) for key in text_keys(given_.text, given_.begin, given_.end).tolist()]
 
 
+WORDS = 2**64 - 1
+
+
+def mixed(number):
+    for shift in (32, 29):
+        number ^= number >> shift
+        if shift == 32:
+            number = number * 0xBF58476D1CE4E5B9 & WORDS
+    return number
+
+
+def key_of(text):
+    """Return the key of a text by its definition, a byte at a time."""
+    points = folded(text)
+    if not points:
+        return 0, 0
+    pushed = b"".join(
+        bytes([p]) if p < 0x80 else bytes([0x80 | p & 0x7F, 0x80 | p >> 7 & 0x7F, 0x80 | p >> 14])
+        for p in map(ord, points)
+    )
+    a, b = 0x2545F4914F6CDD1D, 0xE7037ED1A0B428DB
+    whole, size = divmod(len(pushed), 8)
+    for at in range(0, 8 * whole + 1, 8):
+        low = int.from_bytes(pushed[at : at + 8], "little")
+        count = size if at == 8 * whole else 0
+        product = (a ^ low) * (0x9E3779B97F4A7C15 ^ count)
+        a = (product ^ product >> 64) & WORDS
+        b = (((b << 29 | b >> 35) & WORDS ^ low) * 0xD6E8FEB86659FD93 + count) & WORDS
+    return mixed(a), max(mixed(b), 1)
+
+
 def folded(text):
     """Return a text folded code point by code point, with one space between what white space parts."""
     points = "".join(normal(c) for c in text if not ignored(c))
@@ -38,6 +72,42 @@ def test_keys_are_equal_exactly_where_the_folded_texts_are(texts):
     for one, mine in zip(texts, keys, strict=True):
         for other, theirs in zip(texts, keys, strict=True):
             assert (mine == theirs) == (folded(one) == folded(other)), (one, other)
+
+
+RUNS = ("a", "Z", "@[`{", "\0", "\x08", "\x0e\x1f", "\x7f", "q" * 8, "XyZ 0.9-", "  ", "\r\n", " " * 9)
+BEYOND = ("é", "ﬁ", "ﷺ", "\u200b", "a\u00a8", "가", "中", "😀")
+runs = st.sampled_from((*RUNS, *BEYOND, *WHITE))
+long_texts = st.lists(runs, max_size=14).map("".join)
+
+
+@given(st.lists(texts | long_texts, max_size=5))
+def test_keys_are_those_of_the_definition(texts):
+    assert keys_of(texts) == [key_of(text) for text in texts]
+
+
+@given(st.integers(0, 26), st.integers(0, 26), runs)
+def test_what_stands_at_any_place_of_a_word_is_read(before, after, middle):
+    text = "Abcdefghijklmnopqrstuvwxyz"[:before] + middle + "ZYXWVUTSRQPONMLKJIHGFEDCBA"[:after]
+    assert keys_of([text]) == [key_of(text)]
+
+
+@given(st.lists(long_texts, min_size=1, max_size=4))
+def test_nothing_beyond_the_end_of_the_array_is_read(texts):
+    encoded = [text.encode() for text in texts]
+    joined = b"".join(encoded)
+    with mmap.mmap(-1, 2 * mmap.PAGESIZE) as memory:
+        start = mmap.PAGESIZE - len(joined)
+        memory[start : mmap.PAGESIZE] = joined
+        array = np.frombuffer(memory, np.uint8, len(joined), start)
+        behind = ctypes.c_void_p(array.ctypes.data + len(joined))
+        protect = ctypes.CDLL(None).mprotect
+        # Reading there would end the process.
+        assert protect(behind, mmap.PAGESIZE, 0) == 0
+        ends = np.cumsum([0, *map(len, encoded)])
+        keys = text_keys(array, ends[:-1], ends[1:]).tolist()
+        assert protect(behind, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_WRITE) == 0
+        del array
+    assert [tuple(key) for key in keys] == [key_of(text) for text in texts]
 
 
 @given(texts)
