@@ -243,9 +243,12 @@ def test_diff_tells_the_change_of_spec_and_rows(place: Place) -> None:
     assert output("diff", "m", "m").startswith("spec: no change\n")
 
 
-def test_lock_of_a_spec_without_hub_sources_has_nothing_to_pin(place: Place) -> None:
+def test_lock_of_a_spec_with_files_alone_has_nothing_to_pin(place: Place) -> None:
     place.spec({"a": {"uri": "not there yet.jsonl"}})
-    assert output("lock", "mixtures/m.yaml") == "mixtures/m.yaml: no hub sources, nothing to pin\n"
+    assert (
+        output("lock", "mixtures/m.yaml")
+        == "mixtures/m.yaml: no hub sources or stored versions, nothing to pin\n"
+    )
     assert not (place.root / "mixtures" / "m.lock.yaml").exists()
 
 

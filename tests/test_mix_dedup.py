@@ -155,7 +155,7 @@ def test_manifest_card_and_show_tell_what_was_found(place: Place) -> None:
     version = place.mix(TWO, steps=NEAR)
     (told,) = version.manifest.duplicates
     assert told | {"near": 0, "search": 0} == {
-        "step": 0, "key": "conversation", "near": 0, "prefer": [], "records": 10, "kept": 6,
+        "step": 0, "key": "conversation", "near": 0, "prefer": [], "against": [], "records": 10, "kept": 6,
         "dropped": {"duplicate_record": 2, "duplicate_text": 1, "near_duplicate": 1, "contained": 0},
         "clusters": 2, "largest": 3, "wordless": 0, "too_large": 0, "search": 0,
     }  # fmt: skip

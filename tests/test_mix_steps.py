@@ -203,7 +203,7 @@ def test_a_version_tells_its_spec_inputs_and_story(place: Place) -> None:
     assert read_mixture(version.path / "spec.yaml").mixture.seed == 42
     lock = yaml.safe_load((version.path / "lock.yaml").read_text())
     digest = sha256((place.root / "a.jsonl").read_bytes()).hexdigest()
-    assert lock["a"]["files"] == [{"origin": "a.jsonl", "sha256": digest, "rows": 9}]
+    assert lock["sources"]["a"]["files"] == [{"origin": "a.jsonl", "sha256": digest, "rows": 9}]
     card = (version.path / "README.md").read_text()
     head = yaml.safe_load(card.split("---")[1])
     assert head == {"license": ["mit", "odc-by"], "tags": ["tulu-data", "sft"]}

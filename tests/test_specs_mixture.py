@@ -211,6 +211,29 @@ MISTAKES = [
         "7:27 steps[0].prefer: expected a list, found 'bee'; write [bee]",
     ),
     (
+        "one stored version to compare with",
+        steps("step: dedup, against: old@latest"),
+        "7:28 steps[0].against: expected a list, found 'old@latest'; write [old@latest]",
+    ),
+    (
+        "a file to compare with",
+        steps("step: dedup, against: [old@0a1b, data/a.jsonl]"),
+        "7:39 steps[0].against[1]: expected name@version of the store, found 'data/a.jsonl'; files are "
+        "sources, with `prefer`",
+    ),
+    (
+        "a mixture compared with its own newest version",
+        steps("step: dedup, against: [m@0a1b, m@latest]"),
+        "7:37 steps[0].against[1]: 'm@latest' is what this mixture builds, so a build would drop what the one "
+        "before kept; name one version, m@ID",
+    ),
+    (
+        "a mixture compared with itself",
+        steps("step: dedup, against: [m]"),
+        "7:29 steps[0].against[0]: 'm' is what this mixture builds, so a build would drop what the one "
+        "before kept; name one version, m@ID",
+    ),
+    (
         "an unknown key of a search for near-duplicates",
         steps("step: dedup, near: {threshold: 0.5}"),
         "7:26 steps[0].near.threshold: unknown key 'threshold' (known: containment_threshold, frames, "

@@ -1,4 +1,4 @@
-"""`tulu-data lock`: resolve the hub sources of a spec to commits, and move pins on request."""
+"""`tulu-data lock`: resolve the hub sources of a spec to commits, move pins, note stored versions."""
 
 from pathlib import Path
 
@@ -16,10 +16,12 @@ def command(spec: Path, update: tuple[str, ...], store: Path | None) -> None:
     """Pin the hub sources of a mixture or suite spec to the commits that their branches stand for now.
 
     The pins go to the lock file beside SPEC and are obeyed from then on; only --update moves one.
-    Sources over the same dataset, revision and split share a pin and move together.
+    Sources over the same dataset, revision and split share a pin and move together. What a stored
+    version is called in SPEC (name@latest) stands for the newest one always; the lock notes which
+    that was, and `mix --frozen` refuses another.
     """
     from tulu_data.decontaminate.suites import pin_suites
-    from tulu_data.mix.inputs import resolve_all
+    from tulu_data.mix.pins import resolve_all
     from tulu_data.specs.lock import lock_path, read_lock
     from tulu_data.specs.mixture import read_mixture
     from tulu_data.specs.suite import is_suite_spec, read_suites
@@ -37,11 +39,15 @@ def command(spec: Path, update: tuple[str, ...], store: Path | None) -> None:
     if suites is not None:
         pin_suites(suites, moving=update)
     if file is not None:
-        resolve_all(file, root, open_store(store, root), moving=update, only_hub=True)
+        resolve_all(file, root, open_store(store, root), moving=update, only_pinned=True)
     after = read_lock(spec)
     for name, pin in after.sources.items():
         old = before.sources.get(name)
         word = "new" if old is None else "kept" if old == pin else f"moved from {old.revision[:12]}"
         click.echo(f"{name}: {pin.uri} {pin.revision[:12]} ({len(pin.files)} files) {word}")
-    if not after.sources:
-        click.echo(f"{spec}: no hub sources, nothing to pin")
+    for ref, content_id in after.versions.items():
+        was = before.versions.get(ref)
+        word = "new" if was is None else "kept" if was == content_id else f"moved from {was[:12]}"
+        click.echo(f"{ref}: {content_id[:12]} {word}")
+    if not after.sources and not after.versions:
+        click.echo(f"{spec}: no hub sources or stored versions, nothing to pin")

@@ -112,6 +112,9 @@ def _print_duplicates(console: "Console", version: "Version") -> None:
             f"{found['records']:,} records, {found['records'] - found['kept']:,} dropped ({reasons})",
             soft_wrap=True,
         )
+        for one in found.get("against", ()):
+            there = sum(one["dropped"].values())
+            console.print(f"{there:,} of them are in {one['dataset']}, of {one['records']:,} records")
         told = f"{found['clusters']:,} clusters, the largest of {found['largest']:,} records"
         if search := found["search"]:
             rounds = f"{search['rounds']} round{'' if search['rounds'] == 1 else 's'}"

@@ -22,7 +22,7 @@ from tulu_data.dedup.clusters import PLACES, clusters_of, counts_of
 from tulu_data.dedup.examples import Shown, shown_of, tenths
 from tulu_data.dedup.finder import REASONS, Finder, Outcome
 from tulu_data.dedup.preference import source_ranks
-from tulu_data.dedup.standing import settle
+from tulu_data.dedup.standing import open_each, settle, told_by
 from tulu_data.errors import SourceError, nearest
 from tulu_data.kernels.words import Ints
 from tulu_data.schema import TEXT
@@ -97,7 +97,7 @@ class Duplicates:
                 }
                 for account in self.ledger.accounts
             ],
-            "against": [_told_by(one, met) for one, met in self.met],
+            "against": [told_by(one, met) for one, met in self.met],
             **self.ledger.to_dict(),
             "records": self.ledger.records, "kept": self.ledger.records - len(self.dropped),
             **counts_of(self.outcome, self.clusters), "jaccard": tenths(self.outcome),
@@ -112,11 +112,8 @@ def find_duplicates(
         reading = replace(reading, quality=Quality(asked.quality))
     cache, told, places = store.root / "cache", course.progress.end, [PLACES.empty_table()]
     qualities: list[Numbers] = []
-    versions = {version.ref: version for version in map(store.resolve, asked.against)}
-    against = [
-        Against.open(version, asked.key, asked.near, cache=cache, workers=course.workers, told=told)
-        for version in versions.values()
-    ]
+    versions = map(store.resolve, asked.against)
+    against = open_each(versions, asked.key, asked.near, cache=cache, workers=course.workers, told=told)
     with Finder(key=asked.key, near=asked.near, folder=cache / "dedup", workers=course.workers) as finder:
 
         def consume(dataset: Dataset, batches: Iterator[pa.RecordBatch]) -> None:
@@ -151,16 +148,6 @@ def _refuse_itself(dataset: Dataset, against: Sequence[Against]) -> None:
                 f"{dataset.name}: is compared with itself, and every record would be a duplicate; leave it "
                 "out of what is read, or of --against"
             )
-
-
-def _told_by(one: Against, met: Met) -> dict[str, Any]:
-    """Return what a version said, as JSON values."""
-    counts = np.bincount(met.reason, minlength=len(REASONS)).tolist()
-    return {
-        "dataset": one.version.ref, "content_id": one.version.content_id, "records": one.version.num_rows,
-        "dropped": dict(zip(REASONS[1:], counts[1:], strict=True)),
-        "compared": met.compared, "templates": met.templates,
-    }  # fmt: skip
 
 
 def write_duplicates(found: Duplicates, folder: Path) -> dict[str, Any]:

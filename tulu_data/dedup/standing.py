@@ -5,9 +5,10 @@ of the records that were read; so all that tells of clusters tells of them too. 
 order of their names, each about what is left, whatever the order in which they are given.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +17,20 @@ from numpy.typing import NDArray
 from tulu_data.dedup.against import Against, Met
 from tulu_data.dedup.clusters import PLACES
 from tulu_data.dedup.exact import first_of_each
-from tulu_data.dedup.finder import KEPT, Finder, Outcome
+from tulu_data.dedup.finder import KEPT, REASONS, Finder, Outcome
 from tulu_data.dedup.search import Said
 from tulu_data.kernels.words import Hashes, Ints
 from tulu_data.schema import TEXT
+from tulu_data.specs.near import Key, Near
+from tulu_data.store import Version
+
+
+def open_each(
+    versions: Iterable[Version], key: Key, near: Near | None, *, cache: Path, workers: int | None, told: Said
+) -> list[Against]:
+    """Open the signatures of versions, or make them; a version that is named twice is asked once."""
+    once = {version.ref: version for version in versions}.values()
+    return [Against.open(version, key, near, cache=cache, workers=workers, told=told) for version in once]
 
 
 class Standing(NamedTuple):
@@ -78,6 +89,16 @@ def settle(
         outcome=replace(outcome, wordless=wordless), ids=np.concatenate([ids, standing.ids]),
         standing=standing, met=tuple(met),
     )  # fmt: skip
+
+
+def told_by(one: Against, met: Met) -> dict[str, Any]:
+    """Return what a version said, as JSON values."""
+    counts = np.bincount(met.reason, minlength=len(REASONS)).tolist()
+    return {
+        "dataset": one.version.ref, "content_id": one.version.content_id, "records": one.version.num_rows,
+        "dropped": dict(zip(REASONS[1:], counts[1:], strict=True)),
+        "compared": met.compared, "templates": met.templates,
+    }  # fmt: skip
 
 
 def _joined(count: int, more: int, among: Outcome, left: Ints) -> Outcome:

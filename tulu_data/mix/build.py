@@ -99,7 +99,7 @@ def prepare(file: MixtureFile, inputs: Inputs, settings: Settings) -> Prepared:
     sources = read_inputs(file, inputs, settings.store, workers, settings.say)
     pool = make_pool(sources)
     context = StepContext(
-        base=settings.base, cache=settings.store.root / "cache", workers=workers,
+        base=settings.base, cache=settings.store.root / "cache", versions=inputs.versions, workers=workers,
         counter=inputs.counter, say=settings.say,
     )  # fmt: skip
     findings = run_steps(pool, mixture, context)
@@ -132,8 +132,13 @@ def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
     draft = Draft(
         manifest=manifest, inputs_id=inputs.inputs_id, tables=tables,
         files={
-            "spec.yaml": _yaml(resolved_spec(plan.mixture, inputs.revisions)),
-            "lock.yaml": _yaml({s.name: s.model_dump(include=_READ) for s in plan.sources}),
+            "spec.yaml": _yaml(resolved_spec(plan.mixture, inputs.revisions, inputs.versions)),
+            "lock.yaml": _yaml(
+                {
+                    "sources": {s.name: s.model_dump(include=_READ) for s in plan.sources},
+                    "versions": {ref: one.content_id for ref, one in inputs.versions.items()},
+                }
+            ),
             "README.md": render_card(manifest, file.mixture),
         },
     )  # fmt: skip
@@ -182,19 +187,15 @@ def dropped_table(pool: Pool) -> pa.Table:
 
 def _evidence(pool: Pool, entries: Index) -> pa.Array:
     """Return JSON about why entries were left out; of a duplicate, the record that it is like."""
-    known = pool.evidence | {
-        entry: text for found in pool.lookalikes for entry, text in _likenesses(pool, found)
-    }
+    known = pool.evidence | {entry: text for found in pool.lookalikes for entry, text in _likenesses(found)}
     return pa.array([known.get(entry) for entry in entries.tolist()], TEXT)
 
 
-def _likenesses(pool: Pool, found: Lookalikes) -> Iterator[tuple[int, str]]:
+def _likenesses(found: Lookalikes) -> Iterator[tuple[int, str]]:
     """Yield entries that are like others, with the words of clusters.parquet as JSON."""
-    columns = (pool.id_of(found.alike), pool.source_of(found.alike), pool.origin_of(found.alike))
-    other = pl.DataFrame(pa.table(columns, names=["id", "source", "origin"])).select(pl.struct(pl.all()))
     told = pl.DataFrame(
         [
-            pl.Series("cluster", pool.id_of(found.stays)), other.to_series().alias("stands"),
+            pl.Series("cluster", found.cluster), pl.DataFrame(found.stands).to_struct("stands"),
             pl.Series("jaccard", found.jaccard), pl.Series("containment", found.containment),
         ]
     )  # fmt: skip

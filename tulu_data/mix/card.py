@@ -30,7 +30,8 @@ read = quarantined + dropped + not drawn + kept; rows counts copies.
 Duplicates (step {{ d.step }}, key {{ d.key }}, {{ "near ones too" if d.near else "exact ones" }}): of \
 {{ "{:,}".format(d.records) }} records {{ "{:,}".format(d.records - d.kept) }} were left out\
 {% for reason, count in d.dropped.items() %}{{ ": " if loop.first else ", " }}{{ "{:,}".format(count) }} \
-{{ reason }}{% endfor %}; {{ "{:,}".format(d.clusters) }} clusters, \
+{{ reason }}{% endfor %}{% for one in d.against %}; {{ "{:,}".format(one.dropped.values() | sum) }} of them \
+are in {{ one.dataset }}{% endfor %}; {{ "{:,}".format(d.clusters) }} clusters, \
 the largest of {{ "{:,}".format(d.largest) }} records\
 {% if d.search %}; pairs kept that differ in numbers alone: {{ "{:,}".format(d.search.templates) }}; \
 {{ d.search.rounds }} round{{ "" if d.search.rounds == 1 else "s" }}{% endif %}. \

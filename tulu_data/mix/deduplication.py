@@ -1,8 +1,8 @@
 """The step `dedup`: of records that are the same or nearly, keep one.
 
 The one idea: the records that are still in are read once, batch by batch, and what stays of them follows from
-the spec and the records alone, so neither the order of sources nor threads matter. How records are
-compared it does not know.
+the spec, the records and the stored versions that the spec names, so neither the order of sources nor threads
+matter. How records are compared it does not know.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tulu_data.dedup.clusters import clusters_of, clusters_schema, counts_of
+from tulu_data.dedup.against import Against, Met
+from tulu_data.dedup.clusters import Places, clusters_of, clusters_schema, counts_of, id_texts
 from tulu_data.dedup.finder import (
     CONTAINED,
     KEPT,
@@ -24,12 +25,15 @@ from tulu_data.dedup.finder import (
     Outcome,
 )
 from tulu_data.dedup.preference import source_ranks
+from tulu_data.dedup.standing import Settled, open_each, settle, told_by
 from tulu_data.mix.context import StepContext
 from tulu_data.mix.pool import Index, Lookalikes, Pool
 from tulu_data.schema import TEXT, Kind
 from tulu_data.specs.mixture import DedupStep
 
-CLUSTERS = clusters_schema(pa.schema([("source", TEXT), ("origin", TEXT)]))
+PLACES = pa.schema([("source", TEXT), ("origin", TEXT)])
+"""Where a record stands; the source of one of a stored version is named `name@id source`."""
+CLUSTERS = clusters_schema(PLACES)
 """Of a mixture, but for the number of the step."""
 
 
@@ -43,14 +47,18 @@ class Deduplication:
     records: int
     """Records that it looked at."""
     outcome: Outcome
+    """First the records, then those of stored versions that stand for some of them."""
     clusters: pa.Table
     """Of schema CLUSTERS."""
+    met: tuple[tuple[Against, Met], ...]
+    """What each stored version said of the records that were left to it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was looked for and found, as JSON values."""
-        counts = np.bincount(self.outcome.reason, minlength=len(REASONS)).tolist()
+        counts = np.bincount(self.outcome.reason[: self.records], minlength=len(REASONS)).tolist()
         return {
-            "step": self.number, **self.step.model_dump(mode="json", exclude={"step"}),
+            "step": self.number, **self.step.model_dump(mode="json", exclude={"step", "against"}),
+            "against": [told_by(one, met) for one, met in self.met],
             "records": self.records, "kept": counts[KEPT],
             "dropped": {REASONS[k]: counts[k] for k in reasons_of(self.step)},
             **counts_of(self.outcome, self.clusters),
@@ -73,26 +81,25 @@ def reasons_of(step: DedupStep) -> tuple[int, ...]:
 
 
 def run_dedup(pool: Pool, step: DedupStep, number: int, kind: Kind, context: StepContext) -> Deduplication:
-    """Find the duplicates among the records that are still in, and drop all but one of each cluster."""
+    """Find the duplicates among the records that are still in, and drop all but one of each cluster.
+
+    What a stored version holds that the step names is dropped first, all of it.
+    """
     wanted, named = source_ranks([source.name for source in pool.sources], step.prefer)
-    with Finder(
-        key=step.key, near=step.near, folder=context.cache / "dedup", workers=context.workers
-    ) as finder:
+    cache, workers, versions = context.cache, context.workers, [context.versions[ref] for ref in step.against]
+    against = open_each(versions, step.key, step.near, cache=cache, workers=workers, told=context.say)
+    with Finder(key=step.key, near=step.near, folder=cache / "dedup", workers=workers) as finder:
         read: list[Index] = [np.zeros(0, np.int64)]
         finder.read(_records(pool, read), kind)
         entries = np.concatenate(read)
         source = pool.source[entries]
         quality = None if pool.quality is None else pool.quality[entries]
-        outcome = finder.settle(wanted[source], quality, named[source], context.say)
-    _drop(pool, entries, outcome)
-
-    def places(rows: Index) -> pa.Table:
-        columns = [pool.source_of(entries[rows]), pool.origin_of(entries[rows])]
-        return pa.table(columns, names=["source", "origin"])
-
+        settled = settle(finder, against, wanted[source], quality, named[source], context.say)
+    places = _places_of(pool, entries, settled.standing.places)
+    _drop(pool, entries, settled, places)
     return Deduplication(
-        number=number, step=step, records=len(entries), outcome=outcome,
-        clusters=clusters_of(outcome, pool.ids[entries], places),
+        number=number, step=step, records=len(entries), outcome=settled.outcome,
+        clusters=clusters_of(settled.outcome, settled.ids, places), met=settled.met,
     )  # fmt: skip
 
 
@@ -103,12 +110,29 @@ def _records(pool: Pool, read: list[Index]) -> Iterator[pa.RecordBatch]:
         yield part.records_by_entry()
 
 
-def _drop(pool: Pool, entries: Index, outcome: Outcome) -> None:
+def _places_of(pool: Pool, entries: Index, standing: pa.Table) -> Places:
+    """Return what tells where records stand: those of entries, and behind them those of stored versions."""
+
+    def places(rows: Index) -> pa.Table:
+        is_ours = rows < len(entries)
+        ours, others = entries[rows[is_ours]], rows[~is_ours] - len(entries)
+        mine = pa.table([pool.source_of(ours), pool.origin_of(ours)], schema=PLACES)
+        both = pa.concat_tables([mine, standing.select(PLACES.names).take(others)])
+        # The row of `both` that each one is: ours come first there, in their order.
+        return both.take(np.argsort(np.argsort(~is_ours, kind="stable"), kind="stable"))
+
+    return places
+
+
+def _drop(pool: Pool, entries: Index, settled: Settled, places: Places) -> None:
     """Drop all that does not stay."""
-    for number in np.unique(outcome.reason).tolist():
+    outcome, reason = settled.outcome, settled.outcome.reason[: len(entries)]
+    for number in np.unique(reason).tolist():
         if number != KEPT:
-            pool.drop(entries[outcome.reason == number], "dedup", REASONS[number])
-    gone = np.flatnonzero(outcome.reason != KEPT)
-    alike, stays = entries[outcome.alike[gone]], entries[outcome.stays[gone]]
+            pool.drop(entries[reason == number], "dedup", REASONS[number])
+    gone = np.flatnonzero(reason != KEPT)
+    alike = outcome.alike[gone]
+    stands = places(alike).add_column(0, "id", id_texts(settled.ids[alike]))
+    cluster = id_texts(settled.ids[outcome.stays[gone]])
     shares = outcome.jaccard[gone], outcome.containment[gone]
-    pool.lookalikes.append(Lookalikes(entries[gone], alike, stays, *shares))
+    pool.lookalikes.append(Lookalikes(entries[gone], stands, cluster, *shares))

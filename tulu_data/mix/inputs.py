@@ -6,7 +6,7 @@ mask (`where`). The inputs id says whether anything that is read has changed sin
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ from tulu_data.decontaminate import find_suites
 from tulu_data.dedup.likeness import Search
 from tulu_data.engine.local import ordered_map
 from tulu_data.errors import SourceError, SpecError, StoreError, SuiteError, nearest
+from tulu_data.mix.pins import resolve_all
 from tulu_data.mix.recipe import inputs_id, recipe_id
 from tulu_data.mix.tokens import TokenCounter
 from tulu_data.schema import TEXT
@@ -26,15 +27,14 @@ from tulu_data.sources.adapters import LAYOUTS
 from tulu_data.sources.cache import NormalisedFile, normalise
 from tulu_data.sources.expression import Expression
 from tulu_data.sources.files import SourceFile, sha256_of
-from tulu_data.sources.location import ResolvedSource, resolve_source
+from tulu_data.sources.location import ResolvedSource
 from tulu_data.sources.quality import Numbers, Quality, record_qualities
 from tulu_data.sources.scan import Reading
 from tulu_data.sources.where import Where
 from tulu_data.specs.decisions import read_decisions
-from tulu_data.specs.lock import Lock, SourcePin, check_frozen, fitting_pin, read_lock, write_lock
 from tulu_data.specs.mixture import DecontaminateStep, DedupStep, Mixture, MixtureFile
 from tulu_data.specs.source import Source
-from tulu_data.store import Store
+from tulu_data.store import Store, Version
 
 QUARANTINED = pa.schema(
     [(name, pa.large_string()) for name in ("source", "origin", "reason", "detail", "raw")]
@@ -59,6 +59,8 @@ class Inputs:
     compiled: "Compiled"
     counter: TokenCounter | None
     revisions: dict[str, str]
+    versions: dict[str, Version]
+    """Stored versions, by how the spec names them."""
     recipe_id: str
     inputs_id: str
 
@@ -100,10 +102,10 @@ class SourceInput:
 
 
 def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool = False) -> Inputs:
-    """Find and hash everything that a mixture reads; raise SourceError, LockError or SpecError."""
+    """Find and hash everything that a mixture reads; raise SourceError, StoreError, LockError, SpecError."""
     mixture = file.mixture
     compiled = compile_sql(file)
-    resolved = resolve_all(file, base, store, frozen=frozen)
+    resolved, versions = resolve_all(file, base, store, frozen=frozen)
     counter = TokenCounter(mixture.tokenizer, base) if mixture.tokenizer else None
     revisions = {source.name: source.revision for source in resolved if source.revision}
     read = [(source.name, f.origin, f.sha256) for source in resolved for f in source.files]
@@ -111,8 +113,8 @@ def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool 
     read += _decision_files(file, base)
     read += [("tokenizer", "tokenizer.json", counter.sha256)] if counter else []
     return Inputs(
-        sources=resolved, compiled=compiled, counter=counter, revisions=revisions,
-        recipe_id=recipe_id(mixture, revisions), inputs_id=inputs_id(read),
+        sources=resolved, compiled=compiled, counter=counter, revisions=revisions, versions=versions,
+        recipe_id=recipe_id(mixture, revisions, versions), inputs_id=inputs_id(read),
     )  # fmt: skip
 
 
@@ -168,61 +170,6 @@ def _reading_problems(file: MixtureFile, name: str, source: Source) -> Iterator[
             known = f"(parts of {source.adapter}: {', '.join(sorted(layout.parts))})"
             text = f"no part {part!r}{nearest(part, layout.parts)} {known}"
             yield file.document.problem(("sources", name, "columns", part), text, key=True)
-
-
-def resolve_all(
-    file: MixtureFile,
-    base: Path,
-    store: Store,
-    *,
-    frozen: bool = False,
-    moving: Collection[str] = (),
-    only_hub: bool = False,
-) -> tuple[ResolvedSource, ...]:
-    """Resolve the sources by the lock, and write down what was resolved for the first time.
-
-    Sources over the same hub dataset, revision, configuration and split are resolved once. The
-    pins of the sources in `moving` are not obeyed but replaced. `only_hub` leaves out the others.
-    """
-    lock = read_lock(file.path)
-    hub = {name: s for name, s in file.mixture.sources.items() if s.uri.startswith("hf://")}
-    pins = {name: _fitting(lock, name, source) for name, source in hub.items()}
-    if frozen:
-        check_frozen(file.path, pins)
-    moved = {_question(hub[name]) for name in moving if name in hub}
-    known = {_question(hub[name]): pin for name, pin in pins.items() if pin is not None}
-    known = {question: pin for question, pin in known.items() if question not in moved}
-    resolved = []
-    for name, source in (hub if only_hub else file.mixture.sources).items():
-        question = _question(source)
-        pin = {name: known[question]} if question in known else {}
-        try:
-            found = resolve_source(name, source, base=base, store=store, pins=pin)
-        except SourceError as error:
-            place = file.document.place(("sources", name, "uri"))
-            raise type(error)(f"{file.document.name}:{place.line}:{place.column} {error}") from None
-        if found.pin is not None:
-            known[question] = found.pin
-        resolved.append(found)
-    write_pins(file.path, lock, {source.name: source.pin for source in resolved if source.pin})
-    return tuple(resolved)
-
-
-def write_pins(spec: Path, lock: Lock, pins: dict[str, SourcePin]) -> bool:
-    """Write the lock of a spec when its pins have changed; tell whether they had."""
-    if not pins and not lock.sources:
-        return False
-    return write_lock(spec, Lock(version=1, sources=pins))
-
-
-def _question(source: Source) -> tuple[str, str | None, str | None, str]:
-    """Return what a hub source asks for; the same question has the same answer within a build."""
-    return source.uri, source.revision, source.config, source.split
-
-
-def _fitting(lock: Lock, name: str, source: Source) -> SourcePin | None:
-    uri, revision, config, split = _question(source)
-    return fitting_pin(lock, name, uri=uri, revision=revision, config=config, split=split)
 
 
 def _suite_inputs(file: MixtureFile, base: Path, *, frozen: bool) -> list[tuple[str, str]]:

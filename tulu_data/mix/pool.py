@@ -46,13 +46,13 @@ class Part:
 
 
 class Lookalikes(NamedTuple):
-    """Entries that a step left out because of others."""
+    """Entries that a step left out because of other records, of the pool or of stored versions."""
 
     entries: Index
-    alike: Index
-    """The entry that each was found to be like."""
-    stays: Index
-    """The entry of its cluster that stays."""
+    stands: pa.Table
+    """Columns id, source, origin: the record that each was found to be like."""
+    cluster: pa.Array
+    """Id of the record of its cluster that stays."""
     jaccard: npt.NDArray[np.float64]
     containment: npt.NDArray[np.float64]
     """With the one that it is like."""

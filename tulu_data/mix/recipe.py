@@ -5,18 +5,24 @@ bytes of every file that is read. Same recipe, same inputs: same version, nothin
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 from tulu_data.specs.mixture import Mixture
 from tulu_data.specs.uris import HUB_ONLY
+from tulu_data.store import Version
 
 STEP_VERSIONS = {"draw": 1, "decontaminate": 1, "dedup": 2, "filter": 1, "normalise": 1, "order": 1}
 """Raised when a step starts to give other results for the same input."""
 
 
-def resolved_spec(mixture: Mixture, revisions: dict[str, str]) -> dict[str, object]:
-    """Return the spec with defaults filled and revisions pinned, without prose; it reads as a spec again."""
+def resolved_spec(
+    mixture: Mixture, revisions: Mapping[str, str], versions: Mapping[str, Version]
+) -> dict[str, object]:
+    """Return the spec with defaults filled and revisions pinned, without prose; it reads as a spec again.
+
+    `revisions` are those of sources by name, `versions` the stored ones by how steps name them.
+    """
     spec = mixture.model_dump(mode="json", exclude={"description"}, exclude_none=True)
     for name, source in spec["sources"].items():
         if source["uri"].startswith("hf://"):
@@ -26,12 +32,17 @@ def resolved_spec(mixture: Mixture, revisions: dict[str, str]) -> dict[str, obje
             source.pop(key, None)
         if name in revisions:
             source["uri"] = f"{source['uri'].partition('@')[0]}@{revisions[name]}"
+    for step in spec["steps"]:
+        if step["step"] == "dedup":
+            # Their order decides nothing.
+            named = [versions[ref] for ref in step["against"]]
+            step["against"] = sorted({f"{version.name}@{version.content_id}" for version in named})
     return spec
 
 
-def recipe_id(mixture: Mixture, revisions: dict[str, str]) -> str:
+def recipe_id(mixture: Mixture, revisions: Mapping[str, str], versions: Mapping[str, Version]) -> str:
     """Hash what is to be done."""
-    recipe = {"spec": resolved_spec(mixture, revisions), "steps": STEP_VERSIONS}
+    recipe = {"spec": resolved_spec(mixture, revisions, versions), "steps": STEP_VERSIONS}
     text = json.dumps(recipe, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()
 

@@ -73,7 +73,7 @@ def _resolved(
     scheme = _SCHEME.match(uri)
     if scheme and scheme[1].lower() not in _SCHEMES and (scheme[2] or len(scheme[1]) > 1):
         raise _unknown_scheme(uri, scheme[1])
-    if _VERSION.fullmatch(uri) and not (base / uri).exists():
+    if names_version(uri, base):
         version = store.resolve(uri)
         return ResolvedSource(
             name=name, uri=uri, revision=version.content_id, files=version_files(version),
@@ -84,6 +84,11 @@ def _resolved(
     except SourceError as error:
         raise SourceError(f"{error}{_stored_hint(uri, store)}") from None
     return ResolvedSource(name=name, uri=uri, revision=None, files=files, licence=source.licence)
+
+
+def names_version(uri: str, base: Path) -> bool:
+    """Tell whether a uri is a stored version; a file of this name goes first."""
+    return _VERSION.fullmatch(uri) is not None and not (base / uri).exists()
 
 
 def version_files(version: Version) -> tuple[SourceFile, ...]:

@@ -151,6 +151,9 @@ def opens_sources(version: Version, base: Path, store: Store) -> Opens:
     before = {s.name: {f.origin: f.sha256 for f in s.files} for s in version.manifest.sources}
 
     def shelf(name: str, rows: pa.Table) -> Shelf:
+        if name not in sources:
+            # Records of a stored version that stand for others; its sources are named `name@id source`.
+            return shelf_of_version(store.resolve(name.partition(" ")[0]), rows)
         files = resolve_source(name, sources[name], base=base, store=store).files
         records = Records(
             name=name, kind=version.kind, files=files, reading=Reading.of(version.kind, sources[name]),

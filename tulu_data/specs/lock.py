@@ -1,12 +1,14 @@
-"""The lock beside a spec: what its hub sources were when they were first resolved.
+"""The lock beside a spec: what its hub sources were when they were first resolved, and its stored versions.
 
 The one idea: a spec may say a branch; the lock says the commit and the sha256 of every file. It
-is written by the client that saw them, obeyed from then on, and moved only when asked to. Only
-hub sources are pinned: files on a disk and stored versions are hashed whenever they are read.
+is written by the client that saw them, obeyed from then on, and moved only when asked to. Of a stored
+version it notes the content id that a name stood for last, so that a move shows: the store decides, the
+lock does not. Files on a disk are hashed whenever they are read.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import yaml
@@ -17,6 +19,9 @@ from tulu_data.specs.base import Spec, read_spec
 
 _HEADER = "# Written by tulu-data; do not edit. `tulu-data lock --update SOURCE` moves a pin.\n"
 _SHA256 = r"[0-9a-f]{64}"
+_SHORT = 8
+"""Digits of a content id that people read."""
+ContentId = Annotated[str, Field(pattern=f"^{_SHA256}$")]
 
 
 class FilePin(Spec):
@@ -56,6 +61,8 @@ class Lock(Spec):
     """Format of this file."""
     sources: dict[str, SourcePin] = Field(default_factory=dict)
     """Pins by source name."""
+    versions: dict[str, ContentId] = Field(default_factory=dict)
+    """Content id of each stored version, by how the spec names it: `sft_v3@latest`."""
 
 
 def lock_path(spec: Path) -> Path:
@@ -91,26 +98,39 @@ def write_lock(spec: Path, lock: Lock) -> bool:
 
 
 def lock_text(lock: Lock) -> str:
-    """Write a lock as text: sources by name, the same text for the same pins."""
+    """Write a lock as text: sources and versions by name, the same text for the same pins."""
     data = lock.model_dump(mode="json", exclude_none=True)
-    data["sources"] = {name: data["sources"][name] for name in sorted(data["sources"])}
+    for key in ("sources", "versions"):
+        data[key] = {name: data[key][name] for name in sorted(data[key])}
+    if not data["versions"]:
+        del data["versions"]
     return _HEADER + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000)
 
 
-def check_frozen(spec: Path, wanted: Mapping[str, "SourcePin | None"]) -> None:
-    """Raise LockError unless every hub source has a pin and no pin is left over.
+def check_frozen(
+    spec: Path, wanted: Mapping[str, "SourcePin | None"], versions: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Raise LockError unless the lock has every hub source and stored version as it is, and nothing else.
 
-    `wanted` gives for every hub source of the spec the pin that fits it, or None.
+    `wanted` gives for every hub source of the spec the pin that fits it, or None; `versions` the content id
+    of every stored version, by how the spec names it.
     """
     path, lock = lock_path(spec), read_lock(spec)
     missing = sorted(name for name, pin in wanted.items() if pin is None)
-    spare = sorted(set(lock.sources) - set(wanted))
+    missing += sorted(set(versions) - set(lock.versions))
+    spare = sorted(set(lock.sources) - set(wanted)) + sorted(set(lock.versions) - set(versions))
+    moved = [
+        f"{ref} is {versions[ref][:_SHORT]} now, not {lock.versions[ref][:_SHORT]}"
+        for ref in sorted(set(versions) & set(lock.versions))
+        if versions[ref] != lock.versions[ref]
+    ]
     if missing and not path.is_file():
         raise LockError(
             f"{path}: no lock, and --frozen resolves nothing; run `tulu-data lock {spec}` and commit it"
         )
-    if missing or spare:
+    if missing or spare or moved:
         said = [f"no fitting pin for {', '.join(missing)}"] if missing else []
+        said += moved
         said += [f"pins for {', '.join(spare)}, which the spec does not have"] if spare else []
         raise LockError(f"{path}: stale: {'; '.join(said)}; run `tulu-data lock {spec}` and commit it")
 

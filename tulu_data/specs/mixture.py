@@ -25,6 +25,7 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 _SOURCE_NAME = re.compile(r"\w[\w.-]{0,99}")
+_STORED = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}(@[a-z0-9]+)?")
 
 
 class FilterStep(Spec):
@@ -65,6 +66,9 @@ class DedupStep(Spec):
     """How near-duplicates are looked for; `true` or {}: by the defaults. Default: not at all."""
     prefer: tuple[str, ...] = ()
     """Sources whose record is kept, best first; then the highest `quality`, the longer text, the lower id."""
+    against: tuple[str, ...] = ()
+    """Stored versions, `name@version`: records that are there already go first. Their order does not matter;
+    `name@latest` is the newest of its name."""
 
     @field_validator("near", mode="before")
     @classmethod
@@ -83,7 +87,20 @@ class DedupStep(Spec):
             raise refuse(Mistake(text=text, path=("near",), on_key=True))
         return self
 
-    _is_a_list = field_validator("prefer", mode="before")(listed)
+    @field_validator("against")
+    @classmethod
+    def _names_versions(cls, against: tuple[str, ...]) -> tuple[str, ...]:
+        forms = "expected name@version of the store"
+        mistakes = [
+            Mistake(text=f"{forms}, found {shown(ref)}; files are sources, with `prefer`", path=(j,))
+            for j, ref in enumerate(against)
+            if _STORED.fullmatch(ref) is None
+        ]
+        if mistakes:
+            raise refuse(*mistakes)
+        return against
+
+    _is_a_list = field_validator("prefer", "against", mode="before")(listed)
 
 
 class DecontaminateStep(Spec):
@@ -181,7 +198,8 @@ class Mixture(Spec):
     @model_validator(mode="after")
     def _holds_together(self) -> "Mixture":
         checks = (
-            _source_names, _decontamination, _weights, _token_bounds, _preferred, _qualities, _kinds, _uris,
+            _source_names, _decontamination, _weights, _token_bounds, _preferred, _against_itself, _qualities,
+            _kinds, _uris,
         )  # fmt: skip
         mistakes = [mistake for check in checks for mistake in check(self)]
         if mistakes:
@@ -248,6 +266,18 @@ def _preferred(mixture: Mixture) -> Iterator[Mistake]:
                 known = f"(sources: {', '.join(sorted(mixture.sources))})"
                 text = f"no source {name!r}{nearest(name, mixture.sources)} {known}"
                 yield Mistake(text=text, path=("steps", i, "prefer", j))
+
+
+def _against_itself(mixture: Mixture) -> Iterator[Mistake]:
+    """Refuse a mixture that drops what its own newest version holds: a second build would be empty."""
+    for i, step in enumerate(mixture.steps):
+        for j, ref in enumerate(step.against if isinstance(step, DedupStep) else ()):
+            if ref in (mixture.name, f"{mixture.name}@latest"):
+                text = (
+                    f"{ref!r} is what this mixture builds, so a build would drop what the one before "
+                    f"kept; name one version, {mixture.name}@ID"
+                )
+                yield Mistake(text=text, path=("steps", i, "against", j))
 
 
 def _qualities(mixture: Mixture) -> Iterator[Mistake]:

@@ -1,0 +1,127 @@
+"""What the hub sources and stored versions of a mixture are, by the lock beside its spec.
+
+The one idea: a hub source is what the lock says until somebody moves it; a stored version is what the store
+says, and the lock notes it, so that a `name@latest` that has moved shows and `--frozen` refuses it. It reads
+no records.
+"""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tulu_data.errors import SourceError, SpecError, StoreError
+from tulu_data.sources.location import ResolvedSource, names_version, resolve_source
+from tulu_data.specs.document import KeyPath
+from tulu_data.specs.lock import Lock, SourcePin, check_frozen, fitting_pin, read_lock, write_lock
+from tulu_data.specs.mixture import DedupStep, MixtureFile
+from tulu_data.specs.source import Source
+from tulu_data.store import Store, Version
+
+
+class Resolved(NamedTuple):
+    """What a spec names, found."""
+
+    sources: tuple[ResolvedSource, ...]
+    versions: dict[str, Version]
+    """Stored versions, by how the spec names them."""
+
+
+def resolve_all(
+    file: MixtureFile,
+    base: Path,
+    store: Store,
+    *,
+    frozen: bool = False,
+    moving: Collection[str] = (),
+    only_pinned: bool = False,
+) -> Resolved:
+    """Resolve what a spec names by the lock, and write down what is new.
+
+    Sources over the same hub dataset, revision, configuration and split are resolved once. The
+    pins of the sources in `moving` are not obeyed but replaced. `only_pinned` leaves out sources that are not
+    on the hub.
+    """
+    lock, versions = read_lock(file.path), _open_versions(file, base, store)
+    noted = {ref: version.content_id for ref, version in versions.items()}
+    hub = {name: s for name, s in file.mixture.sources.items() if s.uri.startswith("hf://")}
+    pins = {name: _fitting(lock, name, source) for name, source in hub.items()}
+    if frozen:
+        check_frozen(file.path, pins, noted)
+    moved = {_question(hub[name]) for name in moving if name in hub}
+    known = {_question(hub[name]): pin for name, pin in pins.items() if pin is not None}
+    known = {question: pin for question, pin in known.items() if question not in moved}
+    resolved = []
+    for name, source in (hub if only_pinned else file.mixture.sources).items():
+        question = _question(source)
+        pin = {name: known[question]} if question in known else {}
+        try:
+            found = resolve_source(name, source, base=base, store=store, pins=pin)
+        except SourceError as error:
+            place = file.document.place(("sources", name, "uri"))
+            raise type(error)(f"{file.document.name}:{place.line}:{place.column} {error}") from None
+        if found.pin is not None:
+            known[question] = found.pin
+        resolved.append(found)
+    fresh = Lock(sources={one.name: one.pin for one in resolved if one.pin}, versions=noted)
+    if fresh != lock:
+        write_lock(file.path, fresh)
+    return Resolved(tuple(resolved), versions)
+
+
+def _question(source: Source) -> tuple[str, str | None, str | None, str]:
+    """Return what a hub source asks for; the same question has the same answer within a build."""
+    return source.uri, source.revision, source.config, source.split
+
+
+def _fitting(lock: Lock, name: str, source: Source) -> SourcePin | None:
+    uri, revision, config, split = _question(source)
+    return fitting_pin(lock, name, uri=uri, revision=revision, config=config, split=split)
+
+
+def _open_versions(file: MixtureFile, base: Path, store: Store) -> dict[str, Version]:
+    """Open the stored versions that a spec names; raise StoreError or SpecError at their places."""
+    found: dict[str, Version] = {}
+    read, compared = list(_read(file, base)), list(_compared(file))
+    for path, ref in [*read, *compared]:
+        try:
+            found[ref] = store.resolve(ref)
+        except StoreError as error:
+            raise StoreError(file.document.problem(path, str(error))) from None
+    sources = {found[ref].ref: str(path[1]) for path, ref in read}
+    problems = []
+    for path, ref in compared:
+        text = _unfitting(found[ref], file, sources)
+        problems += [file.document.problem(path, text)] if text else []
+    if problems:
+        raise SpecError(problems)
+    return found
+
+
+def _read(file: MixtureFile, base: Path) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the place and name of every stored version that is a source."""
+    for name, source in file.mixture.sources.items():
+        if names_version(source.uri, base):
+            yield ("sources", name, "uri"), source.uri
+
+
+def _compared(file: MixtureFile) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the place and name of every stored version that records are compared with."""
+    for i, step in enumerate(file.mixture.steps):
+        for j, ref in enumerate(step.against if isinstance(step, DedupStep) else ()):
+            yield ("steps", i, "against", j), ref
+
+
+def _unfitting(version: Version, file: MixtureFile, sources: dict[str, str]) -> str | None:
+    """Say why records cannot be compared with a version, where that is so; `sources` are those by version."""
+    kind = file.mixture.kind
+    if version.kind != kind:
+        return (
+            f"{version.ref} holds {version.kind} records and the mixture is of kind {kind!r}; records are "
+            "compared with those of their own kind alone, so remove it"
+        )
+    if version.ref in sources:
+        return (
+            f"{version.ref} is source {sources[version.ref]!r} too, so every record of it would be a "
+            "duplicate; remove one of the two"
+        )
+    return None
