@@ -1,6 +1,7 @@
 """The command line as a whole: light to start, honest in its help, plain in its errors."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -158,12 +159,14 @@ def test_a_scan_starts_without_libraries_that_it_does_not_need(tmp_path: Path) -
     )
     (tmp_path / "data.jsonl").write_text('{"prompt": "a", "completion": "b"}\n', "utf-8")
     code = (
-        "import sys; from tulu_data.cli.main import main\n"
+        "import gc, os, sys; from tulu_data.cli.main import main\n"
         "try: main()\n"
-        "except SystemExit as end: print(end.code, *({'pandas', 'scipy', 'torch'} & sys.modules.keys()))"
+        "except SystemExit as end: print(end.code, *({'pandas', 'scipy', 'torch'} & sys.modules.keys()))\n"
+        "print(os.environ['OPENBLAS_NUM_THREADS'], gc.get_freeze_count() > 10_000)"
     )
     words = ["decontaminate", "data.jsonl", "--against", "evals.jsonl", "--out", "report"]
     done = subprocess.run(
-        [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.splitlines()[-1] == "0"
+        [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True, check=True,
+        env={name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"},
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-2:] == ["0", "1 True"]

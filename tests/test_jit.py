@@ -1,6 +1,9 @@
 """Compiled kernels: kept on disk for these very sources, and usable where no disk can be written."""
 
+import os
 import pickle
+import subprocess
+import sys
 
 import numba
 
@@ -53,3 +56,41 @@ def test_what_other_sources_left_is_not_even_read(monkeypatch, tmp_path):
     index.write_bytes(mark + b"names a type that is no more")
     assert not jit.is_compiled(jit.kernel(double))
     assert jit.kernel(double)(21) == 42
+
+
+PROGRAM = """
+import sys
+import numpy as np
+from tulu_data.kernels.jit import kernel
+
+@kernel
+def doubled(numbers):
+    for i in range(len(numbers)):
+        numbers[i] *= 2
+
+@kernel
+def twice(numbers):
+    doubled(numbers)
+    doubled(numbers)
+
+numbers = np.arange(4)
+doubled(numbers)
+alone = "numba.np.arraymath" not in sys.modules
+if "twice" in sys.argv:
+    twice(numbers)
+print(numbers.tolist(), alone)
+"""
+
+
+def test_kept_machine_code_runs_without_all_that_numba_compiles_with(tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM)
+
+    def told(*words):
+        program = [sys.executable, str(tmp_path / "program.py"), *words]
+        env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+        return subprocess.run(program, capture_output=True, text=True, check=True, env=env).stdout.strip()
+
+    assert told() == "[0, 2, 4, 6] False"
+    assert told() == "[0, 2, 4, 6] True"
+    # What is loaded so can be called by what is compiled then.
+    assert told("twice") == "[0, 8, 16, 24] True"

@@ -4,6 +4,8 @@ Each verb lives in `tulu_data.cli.<module>` and exposes `command`. The one-line 
 stands here, so that `tulu-data --help` imports none of them; a test holds the two texts equal.
 """
 
+import gc
+import os
 import sys
 from importlib import import_module
 
@@ -77,6 +79,8 @@ def main() -> None:
         from tulu_data.cli.absent import leave_out
 
         leave_out("pandas", "scipy", "coverage")
+        # A thread of BLAS spins while it waits for work, and these verbs have hardly any for it.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         group(prog_name="tulu-data")
     except TuluDataError as error:
@@ -88,3 +92,6 @@ def main() -> None:
             raise
         click.echo("Aborted!", err=True)
         sys.exit(1)
+    finally:
+        # The process ends: to look through all that is loaded for garbage, more than once, frees nothing.
+        gc.freeze()

@@ -35,6 +35,11 @@ class _Cache(FunctionCache):  # type: ignore[misc]
         # that are no more.
         self._cache_file._version = f"{numba_version} {SOURCES}"  # noqa: SLF001
 
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Load machine code; numba would first load all that it can compile, which costs more by far."""
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
+
 
 def kernel(function: F) -> F:
     """Compile a function over arrays and numbers; its signature is kept for the type checker."""
