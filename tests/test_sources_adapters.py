@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from tulu_data.errors import SourceError
 from tulu_data.kernels.record_ids import record_ids
 from tulu_data.schema import Kind, normalised_schema
 from tulu_data.sources.adapters import Adapted, adapt, choose, kind_looked_like
+from tulu_data.sources.adapters.parts import filled
 from tulu_data.sources.rows import RawBatch
 
 U = {"role": "user", "content": "hi"}
@@ -412,3 +414,22 @@ def test_columns_in_several_chunks_and_slices_are_read_alike() -> None:
     assert adapt(batch, kind="sft").records.equals(run(rows).records)
     part = RawBatch(table=whole.slice(3, 2), rows=pa.array([4, 5], pa.int64()))
     assert adapt(part, kind="sft").records.column("id").equals(run(rows).records.column("id").slice(3, 2))
+
+
+BLANKS = "".join(chr(c) for c in range(0x3001) if chr(c).isspace())
+
+
+@given(st.lists(st.none() | st.text(max_size=4) | st.text(BLANKS + "a", max_size=4), max_size=6))
+def test_a_text_is_filled_where_something_is_left_of_it_when_it_is_trimmed(texts: list[str | None]) -> None:
+    column = pa.array(texts, pa.large_string())
+    trimmed = pc.utf8_trim_whitespace(column).to_pylist()
+    assert filled(column).tolist() == [bool(text) for text in trimmed]
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_a_prompt_is_messages_only_where_all_of_the_column_are(count: int) -> None:
+    chat = json.dumps([{"role": "user", "content": "2 + 2?"}])
+    rows = [{"prompt": chat, "completion": "4"}] * count
+    assert chats(rows) == [[("user", "2 + 2?"), ("assistant", "4")]] * count
+    mixed = chats([*rows, {"prompt": "plain", "completion": "4"}])
+    assert [first for first, _ in mixed] == [("user", text) for text in [*[chat] * count, "plain"]]

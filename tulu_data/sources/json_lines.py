@@ -97,7 +97,7 @@ def _runs(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 pieces.append(data)
                 size += len(data)
                 continue
-            yield b"".join([*pieces, data[:cut]])
+            yield b"".join([*pieces, memoryview(data)[:cut]])
             pieces, size = [data[cut:]], len(data) - cut
     except TruncatedArchiveError:
         rest = b"".join(pieces)

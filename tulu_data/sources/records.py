@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
+from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.errors import SourceError, nearest
 from tulu_data.schema import Kind
 from tulu_data.sources.adapters import LAYOUTS, choose, kind_looked_like
@@ -148,8 +149,7 @@ def _kind_of_files(
     Where a kind is asked for, it is that one, of files that the columns can be read as.
     """
     kinds: dict[Kind, str] = {}
-    for file in files:
-        schema = next((raw.table.schema for raw in read_raw(file) if raw.table.num_rows), None)
+    for file, schema in zip(files, ordered_map(_first_schema, files, default_workers()), strict=True):
         if schema is None:
             continue
         try:
@@ -164,6 +164,11 @@ def _kind_of_files(
         said = ", ".join(f"{kind} in {origin}" for kind, origin in sorted(kinds.items()))
         raise SourceError(f"files of different kinds: {said}; name the files of one kind")
     return next(iter(kinds), asked or "sft")
+
+
+def _first_schema(file: SourceFile) -> pa.Schema | None:
+    """Return the columns of a file's first rows; None where it has none."""
+    return next((raw.table.schema for raw in read_raw(file) if raw.table.num_rows), None)
 
 
 def _check_columns(schema: pa.Schema, columns: Mapping[str, str]) -> None:

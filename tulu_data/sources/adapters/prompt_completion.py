@@ -5,6 +5,7 @@ themselves, and a record is the one after the other.
 """
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tulu_data.schema import Kind, Role
 from tulu_data.sources.adapters.chats import read_chats
@@ -13,6 +14,8 @@ from tulu_data.sources.adapters.layout import Content, Layout
 from tulu_data.sources.adapters.messages import read_tools, with_system
 from tulu_data.sources.adapters.parts import Parts, filled, is_text, text_column
 from tulu_data.sources.adapters.turns import join, single_turns
+
+_FEW = 16
 
 
 def read_prompt_completion(parts: Parts, faults: Faults, kind: Kind) -> Content:  # noqa: ARG001 - as adapters are
@@ -39,10 +42,14 @@ def turns_or_text(array: pa.Array, place: str, role: Role, faults: Faults) -> pa
 
 def _is_json_chats(text: pa.Array) -> bool:
     """Tell whether every text of a column looks like JSON messages; half of them would be a guess."""
-    import pyarrow.compute as pc
+    # The first few nearly always tell.
+    return len(text) > text.null_count and all(_all_json_chats(some) for some in (text.slice(0, _FEW), text))
 
+
+def _all_json_chats(text: pa.Array) -> bool:
+    """Tell whether all texts that are there begin like JSON messages."""
     head = pc.match_substring_regex(text, r'^\s*\[\s*\{\s*"(role|content|from|value)"\s*:')
-    return bool(len(text) > text.null_count and pc.all(pc.fill_null(head, True)).as_py())  # noqa: FBT003
+    return bool(pc.all(pc.fill_null(head, True)).as_py())  # noqa: FBT003
 
 
 PROMPT_COMPLETION_LAYOUT = Layout(
