@@ -218,8 +218,8 @@ MISTAKES = [
     (
         "a file to compare with",
         steps("step: dedup, against: [old@0a1b, data/a.jsonl]"),
-        "7:39 steps[0].against[1]: expected name@version of the store, found 'data/a.jsonl'; files are "
-        "sources, with `prefer`",
+        "7:39 steps[0].against[1]: expected name@version of the store (a name has small letters, digits, "
+        "'_', '.' and '-'), found 'data/a.jsonl'",
     ),
     (
         "a mixture compared with its own newest version",
@@ -257,7 +257,12 @@ MISTAKES = [
     (
         "a threshold for a search",
         steps("step: dedup, near: 0.7"),
-        "7:25 steps[0].near: expected a mapping of keys to values, found 0.7",
+        "7:25 steps[0].near: expected true or keys and values, found 0.7; write {jaccard_threshold: 0.7}",
+    ),
+    (
+        "a word that YAML 1.2 takes as text",
+        steps("step: dedup, near: yes"),
+        "7:25 steps[0].near: expected true or keys and values, found 'yes'; write true",
     ),
     (
         "near-duplicates of whole records",

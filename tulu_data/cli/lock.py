@@ -16,9 +16,9 @@ def command(spec: Path, update: tuple[str, ...], store: Path | None) -> None:
     """Pin the hub sources of a mixture or suite spec to the commits that their branches stand for now.
 
     The pins go to the lock file beside SPEC and are obeyed from then on; only --update moves one.
-    Sources over the same dataset, revision and split share a pin and move together. What a stored
-    version is called in SPEC (name@latest) stands for the newest one always; the lock notes which
-    that was, and `mix --frozen` refuses another.
+    Sources over the same dataset, revision and split share a pin and move together. A stored version
+    called name@latest is the newest whenever SPEC is built; the lock notes which that is now, and
+    `mix --frozen` refuses another.
     """
     from tulu_data.decontaminate.suites import pin_suites
     from tulu_data.mix.pins import resolve_all

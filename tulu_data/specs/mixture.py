@@ -73,12 +73,12 @@ class DedupStep(Spec):
     @field_validator("near", mode="before")
     @classmethod
     def _says_how(cls, near: object) -> object:
-        if near is False or near is None:
-            text = (
-                f"expected true or keys and values, found {shown(near)}; remove the key to drop none of them"
-            )
-            raise refuse(Mistake(text=text))
-        return {} if near is True else near
+        if isinstance(near, dict | Near) or near is True:
+            return {} if near is True else near
+        of_number = f"write {{jaccard_threshold: {near}}}" if isinstance(near, float) else "write true"
+        would_do = "remove the key to drop none of them" if not near else of_number
+        text = f"expected true or keys and values, found {shown(near)}; {would_do}"
+        raise refuse(Mistake(text=text))
 
     @model_validator(mode="after")
     def _compares_texts(self) -> "DedupStep":
@@ -90,9 +90,9 @@ class DedupStep(Spec):
     @field_validator("against")
     @classmethod
     def _names_versions(cls, against: tuple[str, ...]) -> tuple[str, ...]:
-        forms = "expected name@version of the store"
+        forms = "expected name@version of the store (a name has small letters, digits, '_', '.' and '-')"
         mistakes = [
-            Mistake(text=f"{forms}, found {shown(ref)}; files are sources, with `prefer`", path=(j,))
+            Mistake(text=f"{forms}, found {shown(ref)}", path=(j,))
             for j, ref in enumerate(against)
             if _STORED.fullmatch(ref) is None
         ]
