@@ -59,6 +59,14 @@ def test_what_a_version_holds_is_dropped_first(workspace):
     assert len(kept.splitlines()) == 1
 
 
+def test_records_of_a_version_are_shown_with_its_name(workspace):
+    text = NEW[3].replace("to", "and to", 1)
+    version = written(Store(workspace / "store"), [*OLD, text], name="old")
+    said = run("new.jsonl", "--against", "old").output
+    assert f"\n  4 records, of which s.jsonl:1 in {version.ref} stays\n" in said
+    assert f" like s.jsonl:3 in {version.ref}, jaccard " in said
+
+
 def test_the_table_tells_of_each_version_and_the_report_is_the_same_from_disk(workspace):
     Store(workspace / "store")
     written(Store(workspace / "store"), [NEW[3]], name="more")

@@ -75,7 +75,8 @@ def test_both_records_of_a_pair_are_shown_with_the_words_that_one_alone_has(plac
     assert "below the old [[[tower]]] and" in said
     assert "and 1 more text, all shared" in done.stdout
     assert done.stdout.endswith(
-        "\n2 dropped records of 1 clusters; not chosen: 1 duplicate_record, 1 duplicate_text\n"
+        "\n2 dropped records of 1 cluster; not chosen: 1 duplicate_record, 1 duplicate_text "
+        "(--reason any chooses these too)\n"
     )
 
 
@@ -206,8 +207,8 @@ def test_the_clusters_of_a_version_are_shown_from_its_sources(place):
     assert "A [[stork]] stood" in said
     assert "not shown" not in said
     assert ", a, record " in said
-    assert done.stdout.endswith("2 dropped records of 1 clusters; not chosen: 1 duplicate_record, "
-                                "1 duplicate_text\n")  # fmt: skip
+    assert done.stdout.endswith("2 dropped records of 1 cluster; not chosen: 1 duplicate_record, "
+                                "1 duplicate_text (--reason any chooses these too)\n")  # fmt: skip
     found = json.loads(run(review_command, "m", "--clusters", "--source", "b", "--json").stdout)
     assert {"a", "b"} >= {pair["dropped"]["source"] for pair in found}
     place.mix(sources, name="plain")
@@ -239,6 +240,14 @@ def test_options_of_the_other_kind_of_report_are_refused(place):
     hits = run(review_command, "--reason", "any", "--list")
     assert hits.exit_code == 2
     assert "--reason: cannot choose here" in hits.output
+
+
+def test_where_no_report_is_named_one_that_is_there_is(place):
+    dedup()
+    with pytest.raises(
+        SourceError, match=r"^reports/decontamination: no report \(is not there; reports/dedup is one\);"
+    ):
+        run(review_command, "--list")
 
 
 def test_a_report_without_its_table_is_refused(place):
@@ -295,7 +304,14 @@ def test_dedup_shows_what_its_thresholds_mean(place):
     after = done.stdout.split("\nexamples", 1)[1]
     assert all(len(line) <= 100 for line in after.splitlines() if line.startswith("    "))
     assert "2 clusters, the largest of 4 records\n" in done.stdout
-    assert "next: tulu-data review reports/dedup shows each beside the one that it is like" in done.stdout
+    like = "shows each beside the one that it is like"
+    drop = "drop them with --write FOLDER or by step dedup in a mixture spec"
+    assert f"next: tulu-data review reports/dedup {like}; {drop}\n" in done.stdout
+    assert f"next: tulu-data review reports/dedup {like}\n" in dedup("--write", "clean").stdout
+    (place.root / "data/b.jsonl").write_text((place.root / "data/a.jsonl").read_text())
+    exact = dedup("--jaccard-threshold", "0.99", "data/a.jsonl", "data/b.jsonl").stdout
+    assert f"next: tulu-data review reports/dedup --reason any {like}; {drop}\n" in exact
+    assert "\n3 clusters, the largest of 2 records\n0 pairs compared in 1 round\n" in exact
 
 
 def test_near_duplicates_are_counted_by_tenths_from_the_table(place):

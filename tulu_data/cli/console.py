@@ -47,3 +47,8 @@ def print_table(console: Console, made: Table) -> None:
     with console.capture() as captured:
         console.print(made)
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def counted(count: int, noun: str) -> str:
+    """Say how many there are: `1 cluster`, `2,000 clusters`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

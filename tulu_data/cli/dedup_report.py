@@ -7,7 +7,7 @@ the thresholds: how alike near-duplicates are, and what the least alike look lik
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tulu_data.cli.console import print_table, results, shown
+from tulu_data.cli.console import counted, print_table, results, shown
 from tulu_data.cli.reading import print_accounts
 from tulu_data.cli.terminal import INDENT
 from tulu_data.report.tables import table
@@ -125,11 +125,11 @@ def _print_line(console: "Console", text: "Text") -> None:
 
 def _print_search(console: "Console", report: dict[str, Any]) -> None:
     """Print how many clusters there are, and what the search did."""
-    console.print(f"\n{report['clusters']:,} clusters, the largest of {report['largest']:,} records")
+    largest = f", the largest of {counted(report['largest'], 'record')}" if report["clusters"] else ""
+    console.print(f"\n{counted(report['clusters'], 'cluster')}{largest}")
     if report["search"]:
         compared, templates, rounds = (report["search"][key] for key in ("compared", "templates", "rounds"))
-        word = "round" if rounds == 1 else "rounds"
-        console.print(f"{compared:,} pairs compared in {rounds:,} {word}")
+        console.print(f"{counted(compared, 'pair')} compared in {counted(rounds, 'round')}")
         if templates:
             text = f"{templates:,} of them are alike but for their numbers, and stay (--swapped-numbers)"
             console.print(text, soft_wrap=True)
@@ -145,5 +145,8 @@ def _advice(report: dict[str, Any], folder: Path) -> str:
         return "next: name files that hold records, or say how to read these: --columns, --adapter, --kind"
     if report["kept"] == report["records"]:
         return "next: nothing to remove; step dedup in a mixture spec keeps it so"
-    drop = "drop them with --write FOLDER or by step dedup in a mixture spec"
-    return f"next: tulu-data review {shown(folder)} shows each beside the one that it is like; {drop}"
+    dropped = [row["dropped"] for row in report["datasets"]]
+    has_near = any(one["near_duplicate"] or one["contained"] for one in dropped)
+    walk = f"tulu-data review {shown(folder)}{'' if has_near else ' --reason any'}"
+    drop = "; drop them with --write FOLDER or by step dedup in a mixture spec"
+    return f"next: {walk} shows each beside the one that it is like{'' if report.get('written') else drop}"

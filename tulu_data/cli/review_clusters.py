@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tulu_data.cli.console import print_json, results
+from tulu_data.cli.console import counted, print_json, results
 from tulu_data.cli.terminal import QUIT, keyboard, read_key, show_text
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ HELP = """\
   q  quit"""
 SAME = ("duplicate_record", "duplicate_text")
 """Reasons of records that have the words of another."""
+WIDER = " (--reason any chooses these too)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ def review_clusters(search: "Search", among: Range, *, listing: bool, as_json: b
     else:
         with suppress(KeyboardInterrupt), keyboard(lines=False):
             _walk(results(), narrowed, pairs)
-    _finish(every, pairs)
+    _finish(every, pairs, among)
 
 
 def _walk(console: "Console", search: "Search", pairs: "Sequence[Pair]") -> None:
@@ -151,11 +152,12 @@ def _place(row: "Row") -> str:
     return f"{row['origin']}{source}, record {row['id']}"
 
 
-def _finish(every: "Sequence[Pair]", chosen: "Sequence[Pair]") -> None:
+def _finish(every: "Sequence[Pair]", chosen: "Sequence[Pair]", among: Range) -> None:
     """Say how many there were, and what was not chosen."""
     others = Counter(pair.dropped["reason"] for pair in every)
     others.subtract(Counter(pair.dropped["reason"] for pair in chosen))
     beside = ", ".join(f"{count:,} {reason}" for reason, count in sorted(others.items()) if count)
-    clusters = len({pair.kept["cluster"] for pair in chosen})
-    text = f"{len(chosen):,} dropped records of {clusters:,} clusters" if chosen else "nothing to show"
-    click.echo(f"{'' if not chosen else chr(10)}{text}{f'; not chosen: {beside}' if beside else ''}")
+    clusters = counted(len({pair.kept["cluster"] for pair in chosen}), "cluster")
+    text = f"\n{counted(len(chosen), 'dropped record')} of {clusters}" if chosen else "nothing to show"
+    hint = "" if "any" in among.reasons or not any(others[reason] for reason in SAME) else WIDER
+    click.echo(f"{text}{f'; not chosen: {beside}{hint}' if beside else ''}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.markup import escape
 
-from tulu_data.cli.console import print_json, results
+from tulu_data.cli.console import counted, print_json, results
 from tulu_data.cli.options import json_option, open_store, store_option, workspace_root
 
 if TYPE_CHECKING:
@@ -115,9 +115,11 @@ def _print_duplicates(console: "Console", version: "Version") -> None:
         for one in found.get("against", ()):
             there = sum(one["dropped"].values())
             console.print(f"{there:,} of them are in {one['dataset']}, of {one['records']:,} records")
-        told = f"{found['clusters']:,} clusters, the largest of {found['largest']:,} records"
+        told = (
+            f"{counted(found['clusters'], 'cluster')}, the largest of {counted(found['largest'], 'record')}"
+        )
         if search := found["search"]:
-            rounds = f"{search['rounds']} round{'' if search['rounds'] == 1 else 's'}"
+            rounds = counted(search["rounds"], "round")
             told += f"; pairs kept that differ in numbers alone: {search['templates']:,}; {rounds}"
         console.print(f"{told}; listed in clusters.parquet, which tulu-data sql reads", soft_wrap=True)
 

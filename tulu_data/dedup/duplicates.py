@@ -131,13 +131,21 @@ def find_duplicates(
         settled = settle(finder, against, priority, quality, source, told)
         outcome, placed = settled.outcome, pa.concat_tables([placed, settled.standing.places])
         shown = shown_of(
-            outcome, settled.ids, placed["origin"],
+            outcome, settled.ids, _said_origins(placed),
             lambda row: finder.text(row) if row < len(finder) else settled.text(row),
         )  # fmt: skip
     clusters = clusters_of(outcome, settled.ids, placed.take)
     return Duplicates(
         asked=asked, ledger=ledger, outcome=outcome, clusters=clusters, shown=shown, met=settled.met
     )
+
+
+def _said_origins(placed: pa.Table) -> pa.ChunkedArray:
+    """Return the origins of records for a person to read: of a stored version's, whose they are too."""
+    origin, dataset, between = placed["origin"], placed["dataset"], pa.scalar(" in ", TEXT)
+    # The source of a file is the dataset itself; those of a version are named behind its name.
+    is_file = pc.equal(placed["source"], dataset)
+    return pc.if_else(is_file, origin, pc.binary_join_element_wise(origin, dataset, between))
 
 
 def _refuse_itself(dataset: Dataset, against: Sequence[Against]) -> None:

@@ -77,7 +77,9 @@ def locate(what: str, base: Path, store: Store) -> Path | Version:
     if not path.exists() and what.partition("@")[0] in store.names():
         return store.resolve(what)
     found = "is there, without report.json" if path.exists() else "is not there"
+    beside = sorted(file.parent.relative_to(base).as_posix() for file in path.parent.glob(f"*/{REPORT_FILE}"))
+    there = f"; {', '.join(beside)} is one" if beside else ""
     raise SourceError(
-        f"{what}: no report ({found}); make one with: tulu-data decontaminate --against evals/, or "
+        f"{what}: no report ({found}{there}); make one with: tulu-data decontaminate --against evals/, or "
         "tulu-data dedup; or give the folder of one, or a version as name@id"
     )
