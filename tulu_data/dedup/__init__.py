@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tulu_data.dedup.interchange import from_datasketch, lsh_of, to_datasketch
+    from tulu_data.specs.near import Near
 
-_EXPORTS = {"tulu_data.dedup.interchange": ("from_datasketch", "lsh_of", "to_datasketch")}
+_EXPORTS = {
+    "tulu_data.dedup.interchange": ("from_datasketch", "lsh_of", "to_datasketch"),
+    "tulu_data.specs.near": ("Near",),
+}
 """Names by the module that defines them."""
 
-__all__ = ["from_datasketch", "lsh_of", "to_datasketch"]
+__all__ = ["Near", "from_datasketch", "lsh_of", "to_datasketch"]
 
 
 def __getattr__(name: str) -> object:
