@@ -27,8 +27,9 @@ from results import markdown, write_section
 
 from tulu_data.kernels.bands import agreement, band_keys, bands_for
 from tulu_data.kernels.minhash import new_permutations, signatures
-from tulu_data.kernels.shingles import Sets, Shingling, Texts
+from tulu_data.kernels.shingles import Sets, Shingling
 from tulu_data.kernels.sketch import new_fast, sign, sign_sets
+from tulu_data.kernels.texts import Texts
 
 LANES = 128
 BYTES = (200, 1700, 17000)

@@ -1,7 +1,7 @@
 """Small corpora in which many texts are alike, as a search for near-duplicates gets them."""
 
 from hypothesis import strategies as st
-from shingle_reference import batch
+from shingle_reference import heap
 
 from tulu_data.dedup.likeness import Search
 from tulu_data.kernels.text_keys import text_keys
@@ -27,8 +27,8 @@ def corpora(draw, largest=24):
     return draw(st.lists(made.map(" ".join), max_size=largest, unique=True))
 
 
-def texts_and_keys(texts):
-    some = batch([[text] for text in texts])
+def texts_and_keys(texts, unit="words"):
+    some = heap([[text] for text in texts], unit)
     return some, text_keys(some.text, some.begin, some.end)
 
 

@@ -4,7 +4,12 @@ import numpy as np
 from hypothesis import strategies as st
 from word_reference import ALPHABETS, EVERY, words
 
-from tulu_data.kernels.shingles import Texts
+from tulu_data.dedup.pile import piled
+from tulu_data.kernels.frames import PLAIN
+from tulu_data.kernels.piling import Spoken, pile
+from tulu_data.kernels.sketch import sign
+from tulu_data.kernels.texts import Texts
+from tulu_data.kernels.units import units_of
 
 pieces = st.one_of(
     *(st.text(alphabet=letters, max_size=30) for letters in (*ALPHABETS.values(), EVERY, "ab ,", "aB"))
@@ -19,6 +24,17 @@ def batch(texts):
     begin = end - np.array([len(piece) for piece in encoded], np.int64)
     first = np.cumsum([0, *map(len, texts)], dtype=np.int64)
     return Texts(np.frombuffer(b"".join(encoded), np.uint8), begin, end, first)
+
+
+def heap(texts, unit="words"):
+    """Return texts, lists of pieces in one voice, as a search gets them."""
+    made = batch(texts)
+    columns = [Spoken(made, np.zeros(len(made.begin), np.uint8))]
+    return piled(pile(columns), unit)
+
+
+def sign_texts(texts, shingling, scheme, levels=PLAIN):
+    return sign(units_of(texts, shingling.unit), shingling.n, scheme, levels)
 
 
 def units(text, unit):

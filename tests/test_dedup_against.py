@@ -8,18 +8,20 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shingle_reference import batch
 from store_fixtures import batch_of, draft_of, in_batches, written
 
 from tulu_data.dedup import against, frames, signatures
 from tulu_data.dedup.against import Against
 from tulu_data.dedup.finder import LARGEST, REASONS, Finder
 from tulu_data.dedup.likeness import Search
+from tulu_data.dedup.pile import Piled
 from tulu_data.dedup.signatures import SIGNING, Signed, sign_version
 from tulu_data.dedup.standing import settle
 from tulu_data.kernels.bands import band_keys
 from tulu_data.kernels.frames import UNIT
-from tulu_data.kernels.shingles import Texts
 from tulu_data.kernels.sketch import sign
+from tulu_data.kernels.units import units_of
 from tulu_data.schema import CONTENT
 from tulu_data.specs.near import Near
 from tulu_data.store import Store, Version, write_version, writer
@@ -70,12 +72,8 @@ def weights(old: list[str], near: Near) -> dict[tuple[str, ...], int]:
 
 def candidate(old: str, new: str, search: Search, levels: np.ndarray) -> bool:
     """Tell whether signatures name a pair: a band in common, and enough lanes by their last byte."""
-    data = [f"{text}\nYes.\n".encode() for text in (old, new)]
-    ends = np.cumsum([len(each) for each in data])
-    texts = Texts(
-        np.frombuffer(b"".join(data), np.uint8), np.array([0, ends[0]]), ends, np.arange(3, dtype=np.int64)
-    )
-    left, right = sign(texts, search.shingling, search.scheme, levels)
+    units = units_of(batch([[old, "Yes."], [new, "Yes."]]), "words", np.array([0, 1, 0, 1], np.uint8))
+    left, right = sign(units, search.near.n, search.scheme, levels)
     one, other = band_keys(np.stack([left, right]), search.bands)
     return bool((one == other).any()) and int(((left ^ right) % 256 == 0).sum()) >= search.agreeing
 
@@ -237,7 +235,7 @@ def test_a_version_with_other_records_takes_over_what_is_the_same(tmp_path_facto
     signed_texts: list[int] = []
     signing = signatures.sign_all
 
-    def noted(texts: Texts, *arguments: object) -> np.ndarray:
+    def noted(texts: Piled, *arguments: object) -> np.ndarray:
         signed_texts.append(len(texts.begin))
         return signing(texts, *arguments)
 

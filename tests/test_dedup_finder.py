@@ -10,6 +10,8 @@ from near_fixtures import corpora
 from tulu_data.dedup import finder as module
 from tulu_data.dedup import frames
 from tulu_data.dedup.finder import REASONS, Finder
+from tulu_data.dedup.likeness import Search
+from tulu_data.kernels.bands import Bands
 from tulu_data.kernels.record_ids import record_ids
 from tulu_data.schema import CONTENT
 from tulu_data.specs.near import Near
@@ -74,8 +76,9 @@ def test_of_equal_texts_the_preferred_stays(tmp_path_factory, drawn):
     outcome, ids = find(tmp_path_factory.mktemp("f"), drawn)
     groups: dict = {}
     for k, (record, name) in enumerate(zip(drawn, ids, strict=True)):
-        text = " ".join(record[0]["messages"][0]["content"].casefold().split())
-        groups.setdefault(text or name, []).append(k)
+        (message,) = record[0]["messages"]
+        text = " ".join(message["content"].casefold().split())
+        groups.setdefault((text, message["role"]) if text else name, []).append(k)
     for rows in groups.values():
         best = min(rows, key=lambda k: (*rank(drawn[k], ids[k]), k))
         for k in rows:
@@ -131,7 +134,10 @@ def plain(*texts):
 LONG = "the quick brown fox jumps over the lazy dog while seven wizards make toxic brew for the evil queen"
 
 
-def test_what_is_said_in_a_kept_record_is_contained(tmp_path):
+def test_what_is_said_in_a_kept_record_is_contained(tmp_path, monkeypatch):
+    # Signatures overlook nothing here.
+    monkeypatch.setattr(Search, "bands", Bands(128, 1))
+    monkeypatch.setattr(Search, "agreeing", 1)
     part = " ".join(LONG.split()[:10])
     outcome, _ = find(tmp_path, plain(part, LONG), NEAR)
     assert told(outcome) == ["contained", ""]
@@ -194,7 +200,7 @@ def test_the_key_says_what_is_compared(tmp_path):
 def test_no_record_stands_for_one_of_another_kind(tmp_path):
     """Else a prompt of rlvr would be dropped for the conversation of sft that holds it."""
     longer = [said(f"{LONG} jack")]
-    truths = [{**said(LONG), "ground_truth": "4", "verifier": "math"}, said(f"{LONG} 4"), said(LONG)]
+    truths = [{**said(LONG), "ground_truth": truth, "verifier": "math"} for truth in ("4", " 4", None)]
     sides = [{"role": "assistant", "content": "Yes."}]
     with Finder(key="conversation", near=NEAR, folder=tmp_path, workers=1) as finder:
         finder.read([batch_of([said(f"{LONG} 4"), said(LONG), *longer])], "sft")

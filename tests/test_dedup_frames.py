@@ -4,14 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shingle_reference import batch
+from near_fixtures import texts_and_keys
 
 from tulu_data.dedup import frames
 from tulu_data.dedup.frames import Frames
 from tulu_data.dedup.likeness import Search
-from tulu_data.dedup.pile import chosen
 from tulu_data.kernels.frames import PLAIN
-from tulu_data.kernels.text_keys import text_keys
 from tulu_data.specs.near import Near
 
 TEXTS = st.lists(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=6).map(" ".join), max_size=60)
@@ -31,8 +29,7 @@ def made(texts, keys, workers=1, **near):
 
 def given_of(texts):
     """Return texts with their keys; those of equal texts differ, as if they were others."""
-    some = batch([[f"{text} {k:x}"] for k, text in enumerate(texts)])
-    return some, text_keys(some.text, some.begin, some.end)
+    return texts_and_keys([f"{text} {k:x}" for k, text in enumerate(texts)])
 
 
 def looked_at(keys):
@@ -48,7 +45,7 @@ def looked_at(keys):
 def test_the_texts_that_are_counted_are_chosen_by_their_keys(texts):
     some, keys = given_of(texts)
     rows = looked_at(keys)
-    part = made(chosen(some, np.array(rows, np.int64)), np.zeros((len(rows), 2), np.uint64))
+    part = made(some.chosen(np.array(rows, np.int64)), np.zeros((len(rows), 2), np.uint64))
     assert np.array_equal(made(some, keys)._counts, part._counts)
 
 
@@ -61,7 +58,7 @@ def test_leaving_texts_out_is_counting_afresh_what_is_left(texts, data, workers)
         gone = data.draw(st.sets(st.sampled_from(left.tolist()), min_size=1))
         found.leave_out(np.array(sorted(gone)))
         left = np.setdiff1d(left, list(gone))
-        fresh = made(chosen(some, left), keys[left])
+        fresh = made(some.chosen(left), keys[left])
         assert np.array_equal(found._counts, fresh._counts)
         assert found._counted == fresh._counted
         assert np.array_equal(found.levels, fresh.levels)
@@ -72,7 +69,7 @@ def test_where_most_are_left_out_at_once_the_others_are_all_looked_at():
     some, keys = given_of(texts)
     found, left = made(some, keys), np.arange(5)
     found.leave_out(np.arange(5, 64))
-    assert np.array_equal(found._counts, made(chosen(some, left), keys[left])._counts)
+    assert np.array_equal(found._counts, made(some.chosen(left), keys[left])._counts)
     assert found._counts.max() == 5
 
 
@@ -89,7 +86,7 @@ def test_texts_that_hold_what_counts_otherwise_are_told_by_any_number_of_workers
     some, keys = given_of(["a b", "c", "a", "d e", "f"])
     found = made(some, keys)
     places = np.zeros(len(found._counts), np.bool_)
-    places[np.flatnonzero(made(chosen(some, np.array([1])), keys[1:2])._counts)] = True
+    places[np.flatnonzero(made(some.chosen(np.array([1])), keys[1:2])._counts)] = True
     rows = np.array([4, 1, 0])
     for workers in (1, 3):
         assert made(some, keys, workers).holding(rows, places).tolist() == [False, True, False]

@@ -9,19 +9,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tulu_data.dedup.pile import Pile, chosen, runs
+from tulu_data.dedup.pile import Pile, Piled
 from tulu_data.errors import StoreError
-from tulu_data.kernels.shingles import Texts
+from tulu_data.kernels.units import Units
 
 PART = st.lists(st.binary(max_size=20), max_size=4)
 
 
 def laid(texts):
-    return np.frombuffer(b"".join(texts), np.uint8), np.cumsum([len(text) for text in texts], dtype=np.int64)
+    """Return texts with units of their own: four for each byte, but for the first."""
+    text, end = (
+        np.frombuffer(b"".join(texts), np.uint8),
+        np.cumsum([len(text) for text in texts], dtype=np.int64),
+    )
+    units = [4 * list(each[1:]) for each in texts]
+    ends = np.cumsum([len(each) for each in units], dtype=np.int64)
+    flat = np.array([unit for each in units for unit in each], np.uint32)
+    return Piled(
+        text,
+        end - [len(text) for text in texts],
+        end,
+        Units(flat, ends - [len(each) for each in units], ends),
+    )
 
 
 def read(texts):
-    return [texts.text[a:b].tobytes() for a, b in zip(texts.begin, texts.end, strict=True)]
+    """Return texts, and look at their units."""
+    found = [texts.text[a:b].tobytes() for a, b in zip(texts.begin, texts.end, strict=True)]
+    units = [texts.units.units[a:b].tolist() for a, b in zip(texts.units.begin, texts.units.end, strict=True)]
+    assert units == [4 * list(each[1:]) for each in found]
+    return found
 
 
 @contextmanager
@@ -40,7 +57,7 @@ def test_texts_are_those_that_were_appended_and_not_cut(tmp_path_factory, parts,
     with Pile(tmp_path_factory.mktemp("pile")) as pile:
         expected: list = []
         for part in parts:
-            pile.append(*laid(part))
+            pile.append(laid(part))
             expected += part
             assert len(pile) == len(expected)
             if data.draw(st.booleans()):
@@ -50,9 +67,9 @@ def test_texts_are_those_that_were_appended_and_not_cut(tmp_path_factory, parts,
                 assert len(pile) == len(expected)
         texts = pile.texts()
         assert read(texts) == expected
-        assert texts.first.tolist() == list(range(len(expected) + 1))
+        assert texts.texts.first.tolist() == list(range(len(expected) + 1))
         rows = data.draw(st.lists(st.sampled_from(range(len(expected))))) if expected else []
-        assert read(chosen(texts, np.array(rows, np.int64))) == [expected[k] for k in rows]
+        assert read(texts.chosen(np.array(rows, np.int64))) == [expected[k] for k in rows]
 
 
 @given(st.lists(st.integers(0, 9), max_size=20), st.integers(1, 30), st.randoms(use_true_random=False))
@@ -60,8 +77,7 @@ def test_runs_are_of_about_a_size_and_leave_none_out(sizes, size, rnd):
     ends = np.cumsum([0, *sizes])
     rows = list(range(len(sizes)))
     rnd.shuffle(rows)
-    texts = chosen(_texts(ends), np.arange(len(sizes)))
-    found = list(runs(texts, np.array(rows, np.int64), size))
+    found = list(_texts(ends).runs(np.array(rows, np.int64), size))
     assert [k for a, b in found for k in range(a, b)] == list(range(len(rows)))
     for a, b in found:
         assert b > a
@@ -71,13 +87,15 @@ def test_runs_are_of_about_a_size_and_leave_none_out(sizes, size, rnd):
 
 
 def _texts(ends):
-    return Texts(np.zeros(int(ends[-1]), np.uint8), ends[:-1], ends[1:], np.arange(len(ends)))
+    units = Units(np.zeros(int(ends[-1]), np.uint32), ends[:-1], ends[1:])
+    nothing = np.zeros(len(ends) - 1, np.int64)
+    return Piled(np.zeros(0, np.uint8), nothing, nothing, units)
 
 
 def test_no_file_is_to_be_seen_while_texts_are_held(tmp_path):
     folder = tmp_path / "store" / "cache" / "dedup"
     with Pile(folder) as pile:
-        pile.append(*laid([b"one", b"two"]))
+        pile.append(laid([b"one", b"two"]))
         assert read(pile.texts()) == [b"one", b"two"]
         assert list(folder.iterdir()) == []
     assert list(folder.iterdir()) == []
@@ -88,20 +106,20 @@ FULL = "{}: cannot hold the texts that are compared ({}); make room, or choose a
 
 def fill(pile, size):
     for _ in range(20_000):
-        pile.append(*laid([b"x" * size]))
+        pile.append(laid([b"x" * size]))
 
 
 @pytest.mark.parametrize("size", [1, 3_000_000])
 def test_a_full_disk_is_said_and_what_fitted_before_is_still_there(tmp_path, size):
     with Pile(tmp_path) as pile:
-        pile.append(*laid([b"first"]))
+        pile.append(laid([b"first"]))
         with full_after(10_000):
             with pytest.raises(StoreError) as caught:
                 fill(pile, size)
             pile.cut(1)
             assert len(pile) == 1
         assert str(caught.value) == FULL.format(tmp_path, "File too large")
-        pile.append(*laid([b"second"]))
+        pile.append(laid([b"second"]))
         assert read(pile.texts()) == [b"first", b"second"]
 
 
@@ -117,9 +135,9 @@ def test_a_disk_without_room_is_said_word_for_word(tmp_path, monkeypatch):
         def write(_):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(pile._file, "write", write, raising=True)
+        monkeypatch.setattr(pile._units._file, "write", write, raising=True)
         with pytest.raises(StoreError) as caught:
-            pile.append(*laid([b"one"]))
+            pile.append(laid([b"one"]))
     assert str(caught.value) == FULL.format(tmp_path, "No space left on device")
 
 

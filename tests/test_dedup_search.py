@@ -9,13 +9,10 @@ from near_fixtures import corpora, search_of, texts_and_keys
 from tulu_data.dedup import frames, search
 from tulu_data.dedup.frames import Frames
 from tulu_data.dedup.likeness import Search
-from tulu_data.dedup.pile import chosen
 from tulu_data.dedup.search import find_near
 from tulu_data.kernels.bands import Bands, band_keys
 from tulu_data.kernels.frames import PLAIN
 from tulu_data.kernels.kept import find_among
-from tulu_data.kernels.shingles import size_of
-from tulu_data.kernels.sketch import sign
 
 NEARS = st.fixed_dictionaries(
     {
@@ -42,15 +39,15 @@ def _thorough(monkeypatch):
 
 
 def find(texts, settings_, workers=1, told=lambda _: None):
-    return find_near(*texts_and_keys(texts), settings_, workers, told)
+    return find_near(*texts_and_keys(texts, settings_.near.shingles), settings_, workers, told)
 
 
 def first_alike(corpus, rows, others, left, settings_):
     """Return, of rows in order, the text among others before them or at all that each is most like."""
     some, keys = corpus
-    levels = Frames(chosen(some, left), keys[left], settings_, 1).levels
+    levels = Frames(some.chosen(left), keys[left], settings_, 1).levels
     pairs = [(a, b) for a in rows for b in others if b < a or others is not rows]
-    judged = settings_.judge(some, some, np.array(pairs, np.int64).reshape(-1, 2), levels, size_of(some))
+    judged = settings_.judge(some.units, some.units, np.array(pairs, np.int64).reshape(-1, 2), levels)
     best: dict = {}
     for (a, b), share, near in zip(pairs, judged.jaccard.tolist(), judged.near, strict=True):
         if near and not (others is rows and b in best):
@@ -68,7 +65,7 @@ def until_nothing_goes(corpus, left, alike, settings_):
 
 def brute(texts, settings_):
     """Return the text that each is like, with how much; those that are kept are left out."""
-    corpus, alike = texts_and_keys(texts), {}
+    corpus, alike = texts_and_keys(texts, settings_.near.shingles), {}
     left = until_nothing_goes(corpus, list(range(len(texts))), alike, settings_)
     for _ in range(search._LOOKS):
         lost = sorted(text for text, (stands, _) in alike.items() if stands in alike)
@@ -116,20 +113,21 @@ def test_a_search_in_what_is_kept_finds_nothing(texts, near, scheme):
 def test_no_two_kept_are_candidates_that_are_alike(texts, near):
     settings_ = search_of(num_perm=64, **near)
     found = find(texts, settings_)
-    some, _ = texts_and_keys([texts[k] for k in kept(found)])
-    made = sign(some, settings_.shingling, settings_.scheme, found.levels)
+    some, _ = texts_and_keys([texts[k] for k in kept(found)], settings_.near.shingles)
+    made = settings_.sign(some, found.levels)
     pairs = find_among(band_keys(made, settings_.bands), made, settings_.agreeing)
-    assert not settings_.judge(some, some, pairs, found.levels, size_of(some)).near.any()
+    assert not settings_.judge(some.units, some.units, pairs, found.levels).near.any()
 
 
 @settings(max_examples=60)
 @given(corpora(40), NEARS)
 def test_what_is_dropped_is_like_the_text_before_it_that_it_names(texts, near):
     settings_ = search_of(num_perm=64, **near | {"frames": 0})
-    found, (some, _) = find(texts, settings_), texts_and_keys(texts)
+    found = find(texts, settings_)
+    some, _ = texts_and_keys(texts, settings_.near.shingles)
     gone = np.flatnonzero(found.alike >= 0)
     pairs = np.stack([gone, found.alike[gone]], axis=1)
-    judged = settings_.judge(some, some, pairs, PLAIN, size_of(some))
+    judged = settings_.judge(some.units, some.units, pairs, PLAIN)
     assert judged.near.all()
     assert (pairs[:, 1] < pairs[:, 0]).all()
     assert (found.alike[found.alike[gone]] == -1).all()

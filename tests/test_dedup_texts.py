@@ -1,5 +1,7 @@
 """What is compared of a record, laid one after another, against plain Python over rows."""
 
+from itertools import groupby, pairwise
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -20,10 +22,15 @@ def rows_of(kind):
     return st.lists(st.fixed_dictionaries(columns), max_size=5)
 
 
-def said(messages, assistants):
-    """Return the contents, then the tool calls, of messages."""
+def said(messages, voice=None, *, assistants=False):
+    """Return the voices and contents, then the tool calls, of messages."""
     chosen = [m for m in messages or [] if not assistants or m["role"] == "assistant"]
-    return [m[name] for name in ("content", "tool_calls") for m in chosen if m[name] is not None]
+    return [
+        (int(m["role"] == "assistant") if voice is None else voice, m[name])
+        for name in ("content", "tool_calls")
+        for m in chosen
+        if m[name] is not None
+    ]
 
 
 def asked(messages):
@@ -33,29 +40,38 @@ def asked(messages):
 
 
 def compared(row, kind, key):
-    """Return the texts of a record that a key names, in their order."""
+    """Return the voices and texts of a record that a key names, in their order."""
     if kind == "preference":
-        names = {"conversation": ("prompt", "chosen", "rejected"), "prompt": ("prompt",)}
-        return [
-            t for name in names.get(key, ("chosen", "rejected")) for t in said(row[name], assistants=False)
-        ]
+        parts = {"prompt": None, "chosen": 1, "rejected": 2}
+        names = {"conversation": tuple(parts), "prompt": ("prompt",), "answer": ("chosen", "rejected")}
+        return [t for name in names[key] for t in said(row[name], parts[name])]
     if key == "prompt":
-        return said(asked(row["messages"]) if kind == "sft" else row["messages"], assistants=False)
-    truth = [row["ground_truth"]] if kind == "rlvr" and row["ground_truth"] is not None else []
+        return said(asked(row["messages"]) if kind == "sft" else row["messages"])
+    truth = [(1, row["ground_truth"])] if kind == "rlvr" and row["ground_truth"] is not None else []
     if key == "answer":
         return said(row["messages"], assistants=True) if kind == "sft" else truth
-    return said(row["messages"], assistants=False) + truth
+    return said(row["messages"]) + truth
 
 
 def laid_down(batch, kind, key):
-    text, ends = pile(texts_of(batch, kind, key))
-    starts = [0, *ends.tolist()]
-    assert len(text) == starts[-1]
-    return [text[a:b].tobytes().decode() for a, b in zip(starts, ends.tolist(), strict=False)]
+    """Return what each voice says in a row, by record."""
+    laid = pile(texts_of(batch, kind, key))
+    text, begin, end, first = laid.texts
+    assert len(text) == (laid.ends[-1] if len(laid.ends) else 0)
+    spoken = [text[a:b].tobytes().decode() for a, b in zip(begin.tolist(), end.tolist(), strict=True)]
+    rows = list(zip(laid.voices.tolist(), spoken, strict=True))
+    assert [end[b - 1] if b else 0 for b in first[1:].tolist()] == laid.ends.tolist()
+    return [rows[a:b] for a, b in pairwise(first.tolist())]
 
 
 def expected(rows, kind, key):
-    return ["".join(f"{text}\n" for text in compared(row, kind, key)) for row in rows]
+    return [
+        [
+            (voice, "".join(f"{text}\n" for _, text in group))
+            for voice, group in groupby(compared(row, kind, key), key=lambda each: each[0])
+        ]
+        for row in rows
+    ]
 
 
 @pytest.mark.parametrize("key", ["conversation", "prompt", "answer"])
@@ -77,14 +93,24 @@ def test_a_batch_may_hold_nothing(kind, key):
     assert laid_down(empty[0], kind, key) == []
 
 
-def test_roles_names_and_settings_are_never_compared():
+def test_who_of_those_that_ask_says_something_does_not_matter():
     turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "tool_calls": "[{}]"}]
-    others = [{**turn, "role": "tool"} for turn in turns]
+    others = [{**turns[0], "role": "tool"}, turns[1]]
     batch = pa.RecordBatch.from_pylist(
         [{"messages": turns, "tools": "[1]"}, {"messages": others, "tools": None}], CONTENT["sft"]
     )
-    assert laid_down(batch, "sft", "conversation") == ["q\na\n[{}]\n"] * 2
-    assert laid_down(batch, "sft", "answer") == ["a\n[{}]\n", ""]
+    assert laid_down(batch, "sft", "conversation") == [[(0, "q\n"), (1, "a\n[{}]\n")]] * 2
+    assert laid_down(batch, "sft", "answer") == [[(1, "a\n[{}]\n")]] * 2
     rlvr = [{"messages": turns[:1], "ground_truth": "4", "verifier": verifier} for verifier in ("math", "x")]
     batch = pa.RecordBatch.from_pylist(rlvr, CONTENT["rlvr"])
-    assert laid_down(batch, "rlvr", "conversation") == ["q\n4\n"] * 2
+    assert laid_down(batch, "rlvr", "conversation") == [[(0, "q\n"), (1, "4\n")]] * 2
+
+
+def test_what_is_chosen_and_what_is_rejected_have_voices_of_their_own():
+    q, a, b = (
+        [{"role": role, "content": text}]
+        for role, text in (("user", "q"), ("assistant", "a"), ("assistant", "b"))
+    )
+    rows = [{"prompt": q, "chosen": a, "rejected": b}, {"prompt": q, "chosen": b, "rejected": a}]
+    batch = pa.RecordBatch.from_pylist(rows, CONTENT["preference"])
+    assert laid_down(batch, "preference", "answer") == [[(1, "a\n"), (2, "b\n")], [(1, "b\n"), (2, "a\n")]]

@@ -9,6 +9,7 @@ from shingle_reference import batch, batches
 
 from tulu_data.kernels.frames import DEEPEST, PLACES, count, held, levels_of, new_tally
 from tulu_data.kernels.shingles import Shingling, shingles_of
+from tulu_data.kernels.units import units_of
 
 shinglings = st.builds(Shingling, st.sampled_from(["words", "characters"]), st.integers(1, 4))
 few_words = st.lists(st.lists(st.text("ab ", max_size=12), max_size=2), max_size=8)
@@ -26,7 +27,7 @@ def places_of(texts, shingling):
 def test_each_text_counts_once_at_each_place_that_it_holds(parts, shingling):
     tally, before, expected = new_tally(), 0, Counter()
     for part in map(batch, parts):
-        count(part, shingling, tally, before)
+        count(units_of(part, shingling.unit), shingling.n, tally, before)
         before += len(part.first) - 1
         for places in places_of(part, shingling):
             expected.update(places)
@@ -42,7 +43,7 @@ def test_texts_that_hold_a_marked_place_are_told(texts, shingling, data):
     marked = data.draw(st.sets(st.sampled_from(every))) if every else set()
     marks = np.zeros(PLACES, np.bool_)
     marks[list(marked)] = True
-    found, sizes = held(texts, shingling, marks)
+    found, sizes = held(units_of(texts, shingling.unit), shingling.n, marks)
     ends = np.cumsum(sizes).tolist()
     told = [found[end - size : end] for end, size in zip(ends, sizes.tolist(), strict=True)]
     assert [set(each.tolist()) for each in told] == [places & marked for places in holds]

@@ -60,7 +60,7 @@ def kept_of(rows, parts=1, room=None):
 def test_every_kept_text_that_shares_enough_is_named(rows, asked, agreeing, parts, more):
     room = len(rows) + more
     kept = kept_of(rows, parts, room)
-    seen = new_seen(kept)
+    seen = new_seen()
     for _ in range(2):
         assert pairs_of(find(kept, *arrays(asked), agreeing, seen)) == {
             (k, j)
@@ -80,14 +80,14 @@ def test_texts_among_themselves_meet_those_before_them(rows, agreeing):
 def test_texts_without_words_meet_nothing():
     rows = [([1, 2, 3], [EMPTY] * LANES)] * 4
     kept = kept_of(rows)
-    assert len(find_among(*arrays(rows), 1)) == len(find(kept, *arrays(rows), 1, new_seen(kept))) == 0
+    assert len(find_among(*arrays(rows), 1)) == len(find(kept, *arrays(rows), 1, new_seen())) == 0
 
 
 def test_one_text_may_meet_more_than_there_is_room_for():
     rows = [([k, 5, 5], [1] * LANES) for k in range(3000)]
     asked = [([9999, 6, 6], [1] * LANES), rows[0], rows[1]]
     kept = kept_of(rows)
-    found = find(kept, *arrays(asked), LANES, new_seen(kept))
+    found = find(kept, *arrays(asked), LANES, new_seen())
     assert pairs_of(found) == {(k, j) for k in (1, 2) for j in range(3000)}
     assert len(find_among(*arrays(rows[:300]), LANES)) == 300 * 299 // 2
 
@@ -98,10 +98,10 @@ def test_threads_look_up_what_one_looks_up():
     signatures = rng.integers(0, 2, (500, LANES), np.uint32)
     kept = new_kept(500, BANDS, LANES)
     add(kept, keys, signatures)
-    expected, made = find(kept, keys, signatures, 3, new_seen(kept)), [None] * 4
+    expected, made = find(kept, keys, signatures, 3, new_seen()), [None] * 4
 
     def work(k):
-        made[k] = find(kept, keys, signatures, 3, new_seen(kept))
+        made[k] = find(kept, keys, signatures, 3, new_seen())
 
     threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
     for thread in threads:
@@ -115,8 +115,8 @@ def test_threads_look_up_what_one_looks_up():
 def test_there_may_be_nothing():
     kept = kept_of([])
     some = arrays([([1, 2, 3], [0] * LANES)])
-    assert find(kept, *some, 1, new_seen(kept)).shape == (0, 2)
-    assert find(kept_of([([1, 2, 3], [0] * LANES)]), *arrays([]), 1, new_seen(kept)).shape == (0, 2)
+    assert find(kept, *some, 1, new_seen()).shape == (0, 2)
+    assert find(kept_of([([1, 2, 3], [0] * LANES)]), *arrays([]), 1, new_seen()).shape == (0, 2)
     assert find_among(*arrays([]), 1).shape == (0, 2)
 
 

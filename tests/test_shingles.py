@@ -10,8 +10,10 @@ from word_reference import words
 
 from tulu_data.kernels.folding import fold, folding
 from tulu_data.kernels.normalised import MOST_BYTES, MOST_CHARACTERS, new_pen, write_points
-from tulu_data.kernels.shingles import Shingling, distinct, shingles, shingles_of, size_of
-from tulu_data.kernels.words import fixed, hash_all
+from tulu_data.kernels.shingles import Shingling, distinct, shingles, shingles_of
+from tulu_data.kernels.texts import size_of
+from tulu_data.kernels.units import units_of
+from tulu_data.kernels.words import fixed
 
 texts_of_words = st.lists(st.lists(st.integers(0, 5), max_size=12), max_size=8)
 
@@ -44,10 +46,11 @@ def test_texts_are_shingled_over_all_their_pieces(texts, unit, n):
 
 
 @given(st.lists(pieces, max_size=5), st.integers(1, 4))
-def test_shingles_of_words_are_those_of_their_hashes(texts, n):
+def test_shingles_of_texts_are_those_of_their_units(texts, n):
     given_ = batch([[text] for text in texts])
-    by_hashes = shingles(*hash_all(given_.text, given_.begin, given_.end, folding()), n)
-    assert shingles_of(given_, Shingling("words", n)).hashes.tolist() == by_hashes.hashes.tolist()
+    of_texts = units_of(given_, "words")
+    by_units = shingles(of_texts.units, np.append(of_texts.begin, len(of_texts.units)), n)
+    assert shingles_of(given_, Shingling("words", n)).hashes.tolist() == by_units.hashes.tolist()
 
 
 def test_a_shingle_of_a_short_text_is_none_of_a_longer_one():

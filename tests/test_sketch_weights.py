@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shingle_reference import batch, batches
+from shingle_reference import batch, batches, sign_texts
 
 from tulu_data.kernels.bands import agreement
 from tulu_data.kernels.frames import DEEPEST, PLACES
 from tulu_data.kernels.shingles import Shingling, shingles_of
-from tulu_data.kernels.sketch import new_fast, sign, sign_sets
+from tulu_data.kernels.sketch import new_fast, sign_sets
 from tulu_data.kernels.words import fixed
 
 EMPTY = 2**32 - 1
@@ -55,7 +55,7 @@ def test_light_shingles_alone_fill_all_lanes(shingles, level, lanes):
 def test_texts_are_signed_by_their_shingles_and_the_levels(texts, seed):
     given_, shingling, scheme, levels = batch(texts), Shingling("words", 2), new_fast(16), leveled(seed)
     sets = shingles_of(given_, shingling)
-    assert np.array_equal(sign(given_, shingling, scheme, levels), sign_sets(*sets, scheme, levels))
+    assert np.array_equal(sign_texts(given_, shingling, scheme, levels), sign_sets(*sets, scheme, levels))
 
 
 def weight(shingles, levels):

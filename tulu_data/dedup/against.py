@@ -21,24 +21,22 @@ from numpy.typing import NDArray
 from tulu_data.dedup.exact import first_equal
 from tulu_data.dedup.finder import CONTAINED, KEPT, LARGEST, NEAR, RECORD, TEXT_EQUAL, Aside
 from tulu_data.dedup.likeness import Likeness, Search
-from tulu_data.dedup.pile import chosen, runs
+from tulu_data.dedup.pile import Piled, piled
 from tulu_data.dedup.signatures import Signed, signed
 from tulu_data.dedup.texts import texts_of
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.bands import band_keys
 from tulu_data.kernels.gather import Piece, gather
 from tulu_data.kernels.kept import Seen, add, find, new_kept, new_seen
-from tulu_data.kernels.piling import pile
-from tulu_data.kernels.shingles import Size, Texts, size_of
-from tulu_data.kernels.sketch import sign
+from tulu_data.kernels.piling import Laid, pile
 from tulu_data.kernels.words import Ints, fixed
 from tulu_data.schema import CONTENT, KINDS, TEXT
 from tulu_data.sources.datasets import PLACE
 from tulu_data.specs.near import Key, Near
 from tulu_data.store import Version
 
-_RUN, _GATHERED, _ADDED = 1 << 19, 1 << 26, 1 << 14
-"""Bytes of records looked up at a time; of texts of a version held for it; texts indexed at a time."""
+_RUN, _GATHERED, _ADDED = 1 << 17, 1 << 26, 1 << 14
+"""Units of records looked up at a time; of texts of a version held for it; texts indexed at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +96,10 @@ class Against:
         left = (rows < 0) & comparable & (sizes <= LARGEST)
         return self._meet_near(met, np.flatnonzero(left), texts, self.search)
 
-    def _meet_near(self, met: Met, left: Ints, texts: Texts, search: Search) -> Met:
+    def _meet_near(self, met: Met, left: Ints, texts: Piled, search: Search) -> Met:
         """Add what is near to what is exact."""
         lookup, compared, templates = _Lookup(self, search, texts), 0, 0
-        parts = (left[begin:end] for begin, end in runs(texts, left, _RUN))
+        parts = (left[begin:end] for begin, end in texts.runs(left, _RUN))
         for part in ordered_map(lookup.meet, parts, self.workers):
             compared, templates = compared + part.compared, templates + part.templates
             met.rows[part.records], met.jaccard[part.records] = part.rows, part.jaccard
@@ -114,7 +112,7 @@ class Against:
 
     def text(self, row: int) -> str:
         """Return what is compared of a row of the version."""
-        return bytes(_Rows(self.version).texts(np.array([row]), self.key).text).decode()
+        return bytes(_Rows(self.version).laid(np.array([row]), self.key).texts.text).decode()
 
     def places(self, rows: Ints) -> pa.RecordBatch:
         """Return source and origin of rows of the version, which are in order, named as where it is read."""
@@ -139,7 +137,7 @@ class _Part(NamedTuple):
 class _Lookup:
     """A search for records in a version; threads may meet side by side."""
 
-    def __init__(self, of: Against, search: Search, texts: Texts) -> None:
+    def __init__(self, of: Against, search: Search, texts: Piled) -> None:
         self._signed, self._search, self._texts = of.signed, search, texts
         self._levels, self._key, self._rows = of.signed.levels, of.key, _Rows(of.version)
         made = of.signed.signatures
@@ -173,10 +171,10 @@ class _Lookup:
     def _pairs(self, records: Ints) -> Ints:
         """Return (record, row of the version) rows that may be alike, by signatures."""
         if not hasattr(self._local, "seen"):
-            self._local.seen = new_seen(self._kept)
+            self._local.seen = new_seen()
         seen: Seen = self._local.seen
         search = self._search
-        made = sign(chosen(self._texts, records), search.shingling, search.scheme, self._levels)
+        made = search.sign(self._texts.chosen(records), self._levels)
         found = find(self._kept, band_keys(made, search.bands), made, search.agreeing, seen)
         return np.stack([records[found[:, 0]], self._signed.rows[found[:, 1]]], axis=1)
 
@@ -191,10 +189,10 @@ class _Lookup:
         """Count pairs on their texts."""
         records, mine = np.unique(pairs[:, 0], return_inverse=True)
         rows, theirs = np.unique(pairs[:, 1], return_inverse=True)
-        left, right = chosen(self._texts, records), self._rows.texts(rows, self._key)
-        size = Size(*map(max, size_of(left), size_of(right)))
+        left = self._texts.units.chosen(records)
+        right = piled(self._rows.laid(rows, self._key), self._search.near.shingles).units
         places = fixed(np.stack([mine, theirs], axis=1).astype(np.int64))
-        return self._search.judge(left, right, places, self._levels, size)
+        return self._search.judge(left, right, places, self._levels)
 
 
 class _Rows:
@@ -216,8 +214,6 @@ class _Rows:
         ]
         return gather(pieces, schema, len(rows))
 
-    def texts(self, rows: Ints, key: Key) -> Texts:
+    def laid(self, rows: Ints, key: Key) -> Laid:
         """Return what is compared of rows, which are in order."""
-        text, ends = pile(texts_of(self.gathered(rows, CONTENT[self._kind]), self._kind, key))
-        begins = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
-        return Texts(fixed(text), fixed(begins), fixed(ends), fixed(np.arange(len(rows) + 1)))
+        return pile(texts_of(self.gathered(rows, CONTENT[self._kind]), self._kind, key))

@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 
 from tulu_data.dedup.exact import first_of_each
 from tulu_data.dedup.likeness import Search
-from tulu_data.dedup.pile import Pile, chosen
+from tulu_data.dedup.pile import Pile, Piled, piled
 from tulu_data.dedup.search import Found, Said, find_near
 from tulu_data.dedup.texts import texts_of
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.piling import pile
 from tulu_data.kernels.record_ids import content_digests, digest_words, id_words
-from tulu_data.kernels.shingles import Texts
 from tulu_data.kernels.text_keys import text_keys
-from tulu_data.kernels.words import Bytes, Hashes, Ints
+from tulu_data.kernels.voiced import joined_keys
+from tulu_data.kernels.words import Hashes, Ints
 from tulu_data.schema import KINDS, Kind
 from tulu_data.specs.near import Key, Near
 
@@ -45,8 +45,10 @@ class Piece(NamedTuple):
 
     ids: Hashes
     keys: Hashes
-    text: Bytes
-    ends: Ints
+    sizes: Ints
+    """Bytes of the texts."""
+    texts: Piled | None
+    """None where only exact duplicates are looked for."""
 
 
 class Aside(NamedTuple):
@@ -57,7 +59,7 @@ class Aside(NamedTuple):
     """(n, 2): record ids, and keys of texts; zeros where there is not a word."""
     sizes: Ints
     """Bytes of the texts."""
-    texts: Texts | None
+    texts: Piled | None
     """None where only exact duplicates are looked for."""
     kinds: NDArray[np.uint8]
     """Place in KINDS."""
@@ -139,13 +141,14 @@ class Finder:
         before, parts = len(self), len(self.ids)
         try:
             workers = self.workers or default_workers()
-            for piece in ordered_map(lambda b: _piece(b, kind, self.key), _pieces(batches), workers):
+            unit = None if self.near is None else self.near.shingles
+            for piece in ordered_map(lambda b: _piece(b, kind, self.key, unit), _pieces(batches), workers):
                 self.ids.append(piece.ids)
                 self.keys.append(piece.keys)
-                self.sizes.append(np.diff(piece.ends, prepend=0))
+                self.sizes.append(piece.sizes)
                 self.kinds.append(np.full(len(piece.ids), KINDS.index(kind), np.uint8))
-                if self._pile is not None:
-                    self._pile.append(piece.text, piece.ends)
+                if self._pile is not None and piece.texts is not None:
+                    self._pile.append(piece.texts)
         except BaseException:
             del self.ids[parts:], self.keys[parts:], self.sizes[parts:], self.kinds[parts:]
             if self._pile is not None:
@@ -166,7 +169,7 @@ class Finder:
         ids, keys = (np.concatenate([np.empty((0, 2), np.uint64), *each]) for each in (self.ids, self.keys))
         sizes = np.concatenate([np.zeros(0, np.int64), *self.sizes])
         kinds = np.concatenate([np.zeros(0, np.uint8), *self.kinds])
-        texts = None if self._pile is None else chosen(self._pile.texts(), rows)
+        texts = None if self._pile is None else self._pile.texts().chosen(rows)
         return Aside(ids[rows], keys[rows], sizes[rows], texts, kinds[rows])
 
     def settle(
@@ -203,12 +206,12 @@ class Finder:
             rows, compared = order[(firsts & has_words & ~too_large)[order]], Compared()
             for kind in np.unique(kinds[rows]):
                 of_kind = rows[kinds[rows] == kind]
-                found = self._find(of_kind, chosen(texts, of_kind), keys, outcome, told)
+                found = self._find(of_kind, texts.chosen(of_kind), keys, outcome, told)
                 compared = compared.and_of(found)
             outcome = replace(outcome, near=compared)
         return replace(outcome, stays=_roots(alike))
 
-    def _find(self, rows: Ints, texts: Texts, keys: Hashes, outcome: Outcome, told: Said) -> Found:
+    def _find(self, rows: Ints, texts: Piled, keys: Hashes, outcome: Outcome, told: Said) -> Found:
         """Find the near-duplicates among some rows, and write them into an outcome."""
         assert self.near is not None
         found = find_near(texts, keys[rows], Search(self.near), self.workers or default_workers(), told)
@@ -227,15 +230,16 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
             yield batch.slice(start, _PIECE)
 
 
-def _piece(batch: pa.RecordBatch, kind: Kind, key: Key) -> Piece:
-    """Return what is put aside of records."""
+def _piece(batch: pa.RecordBatch, kind: Kind, key: Key, unit: str | None) -> Piece:
+    """Return what is put aside of records; with their texts, where a unit of them is named."""
     ids = batch.column("id")
     known = digest_words(content_digests(batch, kind)) if ids.null_count else id_words(ids)
     if key == "record":
-        return Piece(known, known, np.zeros(0, np.uint8), np.zeros(len(known), np.int64))
-    text, ends = pile(texts_of(batch, kind, key))
-    starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]]) if len(ends) else ends
-    return Piece(known, text_keys(text, starts, ends), text, ends)
+        return Piece(known, known, np.zeros(len(known), np.int64), None)
+    laid = pile(texts_of(batch, kind, key))
+    said = text_keys(laid.texts.text, laid.texts.begin, laid.texts.end)
+    keys = joined_keys(said, laid.voices, laid.texts.first)
+    return Piece(known, keys, np.diff(laid.ends, prepend=0), None if unit is None else piled(laid, unit))
 
 
 def _order(

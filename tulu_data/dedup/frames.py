@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tulu_data.dedup.likeness import Search
-from tulu_data.dedup.pile import chosen, runs
+from tulu_data.dedup.pile import Piled
 from tulu_data.engine.local import ordered_map
 from tulu_data.kernels.frames import (
     PLACES,
@@ -24,14 +24,14 @@ from tulu_data.kernels.frames import (
     near_bounds,
     new_tally,
 )
-from tulu_data.kernels.shingles import Texts
 from tulu_data.kernels.words import Hashes, Ints
 
 FEWEST = 32
 """A shingle that so many texts hold is no frame yet."""
 ENOUGH = 1 << 14
 """Texts that frames are counted in, at least, where there are so many."""
-_RUN = 1 << 20
+_RUN = 1 << 18
+"""Units looked at at a time."""
 _LIKELY = 0.15
 """A shingle this near to where its weight would be halved may change it in a later round."""
 
@@ -61,7 +61,7 @@ class _Held(NamedTuple):
 class Frames:
     """How much each shingle counts among texts, some of which may be left out."""
 
-    def __init__(self, texts: Texts, keys: Hashes, search: Search, workers: int) -> None:
+    def __init__(self, texts: Piled, keys: Hashes, search: Search, workers: int) -> None:
         """Count the shingles of texts, whose `keys` say which of them are looked at where there are many."""
         self._texts, self._keys, self._search, self._workers = texts, keys[:, 0], search, workers
         self._is_left = np.ones(len(keys), np.bool_)
@@ -127,11 +127,12 @@ class Frames:
 
     def _hold(self, rows: Ints, places: NDArray[np.bool_]) -> "_Held":
         """List the marked places of texts."""
+        units = self._texts.units
 
         def work(part: tuple[int, int]) -> tuple[NDArray[np.int32], Ints]:
-            return held(chosen(self._texts, rows[part[0] : part[1]]), self._search.shingling, places)
+            return held(units.chosen(rows[part[0] : part[1]]), self._search.near.n, places)
 
-        done = list(ordered_map(work, runs(self._texts, rows, _RUN), self._workers))
+        done = list(ordered_map(work, self._texts.runs(rows, _RUN), self._workers))
         sizes = np.concatenate([np.zeros(0, np.int64), *(sizes for _, sizes in done)])
         owner = np.repeat(rows.astype(np.int32), sizes)
         found = np.concatenate([np.zeros(0, np.int32), *(one for one, _ in done)])
@@ -139,16 +140,16 @@ class Frames:
 
     def _count(self, rows: Ints) -> NDArray[np.uint32]:
         """Return how many of some texts hold each shingle."""
-        local, tallies = threading.local(), list[Tally]()
+        local, tallies, units = threading.local(), list[Tally](), self._texts.units
 
         def tell(part: tuple[int, int]) -> None:
             if not hasattr(local, "tally"):
                 local.tally = new_tally()
                 tallies.append(local.tally)
             begin, end = part
-            count(chosen(self._texts, rows[begin:end]), self._search.shingling, local.tally, begin)
+            count(units.chosen(rows[begin:end]), self._search.near.n, local.tally, begin)
 
-        for _ in ordered_map(tell, runs(self._texts, rows, _RUN), self._workers):
+        for _ in ordered_map(tell, self._texts.runs(rows, _RUN), self._workers):
             pass
         total = np.zeros(PLACES, np.uint32)
         for tally in tallies:

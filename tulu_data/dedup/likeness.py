@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tulu_data.dedup.pile import Piled
 from tulu_data.kernels.bands import Bands, bands_for
 from tulu_data.kernels.frames import Levels
 from tulu_data.kernels.likeness import (
@@ -23,14 +24,16 @@ from tulu_data.kernels.likeness import (
     PLAIN_LEFT,
     PLAIN_RIGHT,
     RIGHT,
-    UNIT_BOTH,
-    UNIT_LEFT,
-    UNIT_RIGHT,
+    SINGLE_BOTH,
+    SINGLE_LEFT,
+    SINGLE_RIGHT,
     compare,
+    compare_single,
 )
-from tulu_data.kernels.minhash import Permutations, new_permutations
-from tulu_data.kernels.shingles import Shingling, Size, Texts
-from tulu_data.kernels.sketch import Fast, new_fast
+from tulu_data.kernels.minhash import Permutations, new_permutations, sign_datasketch
+from tulu_data.kernels.shingles import Shingling
+from tulu_data.kernels.sketch import Fast, Signatures, new_fast, sign
+from tulu_data.kernels.units import Units
 from tulu_data.kernels.words import Ints
 from tulu_data.specs.near import Near
 
@@ -81,28 +84,39 @@ class Search:
         lanes, expected = self.near.num_perm, self.near.jaccard_threshold
         return max(1, int(lanes * expected - _SPREAD * (lanes * expected * (1 - expected)) ** 0.5))
 
-    def judge(self, left: Texts, right: Texts, pairs: Ints, levels: Levels, size: Size) -> Likeness:
+    def sign(self, texts: Piled, levels: Levels) -> Signatures:
+        """Return the signatures of texts; those of datasketch have no weights."""
+        if isinstance(self.scheme, Permutations):
+            return sign_datasketch(texts.texts, self.shingling, self.scheme)
+        return sign(texts.units, self.near.n, self.scheme, levels)
+
+    def judge(self, left: Units, right: Units, pairs: Ints, levels: Levels) -> Likeness:
         """Tell of pairs, rows (of `left`, of `right`), if the first is a near-duplicate of the second."""
-        counts = compare(left, right, pairs, self.shingling, levels, size)
+        counts = compare(left, right, pairs, self.near.n, levels)
         either = counts[:, LEFT] + counts[:, RIGHT] - counts[:, BOTH]
         jaccard = counts[:, BOTH] / np.maximum(either, 1)
         containment = counts[:, BOTH] / np.maximum(counts[:, LEFT], 1)
-        alike = (jaccard >= self.near.jaccard_threshold) & self._same_words(counts)
-        inside = ~alike & (containment >= self.near.containment_threshold)
-        alike |= inside
-        template = alike & self._swapped(counts) & (not self.near.swapped_numbers)
-        return Likeness(jaccard, containment, alike & ~template, inside, template)
+        enough, held = jaccard >= self.near.jaccard_threshold, containment >= self.near.containment_threshold
+        # Single words and numbers of most pairs are never asked for.
+        asked = np.flatnonzero(enough | held)
+        single = compare_single(left, right, pairs[asked], self.near.shingles)
+        enough[asked] &= self._same_words(single)
+        alike = enough | held
+        template = np.zeros(len(pairs), np.bool_)
+        if not self.near.swapped_numbers:
+            template[asked] = alike[asked] & self._swapped(counts[asked], single)
+        return Likeness(jaccard, containment, alike & ~template, held & ~enough, template)
 
-    def _same_words(self, counts: Ints) -> NDArray[np.bool_]:
+    def _same_words(self, single: Ints) -> NDArray[np.bool_]:
         """Tell where enough of the single words are the same."""
         if self.near.shingles == "characters":
-            return np.ones(len(counts), np.bool_)
-        either = counts[:, UNIT_LEFT] + counts[:, UNIT_RIGHT] - counts[:, UNIT_BOTH]
-        enough: NDArray[np.bool_] = counts[:, UNIT_BOTH] >= self.near.words_threshold * either
+            return np.ones(len(single), np.bool_)
+        either = single[:, SINGLE_LEFT] + single[:, SINGLE_RIGHT] - single[:, SINGLE_BOTH]
+        enough: NDArray[np.bool_] = single[:, SINGLE_BOTH] >= self.near.words_threshold * either
         return enough
 
-    def _swapped(self, counts: Ints) -> NDArray[np.bool_]:
+    def _swapped(self, counts: Ints, single: Ints) -> NDArray[np.bool_]:
         """Tell where other numbers, each instead of one, make at least half of the difference."""
-        swapped = np.minimum(counts[:, ONLY_LEFT], counts[:, ONLY_RIGHT])
+        swapped = np.minimum(single[:, ONLY_LEFT], single[:, ONLY_RIGHT])
         more = np.maximum(counts[:, PLAIN_LEFT], counts[:, PLAIN_RIGHT]) - counts[:, PLAIN_BOTH]
         return (swapped > 0) & (2 * self.near.n * swapped >= more)

@@ -1,35 +1,66 @@
 """The texts that are compared, on disk: what a search may look up again in any order.
 
-The one idea: what is compared of each record is appended to one file without a name, which is then mapped, so
-that the system decides what of it lies in memory; of a record itself a few numbers stay. It compares nothing.
+The one idea: what is compared of each record, its text and its units, is appended to files without a name,
+which are then mapped, so that the system decides what of it lies in memory; of a record itself a few numbers
+stay. It compares nothing.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tulu_data.errors import StoreError
-from tulu_data.kernels.shingles import Texts
+from tulu_data.kernels.piling import Laid
+from tulu_data.kernels.texts import Texts
+from tulu_data.kernels.units import Units, units_of
 from tulu_data.kernels.words import Bytes, Ints, fixed
+
+
+class Piled(NamedTuple):
+    """Texts, each with its units."""
+
+    text: Bytes
+    begin: Ints
+    end: Ints
+    """Bytes of each text."""
+    units: Units
+
+    @property
+    def texts(self) -> Texts:
+        """The texts, one piece each."""
+        return Texts(self.text, self.begin, self.end, fixed(np.arange(len(self.begin) + 1)))
+
+    def chosen(self, rows: Ints) -> "Piled":
+        """Return some of the texts."""
+        return Piled(self.text, fixed(self.begin[rows]), fixed(self.end[rows]), self.units.chosen(rows))
+
+    def runs(self, rows: Ints, size: int) -> Iterator[tuple[int, int]]:
+        """Cut rows into runs whose texts have about so many units; yield where each begins and ends."""
+        total = np.cumsum(self.units.sizes[rows])
+        at = 0
+        while at < len(rows):
+            start = total[at - 1] if at else 0
+            stop = max(at + 1, int(np.searchsorted(total, start + size)))
+            yield at, min(stop, len(rows))
+            at = min(stop, len(rows))
+
+
+def piled(laid: Laid, unit: str) -> Piled:
+    """Return texts that lie one after another with their units, which are words or characters."""
+    begins = np.concatenate([np.zeros(1, np.int64), laid.ends])[:-1]
+    return Piled(laid.texts.text, fixed(begins), fixed(laid.ends), units_of(laid.texts, unit, laid.voices))
 
 
 class Pile:
     """Texts in the order in which they came."""
 
     def __init__(self, folder: Path) -> None:
-        """Open a file in a folder, which is made where it is not."""
-        self._folder = folder
-        self._ends: list[Ints] = []
-        self._written = 0
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            # Texts come in large parts; what a full disk refused would stay in a buffer, and be tried again.
-            self._file = TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - lives as long as the pile
-        except OSError as error:
-            raise self._refused(error) from None
+        """Open files in a folder, which is made where it is not."""
+        self._text, self._units = _File(folder, np.uint8), _File(folder, np.uint32)
 
     def __enter__(self) -> Self:
         """Return the pile."""
@@ -37,18 +68,56 @@ class Pile:
 
     def __exit__(self, *_: object) -> None:
         """Give the disk its room back."""
+        self._text.close()
+        self._units.close()
+
+    def append(self, more: Piled) -> None:
+        """Add texts that lie one after another, and so do their units; raise StoreError on a full disk."""
+        self._text.append(more.text, more.end)
+        self._units.append(more.units.units, more.units.end)
+
+    def cut(self, count: int) -> None:
+        """Forget all but the first texts, whose number was the length of the pile before the others came."""
+        self._text.cut(count)
+        self._units.cut(count)
+
+    def __len__(self) -> int:
+        """Return how many texts there are."""
+        return len(self._units)
+
+    def texts(self) -> Piled:
+        """Map all texts."""
+        return Piled(*self._text.mapped(), Units(*self._units.mapped()))
+
+
+class _File:
+    """Rows of numbers in a file without a name."""
+
+    def __init__(self, folder: Path, number: type[np.generic]) -> None:
+        self._folder, self._number = folder, np.dtype(number)
+        self._ends: list[Ints] = []
+        self._written = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            # Rows come in large parts; what a full disk refused would stay in a buffer, and be tried again.
+            self._file = TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - lives as long as the pile
+        except OSError as error:
+            raise self._refused(error) from None
+
+    def close(self) -> None:
+        """Remove the file."""
         self._file.close()
 
-    def append(self, text: Bytes, ends: Ints) -> None:
-        """Add the texts that end at these places of a run of bytes; raise StoreError on a full disk."""
-        left = text.data
+    def append(self, rows: NDArray[Any], ends: Ints) -> None:
+        """Add rows that end at these places."""
+        left = rows.view(np.uint8).data
         try:
             while left:
                 left = left[self._file.write(left) :]
         except OSError as error:
             raise self._refused(error) from None
         self._ends.append(ends + self._written)
-        self._written += len(text)
+        self._written += len(rows)
 
     def _refused(self, error: OSError) -> StoreError:
         why = error.strerror or error
@@ -58,40 +127,22 @@ class Pile:
         )
 
     def cut(self, count: int) -> None:
-        """Forget all but the first texts, whose number was the length of the pile before the others came."""
+        """Forget all but the first rows."""
         kept, total = [], 0
         for ends in self._ends:
             kept.append(ends[: max(0, count - total)])
             total += len(ends)
         self._ends = kept
         self._written = int(next((ends[-1] for ends in reversed(kept) if len(ends)), 0))
-        self._file.seek(self._written)
+        self._file.seek(self._written * self._number.itemsize)
         self._file.truncate()
 
     def __len__(self) -> int:
-        """Return how many texts there are."""
         return sum(map(len, self._ends))
 
-    def texts(self) -> Texts:
-        """Map all texts, one piece each."""
+    def mapped(self) -> tuple[NDArray[Any], Ints, Ints]:
+        """Return all rows, and where each begins and ends."""
         ends = np.concatenate([np.zeros(1, np.int64), *self._ends])
-        text = np.memmap(self._file, np.uint8, "r") if self._written else np.zeros(0, np.uint8)
-        return Texts(fixed(np.asarray(text)), fixed(ends[:-1]), fixed(ends[1:]), fixed(np.arange(len(ends))))
-
-
-def chosen(texts: Texts, rows: Ints) -> Texts:
-    """Return some of the texts of a pile."""
-    return Texts(
-        texts.text, fixed(texts.begin[rows]), fixed(texts.end[rows]), fixed(np.arange(len(rows) + 1))
-    )
-
-
-def runs(texts: Texts, rows: Ints, size: int) -> Iterator[tuple[int, int]]:
-    """Cut rows into runs whose texts have about so many bytes; yield where each begins and ends."""
-    total = np.cumsum((texts.end - texts.begin)[rows])
-    at = 0
-    while at < len(rows):
-        start = total[at - 1] if at else 0
-        stop = max(at + 1, int(np.searchsorted(total, start + size)))
-        yield at, min(stop, len(rows))
-        at = min(stop, len(rows))
+        empty = np.zeros(0, self._number)
+        rows = np.memmap(self._file, self._number, "r") if self._written else empty
+        return fixed(np.asarray(rows)), fixed(ends[:-1]), fixed(ends[1:])

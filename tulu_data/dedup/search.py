@@ -16,19 +16,18 @@ from numpy.typing import NDArray
 
 from tulu_data.dedup.frames import Frames
 from tulu_data.dedup.likeness import Likeness, Search
-from tulu_data.dedup.pile import chosen, runs
+from tulu_data.dedup.pile import Piled
 from tulu_data.engine.local import ordered_map
 from tulu_data.kernels.bands import band_keys
 from tulu_data.kernels.frames import Levels
 from tulu_data.kernels.kept import Kept, Seen, add, find, find_among, keep_first, new_kept, new_seen
-from tulu_data.kernels.shingles import Texts, size_of
-from tulu_data.kernels.sketch import Signatures, sign
+from tulu_data.kernels.sketch import Signatures
 from tulu_data.kernels.words import Hashes, Ints, fixed
 
 _LOOKS = 3
 """How often texts are looked at again that were dropped for one that was dropped later."""
-_BLOCK, _PIECE, _RUN = 8192, 512, 1 << 20
-"""Texts of a block; texts looked up at a time; bytes signed at a time."""
+_BLOCK, _PIECE, _RUN = 8192, 512, 1 << 18
+"""Texts of a block; texts looked up at a time; units signed at a time."""
 
 Said = Callable[[str], None]
 
@@ -55,7 +54,7 @@ class Found:
     rounds: int
 
 
-def find_near(texts: Texts, keys: Hashes, search: Search, workers: int, told: Said) -> Found:
+def find_near(texts: Piled, keys: Hashes, search: Search, workers: int, told: Said) -> Found:
     """Find the near-duplicates among texts in their order of preference, each with at least one word.
 
     `keys` are those of the texts; they say which texts frames are counted in.
@@ -63,16 +62,15 @@ def find_near(texts: Texts, keys: Hashes, search: Search, workers: int, told: Sa
     return _Finding(texts, keys, search, workers).run(told)
 
 
-def sign_all(texts: Texts, search: Search, levels: Levels, workers: int) -> Signatures:
+def sign_all(texts: Piled, search: Search, levels: Levels, workers: int) -> Signatures:
     """Return the signatures of texts."""
     made = np.empty((len(texts.begin), search.near.num_perm), np.uint32)
 
     def work(part: tuple[int, int]) -> None:
         begin, end = part
-        some = chosen(texts, np.arange(begin, end))
-        made[begin:end] = sign(some, search.shingling, search.scheme, levels)
+        made[begin:end] = search.sign(texts.chosen(np.arange(begin, end)), levels)
 
-    for _ in ordered_map(work, runs(texts, np.arange(len(made)), _RUN), workers):
+    for _ in ordered_map(work, texts.runs(np.arange(len(made)), _RUN), workers):
         pass
     return made
 
@@ -80,9 +78,8 @@ def sign_all(texts: Texts, search: Search, levels: Levels, workers: int) -> Sign
 class _Finding:
     """A search as far as it has come."""
 
-    def __init__(self, texts: Texts, keys: Hashes, search: Search, workers: int) -> None:
+    def __init__(self, texts: Piled, keys: Hashes, search: Search, workers: int) -> None:
         self.texts, self.search, self.workers = texts, search, workers
-        self.size = size_of(texts)
         total = len(texts.begin)
         self.frames = Frames(texts, keys, search, workers)
         self.levels = self.frames.levels
@@ -140,7 +137,7 @@ class _Finding:
     def _again(self, left: Ints, changed: NDArray[np.bool_]) -> None:
         """Compare the texts that hold shingles which count otherwise now with all that is left."""
         again = left[self.frames.holding(left, changed)]
-        self.signatures[again] = sign_all(chosen(self.texts, again), self.search, self.levels, self.workers)
+        self.signatures[again] = sign_all(self.texts.chosen(again), self.search, self.levels, self.workers)
         index = _Index(self, len(again))
         index.add(again, self.keys(again), self.signatures[again])
         is_again = np.zeros(len(self.alike), np.bool_)
@@ -160,7 +157,7 @@ class _Finding:
     def _look_again(self, lost: Ints) -> None:
         """Compare texts with all that is kept now, and those that are like none of it among themselves."""
         self.alike[lost], self.jaccard[lost] = -1, 0
-        self.signatures[lost] = sign_all(chosen(self.texts, lost), self.search, self.levels, self.workers)
+        self.signatures[lost] = sign_all(self.texts.chosen(lost), self.search, self.levels, self.workers)
         index, is_lost = _Index(self, len(lost)), np.zeros(len(self.alike), np.bool_)
         index.add(lost, self.keys(lost), self.signatures[lost])
         is_lost[lost] = True
@@ -185,7 +182,7 @@ class _Finding:
 
     def judge(self, pairs: Ints) -> tuple[Ints, Likeness]:
         """Compare pairs of texts."""
-        return pairs, self.search.judge(self.texts, self.texts, pairs, self.levels, self.size)
+        return pairs, self.search.judge(self.texts.units, self.texts.units, pairs, self.levels)
 
     def keys(self, rows: Ints) -> Hashes:
         """Return the keys of the bands of texts."""
@@ -210,7 +207,7 @@ class _Index:
     def find(self, rows: Ints) -> Ints:
         """Return (text, text of the index) rows of texts that may be alike; threads may call it."""
         if not hasattr(self._local, "seen"):
-            self._local.seen = new_seen(self._kept)
+            self._local.seen = new_seen()
         seen: Seen = self._local.seen
         of = self._of
         found = find(self._kept, of.keys(rows), of.signatures[rows], of.search.agreeing, seen)

@@ -22,7 +22,6 @@ from tulu_data.dedup.exact import first_equal, first_of_each
 from tulu_data.dedup.finder import LARGEST, Finder
 from tulu_data.dedup.frames import Frames
 from tulu_data.dedup.likeness import Search
-from tulu_data.dedup.pile import chosen
 from tulu_data.dedup.search import sign_all
 from tulu_data.engine.local import default_workers
 from tulu_data.kernels.frames import PLACES, PLAIN, Levels
@@ -123,13 +122,13 @@ def sign_version(
         if near is not None and texts is not None:
             compared = first_of_each(keys, np.arange(len(keys)))[0]
             rows = np.flatnonzero(compared & keys.any(axis=1) & (sizes <= LARGEST))
-            some, search = chosen(texts, rows), Search(near)
+            some, search = texts.chosen(rows), Search(near)
             frames = Frames(some, keys[rows], search, workers)
             levels, signatures = frames.levels, np.empty((len(rows), near.num_perm), np.uint32)
             is_new = np.ones(len(rows), np.bool_)
             for one in earlier:
                 _take(one, ids[rows], frames, signatures, is_new)
-            signatures[is_new] = sign_all(chosen(some, np.flatnonzero(is_new)), search, levels, workers)
+            signatures[is_new] = sign_all(some.chosen(np.flatnonzero(is_new)), search, levels, workers)
     places = np.flatnonzero(levels)
     return Signed(
         fixed(ids), fixed(keys), fixed(sizes), fixed(rows), fixed(signatures),

@@ -102,12 +102,15 @@ def _errors(threshold: float, lanes: int) -> _Errors:
 @kernel
 def hash_bands(signed: Signatures, rows: int, keys: Hashes) -> None:
     """Write the key of each band: of its number and its part of the signature."""
-    for k in range(len(keys)):
-        for band in range(keys.shape[1]):
-            h = mixed(np.uint64(band + 1) * _FACTOR)
-            for j in range(band * rows, (band + 1) * rows):
-                h = mixed((h ^ np.uint64(signed[k, j])) * _FACTOR)
-            keys[k, band] = h
+    # Unsigned, because numba looks at every signed index for counting from the end.
+    for k in range(np.uint64(len(keys))):
+        lane = np.uint64(0)
+        for band in range(np.uint64(keys.shape[1])):
+            h = np.uint64(band)
+            for _ in range(rows):
+                h = h * _FACTOR + np.uint64(signed[k, lane])
+                lane += np.uint64(1)
+            keys[k, band] = mixed(h * _FACTOR)
 
 
 @kernel

@@ -12,24 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tulu_data.kernels.folding import Folding, folding
 from tulu_data.kernels.jit import inner, kernel
-from tulu_data.kernels.shingles import (
-    Shingling,
-    Texts,
-    Units,
-    fixed_texts,
-    new_units,
-    read_units,
-    size_of,
-    write_shingles,
-)
-from tulu_data.kernels.words import Hashes, Ints, fixed
+from tulu_data.kernels.shingles import write_shingles
+from tulu_data.kernels.units import Units, fixed_units
+from tulu_data.kernels.words import Hashes, Ints, Marks, fixed
 
 Levels = NDArray[np.uint8]
 """How often the weight of a shingle is halved, by its place; one place where all count the same."""
 Counts = NDArray[np.uint32]
-Marks = NDArray[np.bool_]
 Numbers = NDArray[np.int32]
 
 PLACES = 1 << 20
@@ -57,25 +47,21 @@ def new_tally() -> Tally:
     return Tally(np.zeros(PLACES, np.uint32), np.zeros(PLACES, np.uint32))
 
 
-def count(texts: Texts, shingling: Shingling, tally: Tally, before: int) -> None:
+def count(units: Units, n: int, tally: Tally, before: int) -> None:
     """Count the texts that hold each shingle; `before` is how many texts the tally has seen."""
-    texts, size, unit = fixed_texts(texts), size_of(texts), shingling.unit
-    room = np.empty(size.units(unit), np.uint64)
-    count_texts(
-        texts, unit == "characters", shingling.n, folding(), new_units(size, unit), room, before, tally
-    )
+    count_texts(fixed_units(units), n, _room(units), before, tally)
 
 
-def held(texts: Texts, shingling: Shingling, places: Marks) -> tuple[Numbers, Ints]:
+def held(units: Units, n: int, places: Marks) -> tuple[Numbers, Ints]:
     """Return the marked places that each text's shingles fall on, and how many there are of each text."""
-    texts, size, unit = fixed_texts(texts), size_of(texts), shingling.unit
-    everything = size_of(texts._replace(first=fixed(np.array([0, len(texts.begin)]))))
-    found, sizes = np.empty(everything.units(unit), np.int32), np.empty(len(texts.first) - 1, np.int64)
-    list_places(
-        texts, unit == "characters", shingling.n, folding(), new_units(size, unit),
-        np.empty(size.units(unit), np.uint64), fixed(places), found, sizes,
-    )  # fmt: skip
+    found, sizes = np.empty(int(units.sizes.sum()) + 1, np.int32), np.empty(len(units.begin), np.int64)
+    list_places(fixed_units(units), n, _room(units), fixed(places), found, sizes)
     return found[: int(sizes.sum())].copy(), sizes
+
+
+def _room(units: Units) -> Hashes:
+    """Make room for the shingles of any one text."""
+    return np.empty(int(units.sizes.max(initial=0)), np.uint64)
 
 
 def levels_of(counts: Counts, most: float) -> Levels:
@@ -98,16 +84,12 @@ def level_of(shingle: np.uint64, levels: Levels) -> np.uint8:
 
 
 @kernel
-def count_texts(
-    texts: Texts, characters: bool, n: int, tables: Folding, units: Units, shingles: Hashes, before: int,
-    tally: Tally,
-) -> None:  # fmt: skip
+def count_texts(units: Units, n: int, shingles: Hashes, before: int, tally: Tally) -> None:
     """Count each text once at the place of each of its shingles."""
     last = np.uint64(len(tally.counts) - 1)
-    for k in range(len(texts.first) - 1):
-        here = read_units(texts, k, characters, tables, units)
-        stamp = np.uint32(before + k + 1)
-        for p in range(write_shingles(units.hashes, 0, here, n, shingles, 0)):
+    for k in range(len(units.begin)):
+        stamp, begin = np.uint32(before + k + 1), units.begin[k]
+        for p in range(np.uint64(write_shingles(units.units, begin, units.end[k] - begin, n, shingles, 0))):
             place = shingles[p] >> _S20 & last
             if tally.stamps[place] != stamp:
                 tally.stamps[place] = stamp
@@ -115,16 +97,16 @@ def count_texts(
 
 
 @kernel
-def list_places(
-    texts: Texts, characters: bool, n: int, tables: Folding, units: Units, shingles: Hashes, places: Marks,
-    found: Numbers, sizes: Ints,
-) -> None:  # fmt: skip
-    """Write the marked places of each text, one text after the other, and how many they are."""
-    last, made = np.uint64(len(places) - 1), 0
+def list_places(units: Units, n: int, shingles: Hashes, places: Marks, found: Numbers, sizes: Ints) -> None:
+    """Write the marked places of each text, one text after the other, and how many they are.
+
+    `found` has room for one more than all shingles.
+    """
+    last, made = np.uint64(len(places) - 1), np.uint64(0)
     for k in range(len(sizes)):
-        here, before = read_units(texts, k, characters, tables, units), made
-        for p in range(write_shingles(units.hashes, 0, here, n, shingles, 0)):
+        begin, before = units.begin[k], made
+        for p in range(np.uint64(write_shingles(units.units, begin, units.end[k] - begin, n, shingles, 0))):
             place = shingles[p] >> _S20 & last
             found[made] = place
-            made += places[place]
+            made += np.uint64(places[place])
         sizes[k] = made - before

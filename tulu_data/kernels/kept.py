@@ -1,28 +1,30 @@
 """Texts that are kept, by the bands of their signatures, to look others up in and to add to.
 
-The one idea: bands are chains through a table of numbers, so adding a text touches each of its bands once,
-and looking one up names every kept text that shares a band with it; the rest of their signatures then tells
-the most unlike ones away. Nothing is capped: what crowds a chain costs time; only texts without words, whose
+The one idea: a band is a table of chains of the texts that agree in it, and texts are looked up band by band,
+so that what one band needs stays in the processor's cache. The rest of the signatures then tells the most
+unlike ones away. Nothing is capped: what crowds a chain costs time; only texts without words, whose
 signatures are all the same, meet nothing. Threads may look up side by side while nobody adds. It does not
 compare texts.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tulu_data.kernels.jit import inner, kernel
-from tulu_data.kernels.words import Hashes, Ints, fixed
+from tulu_data.kernels.words import Hashes, Ints, Marks, fixed
 
 Numbers = NDArray[np.int32]
 Signatures = NDArray[np.uint32]
 Shares = NDArray[np.float64]
-Marks = NDArray[np.bool_]
 
-_ONE, _S40 = np.uint64(1), np.uint64(40)
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_ONE, _S32, _S40 = np.uint64(1), np.uint64(32), np.uint64(40)
 _KEY = np.uint64(0xFFFFFFFF)
 _EMPTY = np.uint32(0xFFFFFFFF)
+_REMEMBERED = 14
+"""Pairs that are remembered during a look-up, a power of two: most that meet do so in many bands."""
 
 
 class Kept(NamedTuple):
@@ -31,9 +33,9 @@ class Kept(NamedTuple):
     heads: Numbers
     """Text last added to each chain + 1, by band and the leading bits of its key."""
     before: Numbers
-    """By text and band: the text added before it to this chain + 1."""
+    """By band and text: the text added before it to this chain + 1."""
     keys: Signatures
-    """By text and band: the other bits of its key."""
+    """By band and text: the other bits of its key."""
     marks: NDArray[np.uint8]
     """By text and lane: the last byte of its signature."""
     size: Ints
@@ -43,23 +45,27 @@ class Kept(NamedTuple):
 class Seen(NamedTuple):
     """Room of one worker."""
 
-    stamps: Ints
-    """By text: the last question that met it."""
-    clock: Ints
+    pairs: Hashes
+    """Pairs that met, each + 1, where no other has taken the place."""
+    at: Ints
+    """Where a look-up goes on: band, text asked for, kept text + 1."""
+    found: Hashes
+    """Pairs that share enough, a number each."""
 
 
 def new_kept(room: int, bands: int, lanes: int) -> Kept:
     """Make room for so many texts."""
     slots = 1 << max(4, room.bit_length())
     return Kept(
-        np.zeros((bands, slots), np.int32), np.empty((room, bands), np.int32),
-        np.empty((room, bands), np.uint32), np.empty((room, lanes), np.uint8), np.zeros(1, np.int64),
+        np.zeros((bands, slots), np.int32), np.empty((bands, room), np.int32),
+        np.empty((bands, room), np.uint32), np.empty((room, lanes), np.uint8), np.zeros(1, np.int64),
     )  # fmt: skip
 
 
-def new_seen(kept: Kept) -> Seen:
+def new_seen() -> Seen:
     """Make the room of one worker."""
-    return Seen(np.zeros(len(kept.before), np.int64), np.zeros(1, np.int64))
+    slots = 1 << _REMEMBERED
+    return Seen(np.empty(slots, np.uint64), np.empty(3, np.int64), np.empty(slots, np.uint64))
 
 
 def add(kept: Kept, keys: Hashes, signatures: Signatures) -> None:
@@ -75,37 +81,22 @@ def find(kept: Kept, keys: Hashes, signatures: Signatures, agreeing: int, seen: 
 def find_among(keys: Hashes, signatures: Signatures, agreeing: int) -> Ints:
     """Return (text, earlier text) rows of texts that share a band and at least so many lanes."""
     kept = new_kept(len(keys), keys.shape[1], signatures.shape[1])
-    return _collect(kept, keys, signatures, agreeing, new_seen(kept), adding=True)
+    return _collect(kept, keys, signatures, agreeing, new_seen(), adding=True)
 
 
 def _collect(
     kept: Kept, keys: Hashes, signatures: Signatures, agreeing: int, seen: Seen, *, adding: bool
 ) -> Ints:
-    """Gather the rows that `find_texts` writes, with as much room as they need."""
-    keys, signatures = fixed(keys), fixed(signatures)
-    found, rows, start = np.empty((max(1 << 10, 4 * len(keys)), 2), np.int64), list[Ints](), 0
-    while start < len(keys):
-        made, stop = find_texts(kept, keys, signatures, agreeing, adding, start, seen, found)
-        rows.append(found[:made].copy())
-        if stop == start:
-            # One text meets more others than there is room for.
-            found = np.empty((4 * len(found), 2), np.int64)
-        start = stop
-    return np.concatenate([np.empty((0, 2), np.int64), *rows])
-
-
-@inner
-def _add(kept: Kept, keys: Hashes, signatures: Signatures, k: int) -> None:
-    """Add a text to each of its chains."""
-    text, last = kept.size[0], np.uint64(kept.heads.shape[1] - 1)
-    for band in range(keys.shape[1]):
-        slot = keys[k, band] >> _S40 & last
-        kept.keys[text, band] = keys[k, band] & _KEY
-        kept.before[text, band] = kept.heads[band, slot]
-        kept.heads[band, slot] = text + 1
-    for j in range(signatures.shape[1]):
-        kept.marks[text, j] = signatures[k, j]
-    kept.size[0] = text + 1
+    """Gather the pairs that `find_texts` writes, each once, in the order of the texts asked for."""
+    keys, signatures, parts = fixed(keys), fixed(signatures), list[Hashes]()
+    seen.at[:], seen.pairs[:] = 0, 0
+    if adding:
+        mark(kept, signatures, 0)
+    while seen.at[0] < keys.shape[1]:
+        made = find_texts(kept, keys, signatures, agreeing, adding, seen)
+        parts.append(seen.found[:made].copy())
+    pairs = np.unique(np.concatenate([np.zeros(0, np.uint64), *parts]))
+    return np.stack([pairs >> _S32, pairs & _KEY], axis=1).astype(np.int64)
 
 
 @inner
@@ -117,48 +108,83 @@ def _has_words(signature: Signatures) -> bool:
     return j < len(signature)
 
 
+@inner
+def _chain(kept: Kept, band: int, key: np.uint64, text: int | np.unsignedinteger[Any]) -> None:
+    """Put a text before the chain of a key."""
+    slot = key >> _S40 & np.uint64(kept.heads.shape[1] - 1)
+    kept.keys[band, text] = key & _KEY
+    kept.before[band, text] = kept.heads[band, slot]
+    kept.heads[band, slot] = text + _ONE
+
+
+@kernel
+def mark(kept: Kept, signatures: Signatures, first: int) -> None:
+    """Write the last bytes of signatures, those of the text `first` and the next ones."""
+    for k in range(np.uint64(len(signatures))):
+        text = np.uint64(first) + k
+        for j in range(np.uint64(signatures.shape[1])):
+            kept.marks[text, j] = signatures[k, j]
+
+
 @kernel
 def add_texts(kept: Kept, keys: Hashes, signatures: Signatures) -> None:
     """Add texts, one after the other."""
-    for k in range(len(keys)):
-        _add(kept, keys, signatures, k)
+    first = np.uint64(kept.size[0])
+    mark(kept, signatures, kept.size[0])
+    for band in range(np.uint64(keys.shape[1])):
+        for k in range(np.uint64(len(keys))):
+            _chain(kept, band, keys[k, band], first + k)
+    kept.size[0] += len(keys)
+
+
+@inner
+def _agreed(marks: NDArray[np.uint8], signature: Signatures) -> np.uint32:
+    """Count the lanes that may be the same."""
+    count = np.uint32(0)
+    for j in range(np.uint64(len(marks))):
+        count = np.uint32(count + np.uint32(marks[j] == np.uint8(signature[j])))
+    return count
 
 
 @kernel
 def find_texts(
-    kept: Kept, keys: Hashes, signatures: Signatures, agreeing: int, adding: bool, start: int, seen: Seen,
-    found: Ints,
-) -> tuple[int, int]:  # fmt: skip
-    """Write (text asked for, kept text) rows; return how many, and the text to go on with.
+    kept: Kept, keys: Hashes, signatures: Signatures, agreeing: int, adding: bool, seen: Seen
+) -> int:
+    """Write pairs, `text asked for << 32 | kept text`, from where `seen.at` says; return how many.
 
-    Where `found` gets full, the rows of that one do not count. With `adding`, each text is added once it was
-    looked up.
+    With `adding`, each text is chained once it was looked up. A pair may come more than once. Where there is
+    no more room, `seen.at` says where to go on; at the end it says so of the number of bands.
     """
-    made, last = 0, np.uint64(kept.heads.shape[1] - 1)
-    for k in range(start, len(keys)):
-        seen.clock[0] += 1
-        before, clock = made, seen.clock[0]
-        for band in range(keys.shape[1] if _has_words(signatures[k]) else 0):
-            text = kept.heads[band, keys[k, band] >> _S40 & last]
-            key = np.uint32(keys[k, band] & _KEY)
+    made, last = np.uint64(0), np.uint64(kept.heads.shape[1] - 1)
+    places = np.uint64(64 - _REMEMBERED)
+    first, begin, on = np.uint64(seen.at[0]), np.uint64(seen.at[1]), np.uint64(seen.at[2])
+    for band in range(first, np.uint64(keys.shape[1])):
+        for k in range(begin, np.uint64(len(keys))):
+            key = keys[k, band]
+            low = np.uint32(key & _KEY)
+            text = on or np.uint64(kept.heads[band, key >> _S40 & last])
+            on = np.uint64(0)
             while text:
-                other = text - 1
-                text = kept.before[other, band]
-                if kept.keys[other, band] != key or seen.stamps[other] == clock:
-                    continue
-                seen.stamps[other] = clock
-                count, marks, mine = np.uint32(0), kept.marks[other], signatures[k]
-                for j in range(len(marks)):
-                    count = np.uint32(count + np.uint32(marks[j] == np.uint8(mine[j])))
-                if count < agreeing:
-                    continue
-                if made == len(found):
-                    return before, k
-                found[made, 0], found[made, 1] = k, other
-                made += 1
-        if adding:
-            _add(kept, keys, signatures, k)
-    return made, len(keys)
+                other = text - _ONE
+                if kept.keys[band, other] == low:
+                    pair = k << _S32 | other
+                    place = pair * _FACTOR >> places
+                    if seen.pairs[place] != pair + _ONE:
+                        if made == np.uint64(len(seen.found)):
+                            seen.at[0], seen.at[1], seen.at[2] = band, k, text
+                            return np.int64(made)  # type: ignore[return-value]
+                        seen.pairs[place] = pair + _ONE
+                        if _agreed(kept.marks[other], signatures[k]) >= agreeing and _has_words(
+                            signatures[k]
+                        ):
+                            seen.found[made] = pair
+                            made += _ONE
+                text = np.uint64(kept.before[band, other])
+            if adding:
+                _chain(kept, band, key, k)
+        begin = np.uint64(0)
+    seen.at[0] = keys.shape[1]
+    return np.int64(made)  # type: ignore[return-value]
 
 
 @kernel

@@ -2,131 +2,195 @@
 
 The one idea: the shingles of one text go into a table, those of another are looked up in it, each once; what
 both hold, and what each holds, is added up in weights that are whole numbers, so the same pair gives the same
-numbers everywhere. So are single words, unweighed; and numbers in digits, as a multiset. It chooses no pairs
-and judges none.
+numbers everywhere. So are single units, unweighed; and numbers, as a multiset: words with a digit in them, or
+runs of digits where units are characters. It chooses no pairs and judges none.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tulu_data.kernels.folding import Folding, folding
 from tulu_data.kernels.frames import UNIT, Levels, level_of
 from tulu_data.kernels.jit import inner, kernel
-from tulu_data.kernels.shingles import (
-    Shingling,
-    Size,
-    Texts,
-    Units,
-    fixed_texts,
-    new_units,
-    read_units,
-    write_shingles,
-)
+from tulu_data.kernels.shingles import write_shingles
+from tulu_data.kernels.units import POINT, Units, fixed_units
 from tulu_data.kernels.words import Hashes, Ints, fixed, mixed, signed
 
-Numbers = NDArray[np.int32]
-
-_FACTOR, _ONE, _S20 = np.uint64(0x9E3779B97F4A7C15), np.uint64(1), np.uint64(20)
+_FACTOR, _S20 = np.uint64(0x9E3779B97F4A7C15), np.uint64(20)
+_NONE, _ONE, _LOWEST = np.uint64(0), np.uint64(1), np.uint32(1)
 _ZERO, _NINE = 0x30, 0x39
 
-COLUMNS = 11
-BOTH, LEFT, RIGHT, PLAIN_BOTH, PLAIN_LEFT, PLAIN_RIGHT, UNIT_BOTH, UNIT_LEFT, UNIT_RIGHT = range(9)
-ONLY_LEFT, ONLY_RIGHT = range(9, COLUMNS)
-"""What is counted of a pair: the weight of what both hold and of what each holds; the same in shingles,
-and in single words or characters; and the numbers that one alone holds."""
+COLUMNS = 6
+BOTH, LEFT, RIGHT, PLAIN_BOTH, PLAIN_LEFT, PLAIN_RIGHT = range(COLUMNS)
+"""What is counted of the shingles of a pair: the weight of what both hold and of what each holds; then how
+many these are."""
+SINGLE_COLUMNS = 5
+SINGLE_BOTH, SINGLE_LEFT, SINGLE_RIGHT, ONLY_LEFT, ONLY_RIGHT = range(SINGLE_COLUMNS)
+"""What is counted of its units: how many both hold and each holds; and the numbers that one alone holds."""
 
 
-class Sides(NamedTuple):
-    """The shingles of two texts, by open addressing; entries of other stamps are empty."""
+class Room(NamedTuple):
+    """Room for a pair."""
 
-    left: Hashes
-    left_stamp: Numbers
-    right: Hashes
-    right_stamp: Numbers
-
-
-class Digits(NamedTuple):
-    """The numbers of two texts."""
-
+    shingles: Hashes
     left: Hashes
     right: Hashes
+    """Tables of what each side holds, by open addressing; 0 where empty."""
+    mine: Hashes
+    theirs: Hashes
+    """Numbers of each side."""
 
 
-def compare(left: Texts, right: Texts, pairs: Ints, shingling: Shingling, levels: Levels, size: Size) -> Ints:
-    """Count what pairs share, rows (of `left`, of `right`), with one row of COLUMNS for each.
+def compare(left: Units, right: Units, pairs: Ints, n: int, levels: Levels) -> Ints:
+    """Count what n-grams pairs share, rows (of `left`, of `right`), with one row of COLUMNS for each.
 
-    Pairs of one left text should follow one another; no text is larger than `size`.
+    Pairs of one left text should follow one another.
     """
-    unit = shingling.unit
-    room = size.units(unit)
-    slots = 1 << max(4, (4 * room).bit_length())
-    tables = [(np.empty(slots, np.uint64), np.zeros(slots, np.int32)) for _ in range(2)]
-    digits = Digits(*(np.empty(most_numbers(size), np.uint64) for _ in range(2)))
     made = np.zeros((len(pairs), COLUMNS), np.int64)
-    compare_pairs(
-        fixed_texts(left), fixed_texts(right), fixed(pairs), unit == "characters", shingling.n, folding(),
-        levels, new_units(size, unit), np.empty(room, np.uint64), Sides(*tables[0], *tables[1]), digits, made,
-    )  # fmt: skip
+    room = _new_room(left, right, pairs)
+    compare_shingles(fixed_units(left), fixed_units(right), fixed(pairs), n, levels, room, made)
     return made
 
 
-def most_numbers(size: Size) -> int:
-    """Return a number that the numbers of a text never pass: any byte may part two of them."""
-    return (size.ascii + size.other + size.pieces) // 2 + 1
+def compare_single(left: Units, right: Units, pairs: Ints, unit: str) -> Ints:
+    """Count what single units and what numbers pairs share, with one row of SINGLE_COLUMNS for each."""
+    made = np.zeros((len(pairs), SINGLE_COLUMNS), np.int64)
+    room, runs = _new_room(left, right, pairs), unit == "characters"
+    compare_units(fixed_units(left), fixed_units(right), fixed(pairs), runs, room, made)
+    return made
+
+
+def _new_room(left: Units, right: Units, pairs: Ints) -> Room:
+    """Make room for the largest texts of pairs."""
+    sides = ((left, pairs[:, 0]), (right, pairs[:, 1]))
+    most = max(int((side.end[rows] - side.begin[rows]).max(initial=1)) for side, rows in sides)
+    shingles, mine, theirs = (np.empty(most, np.uint64) for _ in range(3))
+    one, other = (np.empty(_slots(most), np.uint64) for _ in range(2))
+    return Room(shingles, one, other, mine, theirs)
+
+
+def _slots(units: int) -> int:
+    """Return a power of two that at least halves as many are empty of."""
+    return 1 << max(3, (2 * units).bit_length())
 
 
 @inner
-def _mask(units: int) -> np.uint64:
-    """Return the last slot that a text of so many units needs: small ones stay in a small part of a table."""
-    slots = 8
-    while slots < 4 * units:
-        slots *= 2
-    return np.uint64(slots - 1)
+def _cleared(table: Hashes, units: int | np.signedinteger[Any]) -> np.uint64:
+    """Empty the part of a table that so many units need; return its last slot."""
+    slots = np.uint64(8)
+    while slots <= np.uint64(2 * units):
+        slots += slots
+    for slot in range(slots):
+        table[slot] = _NONE
+    return slots - _ONE
 
 
 @inner
-def _insert(table: Hashes, stamps: Numbers, stamp: int, key: np.uint64, last: np.uint64) -> bool:
+def _insert(table: Hashes, key: np.uint64, last: np.uint64) -> bool:
     """Put a key where it is not yet; tell whether it was new."""
     place = key >> _S20 & last
-    while stamps[place] == stamp:
+    while table[place] != _NONE:
         if table[place] == key:
             return False
         place = (place + _ONE) & last
-    stamps[place], table[place] = stamp, key
+    table[place] = key
     return True
 
 
 @inner
-def _holds(table: Hashes, stamps: Numbers, stamp: int, key: np.uint64, last: np.uint64) -> bool:
+def _holds(table: Hashes, key: np.uint64, last: np.uint64) -> bool:
     """Tell whether a key is there."""
     place = key >> _S20 & last
-    while stamps[place] == stamp:
+    while table[place] != _NONE:
         if table[place] == key:
             return True
         place = (place + _ONE) & last
     return False
 
 
+@kernel
+def compare_shingles(
+    left: Units, right: Units, pairs: Ints, n: int, levels: Levels, room: Room, made: Ints
+) -> None:
+    """Write the counts of the shingles of each pair."""
+    last, weight, distinct = _NONE, 0, 0
+    for x in range(len(pairs)):
+        a, b, row = pairs[x, 0], pairs[x, 1], made[x]
+        if x == 0 or a != pairs[x - 1, 0]:
+            weight, distinct, begin, here = 0, 0, left.begin[a], left.end[a] - left.begin[a]
+            last = _cleared(room.left, here)
+            for p in range(np.uint64(write_shingles(left.units, begin, here, n, room.shingles, 0))):
+                # An empty slot is 0, so no key is.
+                if _insert(room.left, max(room.shingles[p], _ONE), last):
+                    weight += UNIT >> signed(level_of(room.shingles[p], levels))
+                    distinct += 1
+        begin, here = right.begin[b], right.end[b] - right.begin[b]
+        beyond, both, every, shared, others = _cleared(room.right, here), 0, 0, 0, 0
+        for p in range(np.uint64(write_shingles(right.units, begin, here, n, room.shingles, 0))):
+            key = max(room.shingles[p], _ONE)
+            if _insert(room.right, key, beyond):
+                each, is_shared = UNIT >> signed(level_of(key, levels)), _holds(room.left, key, last)
+                every += each
+                others += 1
+                both += each * is_shared
+                shared += is_shared
+        row[BOTH], row[LEFT], row[RIGHT] = both, weight, every
+        row[PLAIN_BOTH], row[PLAIN_LEFT], row[PLAIN_RIGHT] = shared, distinct, others
+
+
+@kernel
+def compare_units(left: Units, right: Units, pairs: Ints, runs: bool, room: Room, made: Ints) -> None:
+    """Write the counts of the units of each pair; numbers are `runs` of digits, or units that hold one."""
+    last, distinct, numbers = _NONE, 0, 0
+    for x in range(len(pairs)):
+        a, b, row = pairs[x, 0], pairs[x, 1], made[x]
+        if x == 0 or a != pairs[x - 1, 0]:
+            distinct, begin, end = 0, np.uint64(left.begin[a]), np.uint64(left.end[a])
+            last = _cleared(room.left, np.int64(end - begin))
+            for p in range(begin, end):
+                distinct += _insert(room.left, _key(left.units[p]), last)
+            numbers = _numbers(left, a, runs, room.mine)
+        begin, end = np.uint64(right.begin[b]), np.uint64(right.end[b])
+        beyond, both, others = _cleared(room.right, np.int64(end - begin)), 0, 0
+        for p in range(begin, end):
+            key = _key(right.units[p])
+            if _insert(room.right, key, beyond):
+                others += 1
+                both += _holds(room.left, key, last)
+        row[SINGLE_BOTH], row[SINGLE_LEFT], row[SINGLE_RIGHT] = both, distinct, others
+        _apart(room, numbers, _numbers(right, b, runs, room.theirs), row)
+
+
 @inner
-def _numbers(texts: Texts, k: int, found: Hashes) -> int:
-    """Write the numbers of a text in order, as hashes of their digits; return how many."""
-    text, count = texts.text, 0
-    for t in range(texts.first[k], texts.first[k + 1]):
-        i, end = texts.begin[t], texts.end[t]
-        while i < end:
-            if not _ZERO <= text[i] <= _NINE:
-                i += 1
-                continue
-            h = np.uint64(0)
-            while i < end and _ZERO <= text[i] <= _NINE:
-                h = mixed((h ^ np.uint64(text[i])) * _FACTOR)
-                i += 1
+def _key(unit: np.uint32) -> np.uint64:
+    """Return a unit spread over 64 bits, which is never 0."""
+    return (np.uint64(unit) + _ONE) * _FACTOR
+
+
+@inner
+def _numbers(units: Units, k: int, runs: bool, found: Hashes) -> int:
+    """Write the numbers of a text in order, as hashes; return how many."""
+    p, end, count = np.uint64(units.begin[k]), np.uint64(units.end[k]), 0
+    while p < end:
+        h = np.uint64(units.units[p])
+        if not runs:
+            found[count] = h
+            count += signed(units.units[p] & _LOWEST)
+        elif _is_digit(units.units[p]):
+            while p + _ONE < end and _is_digit(units.units[p + _ONE]):
+                p += _ONE
+                h = mixed((h ^ np.uint64(units.units[p])) * _FACTOR)
             found[count] = h
             count += 1
+        p += _ONE
     _sort(found, count)
     return count
+
+
+@inner
+def _is_digit(unit: np.uint32) -> bool:
+    """Tell whether a character is a digit."""
+    return bool(_ZERO <= unit & POINT <= _NINE)
 
 
 @inner
@@ -146,55 +210,14 @@ def _sort(found: Hashes, count: int) -> None:
 
 
 @inner
-def _apart(digits: Digits, left: int, right: int, row: Ints) -> None:
+def _apart(room: Room, left: int, right: int, row: Ints) -> None:
     """Count the numbers that one side alone holds."""
     i, j = 0, 0
     while i < left and j < right:
-        a, b = digits.left[i], digits.right[j]
+        a, b = room.mine[i], room.theirs[j]
         row[ONLY_LEFT] += a < b
         row[ONLY_RIGHT] += b < a
         i += a <= b
         j += b <= a
     row[ONLY_LEFT] += left - i
     row[ONLY_RIGHT] += right - j
-
-
-@kernel
-def compare_pairs(
-    left: Texts, right: Texts, pairs: Ints, characters: bool, n: int, tables: Folding, levels: Levels,
-    units: Units, shingles: Hashes, sides: Sides, digits: Digits, made: Ints,
-) -> None:  # fmt: skip
-    """Write the counts of each pair."""
-    last, stamp, numbers = _mask(0), 0, 0
-    weight, distinct, single = 0, 0, 0
-    for x in range(len(pairs)):
-        a, b, row = pairs[x, 0], pairs[x, 1], made[x]
-        if x == 0 or a != pairs[x - 1, 0]:
-            stamp, weight, distinct = x + 1, 0, 0
-            here, single = read_units(left, a, characters, tables, units), 0
-            last = _mask(here)
-            for p in range(here):
-                single += _insert(sides.left, sides.left_stamp, stamp, units.hashes[p] * _FACTOR, last)
-            for p in range(write_shingles(units.hashes, 0, here, n, shingles, 0)):
-                if _insert(sides.left, sides.left_stamp, stamp, shingles[p], last):
-                    weight += UNIT >> signed(level_of(shingles[p], levels))
-                    distinct += 1
-            numbers = _numbers(left, a, digits.left)
-        row[LEFT], row[PLAIN_LEFT], row[UNIT_LEFT] = weight, distinct, single
-        here = read_units(right, b, characters, tables, units)
-        beyond = _mask(here)
-        for p in range(here):
-            key = units.hashes[p] * _FACTOR
-            if _insert(sides.right, sides.right_stamp, x + 1, key, beyond):
-                row[UNIT_RIGHT] += 1
-                row[UNIT_BOTH] += _holds(sides.left, sides.left_stamp, stamp, key, last)
-        for p in range(write_shingles(units.hashes, 0, here, n, shingles, 0)):
-            key = shingles[p]
-            if _insert(sides.right, sides.right_stamp, x + 1, key, beyond):
-                each = UNIT >> signed(level_of(key, levels))
-                row[RIGHT] += each
-                row[PLAIN_RIGHT] += 1
-                if _holds(sides.left, sides.left_stamp, stamp, key, last):
-                    row[BOTH] += each
-                    row[PLAIN_BOTH] += 1
-        _apart(digits, numbers, _numbers(right, b, digits.right), row)

@@ -13,19 +13,10 @@ from numpy.typing import NDArray
 
 from tulu_data.kernels.folding import Folding, folding
 from tulu_data.kernels.jit import inner, kernel
-from tulu_data.kernels.normalised import MOST_BYTES, SPACE, encode
+from tulu_data.kernels.normalised import MOST_BYTES, SPACE, Pen, encode, new_pen, write_points
 from tulu_data.kernels.sha1 import READ_BEYOND, Lanes, hash_messages, new_lanes
-from tulu_data.kernels.shingles import (
-    Sets,
-    Shingling,
-    Size,
-    Texts,
-    Units,
-    fixed_texts,
-    new_units,
-    read_units,
-    size_of,
-)
+from tulu_data.kernels.shingles import Sets, Shingling
+from tulu_data.kernels.texts import Size, Texts, fixed_texts, size_of
 from tulu_data.kernels.words import Bytes, Hashes, Ints, fixed
 
 Signatures = NDArray[np.uint32]
@@ -46,6 +37,8 @@ class Permutations(NamedTuple):
 class Written(NamedTuple):
     """Room for one text in UTF-8 and its shingles."""
 
+    pen: Pen
+    points: Hashes
     data: Bytes
     starts: Ints
     """Where each unit starts, and in the end where another would."""
@@ -78,9 +71,8 @@ def sign_datasketch(texts: Texts, shingling: Shingling, permutations: Permutatio
     """
     texts, size = fixed_texts(texts), size_of(texts)
     made = np.empty((len(texts.first) - 1, len(permutations.factors)), np.uint32)
-    units = new_units(size, "characters")
     words = shingling.unit == "words"
-    sign_written(texts, words, shingling.n, folding(), units, _new_written(size), permutations, made)
+    sign_written(texts, words, shingling.n, folding(), _new_written(size), permutations, made)
     return made
 
 
@@ -89,7 +81,8 @@ def _new_written(size: Size) -> Written:
     count = size.units("characters")
     starts, begin, end = (np.empty(count + 1, np.int64) for _ in range(3))
     data = np.empty(size.ascii + MOST_BYTES * size.other + size.pieces + 1 + READ_BEYOND, np.uint8)
-    return Written(data, starts, begin, end, np.empty(count, np.uint32), new_lanes())
+    pen, points = new_pen(size.ascii, size.other), np.empty(count, np.uint64)
+    return Written(pen, points, data, starts, begin, end, np.empty(count, np.uint32), new_lanes())
 
 
 @inner
@@ -138,14 +131,16 @@ def sign_hashes(hashes: Hashes, at: Ints, permutations: Permutations, made: Sign
 
 @kernel
 def sign_written(
-    texts: Texts, words: bool, n: int, tables: Folding, units: Units, written: Written,
-    permutations: Permutations, made: Signatures,
+    texts: Texts, words: bool, n: int, tables: Folding, written: Written, permutations: Permutations,
+    made: Signatures,
 ) -> None:  # fmt: skip
     """Write the signature of each text."""
     for k in range(len(made)):
         made[k, :] = np.uint32(_LOW)
-        points = read_units(texts, k, True, tables, units)  # noqa: FBT003
-        count = _cut(written, _write(units.hashes, points, words, written), n, words)
+        low, high = texts.first[k], texts.first[k + 1]
+        begin, end = texts.begin[low:high], texts.end[low:high]
+        points = write_points(texts.text, begin, end, tables, written.pen, written.points)
+        count = _cut(written, _write(written.points, points, words, written), n, words)
         hash_messages(written.data, written.begin, written.end, count, written.lanes, written.hashes)
         for p in range(count):
             _keep_least(written.hashes[p], permutations, made[k])

@@ -72,7 +72,7 @@ def write_points(text: Bytes, begin: Ints, end: Ints, tables: Folding, pen: Pen,
         i, part, stop = begin[k], 0 * begin[k], end[k]
         while i < stop:
             if part == 0 and text[i] < _ASCII:
-                j, run = hash_ascii(text, np.uint64(i), np.uint64(stop), pen.hashes, _ZERO, pen.places)
+                j, run = hash_ascii(text, np.uint64(i), np.uint64(stop), pen.hashes, _ZERO, pen.places, None)
                 for r in range(np.int64(run)):
                     count = _write_ascii(text, pen.places[r, 0], pen.places[r, 1], points, count)
                 i = np.int64(j)

@@ -8,7 +8,7 @@ twice to a lane and none is left out, so small sets are told more exactly than b
 Ertl 2017, draws an order as a permutation; here lane and round are points of a line over a prime field,
 which is as good, since only pairs of lanes matter to the error.) A shingle of half the weight is let into
 half of its lanes, by its fraction; lanes then agree with the probability of the weighted Jaccard
-similarity. The scheme `datasketch` is in `minhash`.
+similarity. The scheme `datasketch`, in `minhash`, has no weights.
 """
 
 from typing import NamedTuple
@@ -16,21 +16,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tulu_data.kernels.folding import Folding, folding
 from tulu_data.kernels.frames import PLAIN, Levels, level_of
 from tulu_data.kernels.jit import inner, kernel
-from tulu_data.kernels.minhash import Permutations, sign_datasketch
-from tulu_data.kernels.shingles import (
-    Shingling,
-    Texts,
-    Units,
-    fixed_texts,
-    new_units,
-    read_units,
-    size_of,
-    write_shingles,
-)
-from tulu_data.kernels.words import Hashes, Ints, fixed, mixed, signed
+from tulu_data.kernels.shingles import write_shingles
+from tulu_data.kernels.units import Units, fixed_units
+from tulu_data.kernels.words import Hashes, Ints, fixed, mixed
 
 Signatures = NDArray[np.uint32]
 """One row a text, one column a lane."""
@@ -41,7 +31,7 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _S16, _S32, _S48 = (np.uint64(shift) for shift in (16, 32, 48))
 _ONE_WIDE, _PART, _LOW = np.uint64(1), np.uint64(0xFFFF), np.uint64(0xFFFFFFFF)
 _ONE, _LATER, _EMPTY = np.uint32(1), np.uint32(1 << 31), np.uint32(0xFFFFFFFF)
-_NOTHING = np.uint32(0)
+_NOTHING, _HIGHEST = np.uint32(0), np.uint32(31)
 
 
 class Fast(NamedTuple):
@@ -67,9 +57,8 @@ class Visits(NamedTuple):
     step: Signatures
     """How far each goes on in a round."""
     fraction: Signatures
-    light: Signatures
-    """Those that count less, and how often their weight is halved."""
     level: Signatures
+    """How often the weight of each is halved."""
     value: Signatures
     least: Signatures
     """Of each lane."""
@@ -87,19 +76,11 @@ def new_fast(lanes: int = 128, seed: int = 1) -> Fast:
     return Fast(key, fixed(factors), fixed(kept), np.uint32((prime - 1).bit_length()))
 
 
-def sign(
-    texts: Texts, shingling: Shingling, scheme: Fast | Permutations, levels: Levels = PLAIN
-) -> Signatures:
-    """Return the signatures of texts; that of a text without words is all ones, and no other is.
-
-    The scheme `datasketch` has no weights: all shingles count the same.
-    """
-    if isinstance(scheme, Permutations):
-        return sign_datasketch(texts, shingling, scheme)
-    texts, size, unit = fixed_texts(texts), size_of(texts), shingling.unit
-    made = np.empty((len(texts.first) - 1, len(scheme.lanes)), np.uint32)
-    units, visits = new_units(size, unit), _new_visits(size.units(unit), len(scheme.factors))
-    sign_fast(texts, unit == "characters", shingling.n, folding(), units, scheme, levels, visits, made)
+def sign(units: Units, n: int, scheme: Fast, levels: Levels = PLAIN) -> Signatures:
+    """Return the signatures of texts by their n-grams; that of no units is all ones, and no other is."""
+    made = np.empty((len(units.begin), len(scheme.lanes)), np.uint32)
+    visits = _new_visits(int(units.sizes.max(initial=0)), len(scheme.factors))
+    sign_fast(fixed_units(units), n, scheme, levels, visits, made)
     return made
 
 
@@ -113,19 +94,29 @@ def sign_sets(hashes: Hashes, at: Ints, scheme: Fast, levels: Levels = PLAIN) ->
 
 def _new_visits(shingles: int, prime: int) -> Visits:
     """Make room for texts of so many shingles at most."""
-    lane, step, fraction, light, level, value = (np.empty(shingles, np.uint32) for _ in range(6))
+    lane, step, fraction, level, value = (np.empty(shingles, np.uint32) for _ in range(5))
     least = np.empty(prime, np.uint32)
-    return Visits(np.empty(shingles, np.uint64), lane, step, fraction, light, level, value, least)
+    return Visits(np.empty(shingles, np.uint64), lane, step, fraction, level, value, least)
 
 
 @inner
-def _let_in(visits: Visits, light: int, factor: np.uint32, flags: np.uint32, shift: np.uint32) -> None:
-    """Let light shingles in by the part of fractions that their weight leaves, on the whole scale again."""
-    for y in range(light):
-        x = visits.light[y]
-        fraction = np.uint64(np.uint32(visits.fraction[x] * factor)) << np.uint64(visits.level[y])
-        within = np.uint32(flags | np.uint32(fraction) >> shift)
-        visits.value[x] = _EMPTY if fraction > _LOW else within
+def _come_by(
+    visits: Visits, count: int, factor: np.uint32, flags: np.uint32, shift: np.uint32, weighs: bool
+) -> None:
+    """Write what each shingle brings to its lane; light ones are let in by the part that their weight leaves.
+
+    All of it is 32 bits wide, and without a branch, so many shingles go at once.
+    """
+    if not weighs:
+        for x in range(count):
+            visits.value[x] = flags | np.uint32(np.uint32(visits.fraction[x] * factor) >> shift)
+        return
+    for x in range(count):
+        fraction, level = np.uint32(visits.fraction[x] * factor), visits.level[x]
+        # What a fraction has beyond its part; a shift by 32 would be too far.
+        beyond = np.uint32(np.uint32(fraction >> _ONE) >> np.uint32(_HIGHEST - level))
+        within = flags | np.uint32(np.uint32(fraction << level) >> shift)
+        visits.value[x] = within if beyond == _NOTHING else _EMPTY
 
 
 @inner
@@ -137,40 +128,38 @@ def _settle(visits: Visits, count: int) -> None:
 
 
 @inner
-def _start(visits: Visits, count: int, scheme: Fast, levels: Levels) -> int:
-    """Give every shingle its way, and take it to its first lane; return how many count less."""
-    prime, light = np.uint64(len(scheme.factors)), 0
+def _start(visits: Visits, count: int, scheme: Fast, levels: Levels) -> bool:
+    """Give every shingle its way, and take it to its first lane; tell whether any counts less."""
+    prime, heaviest = np.uint64(len(scheme.factors)), _NOTHING
     for x in range(count):
         h = mixed((visits.shingles[x] ^ scheme.key) * _FACTOR)
         visits.lane[x] = (h >> _S48) * prime >> _S16
         visits.step[x] = ((h >> _S32 & _PART) * (prime - _ONE_WIDE) >> _S16) + _ONE_WIDE
         visits.fraction[x] = h & _LOW
-        visits.value[x] = (h & _LOW) >> _ONE_WIDE
     if len(levels) > 1:
         for x in range(count):
-            level = level_of(visits.shingles[x], levels)
-            visits.light[light], visits.level[light] = x, level
-            light += signed(level) > 0
-        _let_in(visits, light, _ONE, _NOTHING, _ONE)
+            level = np.uint32(level_of(visits.shingles[x], levels))
+            visits.level[x] = level
+            heaviest = max(heaviest, level)
+    weighs = bool(heaviest > _NOTHING)
+    _come_by(visits, count, _ONE, _NOTHING, _ONE, weighs)
     _settle(visits, count)
-    return light
+    return weighs
 
 
 @inner
-def _go_on(visits: Visits, count: int, light: int, scheme: Fast, round_: int) -> None:
+def _go_on(visits: Visits, count: int, weighs: bool, scheme: Fast, round_: int) -> None:
     """Take every shingle to its next lane."""
     prime, last = np.uint32(len(scheme.factors)), len(scheme.factors) - 1
-    factor = scheme.factors[round_ % (last + 1)]
     flags = np.uint32(
         _LATER | np.uint32(np.uint32(min(round_, last)) << np.uint32(np.uint32(31) - scheme.bits))
     )
-    shift = np.uint32(scheme.bits + _ONE)
     for x in range(count):
         lane = np.uint32(visits.lane[x] + visits.step[x])
         # Where it is not beyond the last lane, the difference is far above it.
         visits.lane[x] = min(lane, np.uint32(lane - prime))
-        visits.value[x] = flags | np.uint32(visits.fraction[x] * factor) >> shift
-    _let_in(visits, light, factor, flags, shift)
+    shift = np.uint32(scheme.bits + _ONE)
+    _come_by(visits, count, scheme.factors[round_ % (last + 1)], flags, shift, weighs)
     _settle(visits, count)
 
 
@@ -183,30 +172,26 @@ def _sketch(visits: Visits, count: int, scheme: Fast, levels: Levels, row: Signa
     least = visits.least
     for lane in range(len(least)):
         least[lane] = _EMPTY
-    light, round_ = _start(visits, count, scheme, levels), 1
+    weighs, round_ = _start(visits, count, scheme, levels), 1
     while count and round_ < 2 * len(least):
         largest = np.uint32(0)
         for lane in range(len(least)):
             largest = max(largest, least[lane])
         if largest != _EMPTY:
             break
-        if round_ == len(least):
-            light = 0
-        _go_on(visits, count, light, scheme, round_)
+        weighs &= round_ != len(least)
+        _go_on(visits, count, weighs, scheme, round_)
         round_ += 1
     for j in range(len(row)):
         row[j] = least[scheme.lanes[j]]
 
 
 @kernel
-def sign_fast(
-    texts: Texts, characters: bool, n: int, tables: Folding, units: Units, scheme: Fast, levels: Levels,
-    visits: Visits, made: Signatures,
-) -> None:  # fmt: skip
+def sign_fast(units: Units, n: int, scheme: Fast, levels: Levels, visits: Visits, made: Signatures) -> None:
     """Write the signature of each text."""
     for k in range(len(made)):
-        here = read_units(texts, k, characters, tables, units)
-        count = write_shingles(units.hashes, 0, here, n, visits.shingles, 0)
+        begin = units.begin[k]
+        count = write_shingles(units.units, begin, units.end[k] - begin, n, visits.shingles, 0)
         _sketch(visits, count, scheme, levels, made[k])
 
 

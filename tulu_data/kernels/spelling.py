@@ -124,7 +124,7 @@ def number_texts(
             if part == 0 and text[i] < 0x80:
                 characters += _characters(text, byte, i)
                 j, run = hash_ascii(
-                    text, np.uint64(i), np.uint64(stop), room.hashes, np.uint64(0), room.places
+                    text, np.uint64(i), np.uint64(stop), room.hashes, np.uint64(0), room.places, None
                 )
                 for r in range(np.int64(run)):
                     first, last = room.places[r, 0], room.places[r, 1]

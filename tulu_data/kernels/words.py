@@ -31,6 +31,7 @@ Bytes = NDArray[np.uint8]
 Points = NDArray[np.int32]
 Hashes = NDArray[np.uint64]
 Ints = NDArray[np.int64]
+Marks = NDArray[np.bool_]
 Word = tuple[np.uint64, int, int, int, int]
 """Hash, first byte, end byte (the first after it), and where to go on: byte, part. First is -1 at the end."""
 
@@ -45,7 +46,8 @@ _ALL, _LOWER = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0x2020202020202020)
 _BLOCK, _REACH = np.uint64(BLOCK), np.uint64(BLOCK + 16)
 _TURN, _BACK = np.uint64(11), np.uint64(53)
 _SIGN = np.uint8(7)
-_ASCII = 0x80
+_DIGITS = np.uint64(0x1010101010101010)
+_ASCII, _NOUGHT, _NINE = 0x80, 0x30, 0x39
 _CLASS = (1 << CLASS_BITS) - 1
 _PAGE = (1 << PAGE_BITS) - 1
 
@@ -158,13 +160,35 @@ def _letters(text: Bytes, at: np.uint64, size: np.uint64) -> np.uint64:
 
 
 @inner
+def _digits(letters: np.uint64) -> np.uint64:
+    """Mark which of eight letters and digits are digits: these alone have this bit without the one above."""
+    return letters & ~(letters >> _TWO) & _DIGITS
+
+
+@inner
+def _has_digit(word: Points) -> bool:
+    """Tell whether a digit is in a word that `next_word` wrote out."""
+    found = False
+    for x in range(1, signed(word[0]) + 1):
+        found |= _NOUGHT <= word[x] <= _NINE
+    return found
+
+
+@inner
 def hash_ascii(
-    text: Bytes, i: np.uint64, stop: np.uint64, hashes: Hashes, count: np.uint64, places: Ints | None
+    text: Bytes,
+    i: np.uint64,
+    stop: np.uint64,
+    hashes: Hashes,
+    count: np.uint64,
+    places: Ints | None,
+    numeric: Marks | None,
 ) -> tuple[np.uint64, np.uint64]:
     """Hash ASCII words from byte `i` on; return where they end, and the new count.
 
     They end at `stop`, before a word that is not ASCII or longer than a block, or near the end of the
-    array, of which nothing beyond is read. Where `places` is given, it gets first and end byte of each.
+    array, of which nothing beyond is read. Where `places` is given, it gets first and end byte of each;
+    where `numeric` is, whether a digit is in it.
     Unsigned, because numba looks at every signed index for counting from the end.
     """
     while i < stop and i + _REACH <= np.uint64(len(text)):
@@ -180,13 +204,15 @@ def hash_ascii(
             at += i
             if places is not None:
                 places[count, 0], places[count, 1] = at, at + size
-            high = _letters(text, at + _LOAD, max(size, _LOAD) - _LOAD)
-            h = joined(_SEED, _letters(text, at, size), high)
+            low, high = _letters(text, at, size), _letters(text, at + _LOAD, max(size, _LOAD) - _LOAD)
+            h, digits = joined(_SEED, low, high), _digits(low) | _digits(high)
             while size > _LOADS:
                 at, size = at + _LOADS, size - _LOADS
-                high = _letters(text, at + _LOAD, max(size, _LOAD) - _LOAD)
-                h = joined(h, _letters(text, at, size), high)
+                low, high = _letters(text, at, size), _letters(text, at + _LOAD, max(size, _LOAD) - _LOAD)
+                h, digits = joined(h, low, high), digits | _digits(low) | _digits(high)
             hashes[count] = h
+            if numeric is not None:
+                numeric[count] = digits != 0
             count += _ONE
             begins &= begins - _ONE
             ends &= ends - _ONE
@@ -199,11 +225,19 @@ def hash_ascii(
 
 @kernel
 def hash_texts(
-    text: Bytes, begin: Ints, end: Ints, tables: Folding, nothing: Points, hashes: Hashes, at: Ints
+    text: Bytes,
+    begin: Ints,
+    end: Ints,
+    tables: Folding,
+    word: Points,
+    hashes: Hashes,
+    at: Ints,
+    numeric: Marks | None,
 ) -> None:
     """Write the hashes of the words of the texts `text[begin[k]:end[k]]`, and where each text's start.
 
-    `nothing` is an empty array to write into.
+    `word` is empty. Where `numeric` is given, it gets which words hold a digit, once folded; `word` has room
+    for one that is written out then.
     """
     count = _ZERO
     for k in range(len(begin)):
@@ -212,11 +246,13 @@ def hash_texts(
         i, part, stop = begin[k], 0 * begin[k], end[k]
         while i < stop:
             if part == 0 and text[i] < _ASCII:
-                j, count = hash_ascii(text, np.uint64(i), np.uint64(stop), hashes, count, None)
+                j, count = hash_ascii(text, np.uint64(i), np.uint64(stop), hashes, count, None, numeric)
                 i = np.int64(j)
             if i < stop:
-                h, first, _, i, part = next_word(text, i, part, stop, tables, nothing)
+                h, first, _, i, part = next_word(text, i, part, stop, tables, word)
                 hashes[count] = h
+                if numeric is not None and first >= 0:
+                    numeric[count] = _has_digit(word)
                 count += np.uint64(first >= 0)
     at[len(begin)] = count
 
@@ -233,7 +269,7 @@ def fixed(array: NDArray[Any]) -> NDArray[Any]:
 def hash_all(text: Bytes, begin: Ints, end: Ints, tables: Folding) -> tuple[Hashes, Ints]:
     """Return the hashes of the words of the texts `text[begin[k]:end[k]]`, and where each text's start."""
     hashes, at = np.empty(word_room(text, begin, end), np.uint64), np.empty(len(begin) + 1, np.int64)
-    hash_texts(fixed(text), fixed(begin), fixed(end), tables, np.empty(0, np.int32), hashes, at)
+    hash_texts(fixed(text), fixed(begin), fixed(end), tables, np.empty(0, np.int32), hashes, at, None)
     return hashes[: at[-1]], at
 
 
