@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tulu_data.kernels.jit import inner, kernel
+from tulu_data.kernels.copying import copy
+from tulu_data.kernels.jit import kernel
 from tulu_data.kernels.texts import Texts, fixed_texts
 from tulu_data.kernels.units import Voices
 from tulu_data.kernels.words import Bytes, Ints, fixed
@@ -76,13 +77,6 @@ def add_sizes(begin: Ints, end: Ints, first: Ints, sizes: Ints) -> None:
             sizes[k] += end[t] - begin[t] + 1
 
 
-@inner
-def _copy(text: Bytes, begin: np.uint64, end: np.uint64, out: Bytes, at: np.uint64) -> None:
-    """Copy some bytes; unsigned, because numba looks at every signed index for counting from the end."""
-    for i in range(end - begin):
-        out[at + i] = text[begin + i]
-
-
 @kernel
 def lay_down(
     texts: Texts, spoken: Voices, cursors: _Cursors, out: Bytes, stops: Ints, voices: Voices
@@ -92,7 +86,7 @@ def lay_down(
         at, piece = cursors.byte[k], cursors.piece[k]
         for t in range(texts.first[k], texts.first[k + 1]):
             begin, end = texts.begin[t], texts.end[t]
-            _copy(texts.text, np.uint64(begin), np.uint64(end), out, np.uint64(at))
+            copy(out, at, texts.text, begin, end - begin)
             at += end - begin + 1
             out[at - 1] = _END
             stops[piece], voices[piece] = at, spoken[t]
