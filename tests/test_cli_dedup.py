@@ -18,7 +18,7 @@ BREAD = (
     "and bakes twelve round loaves before the market opens on Saturday morning"
 )
 EDITED = BREAD.replace("old", "small").replace("twelve", "many")
-PART = " ".join(BREAD.split()[:14])
+PART = " ".join(BREAD.split()[:16])
 TRAIN = "A train leaves the harbour town at {} in the morning with {} passengers; how many get off at noon?"
 OTHER = "Nobody knows who painted the blue ceiling of the chapel, nor why the abbot paid for it in wine"
 REPORT = Path("reports/dedup")
