@@ -79,6 +79,15 @@ def test_the_table_tells_of_each_version_and_the_report_is_the_same_from_disk(wo
     assert [row["dataset"].partition("@")[0] for row in json.loads(report)["against"]] == ["more", "old"]
 
 
+def test_a_version_of_another_kind_than_what_is_read_is_told(workspace):
+    row = {"prompt": "q", "chosen": "Yes.", "rejected": "No."}
+    (workspace / "pairs.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
+    ref = Store(workspace / "store").resolve("old").ref
+    told = f"warning: {ref}: holds sft records, and preference records were read; records are compared with "
+    assert told in run("pairs.jsonl", "--against", "old").stderr
+    assert told not in run("pairs.jsonl", "new.jsonl", "--against", "old").stderr
+
+
 def test_a_version_has_to_be_there_and_another_than_what_is_read(workspace):
     done = run("new.jsonl", "--against", "odl")
     assert isinstance(done.exception, StoreError)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tulu_data.cli.console import print_json
+from tulu_data.cli.console import print_json, warn
 from tulu_data.cli.dedup_report import print_report
 from tulu_data.cli.options import (
     json_option,
@@ -157,6 +157,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
         if copied and target:
             print_copies(copied, target.folder)
     warn_of(found.ledger)
+    _warn_of_kinds(found)
     if target:
         warn_of_uncopied(copied, found.ledger)
     if not found.ledger.records or (fail_on_duplicate and len(found.dropped)):
@@ -172,6 +173,15 @@ def _copy(found: "Duplicates", target: "Target", report: dict[str, Any]) -> "lis
     report["written"] = to_report(target, copied)
     write_report(report, target.report)
     return copied
+
+
+def _warn_of_kinds(found: "Duplicates") -> None:
+    """Tell of versions that hold no record of a kind that was read."""
+    read = {account.kind for account in found.ledger.accounts if account.records}
+    for one, _ in found.met:
+        if read and one.version.kind not in read:
+            what = f"holds {one.version.kind} records, and {' and '.join(sorted(read))} records were read"
+            warn(f"{one.version.ref}: {what}; records are compared with those of their own kind alone")
 
 
 def _near(named: dict[str, Any]) -> "Near":

@@ -72,7 +72,8 @@ class Manifest(_Entry):
     shards: tuple[ShardEntry, ...]
     sources: tuple[SourceEntry, ...]
     duplicates: tuple[dict[str, Any], ...] = ()
-    """Of each dedup step: settings, records, dropped by reason, clusters, the largest of them, the search."""
+    """Of each dedup step: settings, what stored versions hold already, records, dropped by reason, clusters,
+    the largest of them, the search."""
     decontamination: dict[str, Any] | None = None
     """The report of the decontamination step: suites with sha256, rule, table of hits; None if none ran."""
     warnings: tuple[str, ...] = ()
