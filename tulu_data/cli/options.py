@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from tulu_data.schema import KINDS
-from tulu_data.specs.decisions import DECISIONS_FILE, Decisions, read_decisions
 from tulu_data.specs.source import ADAPTERS
 from tulu_data.specs.workspace import WORKSPACE_FILE, read_workspace
 from tulu_data.store import Store
 from tulu_data.store.store import STORE_ENV
+
+if TYPE_CHECKING:
+    from tulu_data.specs.decisions import Decisions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,6 +66,8 @@ def _parts(_context: click.Context, _option: click.Parameter, given: tuple[str, 
 
 def decisions_option(function: F) -> F:
     """Add --decisions to a command."""
+    from tulu_data.specs.decisions import DECISIONS_FILE
+
     return click.option(
         "--decisions", type=click.Path(dir_okay=False, path_type=Path),
         help=f"File of decisions on hits (default: {DECISIONS_FILE} of the workspace, where there is one).",
@@ -88,7 +92,9 @@ def open_store(given: Path | None, root: Path) -> Store:
     return Store(given if given is not None else root / read_workspace(root).store)
 
 
-def open_decisions(given: Path | None, root: Path) -> Decisions:
+def open_decisions(given: Path | None, root: Path) -> "Decisions":
     """Read the decisions that were asked for, else the workspace's; there need not be any."""
+    from tulu_data.specs.decisions import DECISIONS_FILE, Decisions, read_decisions
+
     path = given or root / DECISIONS_FILE
     return Decisions(version=1) if given is None and not path.is_file() else read_decisions(path)

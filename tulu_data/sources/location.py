@@ -8,13 +8,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tulu_data.errors import SourceError, StoreError, nearest
 from tulu_data.sources.files import SourceFile, find_files, sha256_of
-from tulu_data.sources.hub import HubPlace, resolve_hub
-from tulu_data.specs.lock import SourcePin
 from tulu_data.specs.source import Source
 from tulu_data.store import Store, Version
+
+if TYPE_CHECKING:
+    from tulu_data.specs.lock import SourcePin
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 _VERSION = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+")
@@ -33,7 +35,7 @@ class ResolvedSource:
     licence: str | None
     version_ref: str | None = None
     """`name@shortid` when the source is a stored version."""
-    pin: SourcePin | None = None
+    pin: "SourcePin | None" = None
     """What the lock should hold; hub sources only."""
 
 
@@ -43,7 +45,7 @@ def resolve_source(
     *,
     base: Path,
     store: Store,
-    pins: Mapping[str, SourcePin] | None = None,
+    pins: "Mapping[str, SourcePin] | None" = None,
     offline: bool = False,
 ) -> ResolvedSource:
     """Resolve a source to local files; a pinned hub source is read as its pin says.
@@ -60,11 +62,13 @@ def resolve_source(
 
 
 def _resolved(
-    name: str, source: Source, base: Path, store: Store, pin: SourcePin | None, *, offline: bool
+    name: str, source: Source, base: Path, store: Store, pin: "SourcePin | None", *, offline: bool
 ) -> ResolvedSource:
     """Resolve by the form of the uri: hub, other schemes (refused), stored version, path."""
     uri = source.uri
     if uri.startswith("hf://"):
+        from tulu_data.sources.hub import HubPlace, resolve_hub
+
         place = HubPlace.parse(uri, revision=source.revision, config=source.config, split=source.split)
         pin, files, licence = resolve_hub(place, pin=pin, offline=offline)
         return ResolvedSource(
