@@ -11,6 +11,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ _S32, _S29 = np.uint64(32), np.uint64(29)
 CLASS_BITS = 3
 PAGE_BITS = 7
 _CODE_POINTS = sys.maxunicode + 1
+_BUILDING = Lock()
 _IOTA_BELOW = "\u0345"
 """Case folding would turn this accent into a letter, and then the order of marks would matter."""
 
@@ -78,9 +80,16 @@ def spread(number: np.uint64) -> np.uint64:
     return number ^ (number >> _S29)
 
 
-@cache
 def folding() -> Folding:
-    """Build the tables once per process (some hundredths of a second)."""
+    """Return the tables, which are built once per process (some hundredths of a second)."""
+    # Threads wait for the first of them; each would build its own.
+    with _BUILDING:
+        return _built()
+
+
+@cache
+def _built() -> Folding:
+    """Build the tables."""
     entries = np.zeros(_CODE_POINTS, np.int32)
     expansions: list[int] = []
     for first, last in _IDEOGRAPHS:
