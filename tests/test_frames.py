@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shingle_reference import batch, batches
 
-from tulu_data.kernels.frames import DEEPEST, PLACES, count, held, levels_of, new_tally
+from tulu_data.kernels.frames import DEEPEST, PLACES, count, held, levels_of, near_bounds, new_tally
 from tulu_data.kernels.shingles import Shingling, shingles_of
 from tulu_data.kernels.units import units_of
 
@@ -62,3 +62,14 @@ def test_a_shingle_counts_half_for_each_doubling(counts, most):
 def test_levels_at_the_doublings():
     counts = np.array([0, 1, 31, 32, 33, 64, 128, 256, 512, 1024, 2**32 - 1], np.uint32)
     assert levels_of(counts, 32.0).tolist() == [0, 0, 0, 0, 0, 1, 2, 3, 4, 4, 4]
+
+
+@given(
+    st.lists(st.integers(0, 3000), min_size=1, max_size=20), st.floats(1, 100),
+    st.sampled_from([0.0, 0.15, 1.0]),
+)  # fmt: skip
+def test_what_some_change_of_its_count_would_move_to_another_level_is_near_a_bound(counts, most, halvings):
+    marked = near_bounds(np.array(counts, np.uint32), most, halvings).tolist()
+    for number, mark in zip(counts, marked, strict=True):
+        low, high = (int(number * 2.0**by) for by in (-halvings, halvings))
+        assert mark == (len(set(levels_of(np.arange(low, high + 1, dtype=np.uint32), most).tolist())) > 1)

@@ -12,7 +12,7 @@ from tulu_data.specs.mixture import Mixture
 from tulu_data.specs.uris import HUB_ONLY
 from tulu_data.store import Version
 
-STEP_VERSIONS = {"draw": 1, "decontaminate": 1, "dedup": 2, "filter": 1, "normalise": 1, "order": 1}
+STEP_VERSIONS = {"draw": 1, "decontaminate": 1, "dedup": 3, "filter": 1, "normalise": 1, "order": 1}
 """Raised when a step starts to give other results for the same input."""
 
 

@@ -58,9 +58,10 @@ class DedupStep(Spec):
     """Name of the step."""
     key: Key = "conversation"
     """What is compared: the text of the `conversation`, of the `prompt` (all before the first answer) or of
-    the `answer`, without roles; or the `record` itself, so that only the very same record is a duplicate.
+    the `answer`; or the `record` itself, so that only the very same record is a duplicate.
 
-    Texts are the same that differ in nothing but case, width and white space.
+    Texts are the same that differ in nothing but case, width and white space, with the same words asked and
+    the same answered.
     """
     near: Near | None = None
     """How near-duplicates are looked for; `true` or {}: by the defaults. Default: not at all."""
