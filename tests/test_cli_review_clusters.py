@@ -214,6 +214,10 @@ def test_the_clusters_of_a_version_are_shown_from_its_sources(place):
     place.mix(sources, name="plain")
     with pytest.raises(StoreError, match="has no clusters; its mixture has no step dedup"):
         run(review_command, "plain", "--clusters")
+    with pytest.raises(StoreError, match=r"so it has no hits \(--clusters shows its duplicates\)$"):
+        run(review_command, "m")
+    with pytest.raises(StoreError, match=r"so it has no hits$"):
+        run(review_command, "plain")
 
 
 def test_the_ground_truth_is_compared_and_shown(place):
@@ -248,6 +252,7 @@ def test_where_no_report_is_named_one_that_is_there_is(place):
         SourceError, match=r"^reports/decontamination: no report \(is not there; reports/dedup is one\);"
     ):
         run(review_command, "--list")
+    assert run(review_command, "--clusters", "--list").stdout == review("--list").stdout
 
 
 def test_a_report_without_its_table_is_refused(place):

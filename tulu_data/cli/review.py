@@ -8,8 +8,8 @@ from click.core import ParameterSource
 from tulu_data.cli.options import decisions_option, json_option, open_store, store_option, workspace_root
 from tulu_data.specs.decisions import DECISIONS_FILE
 
-REPORT = "reports/decontamination"
-"""Folder of a workspace that is looked at when none is named."""
+REPORT, OF_DEDUP = "reports/decontamination", "reports/dedup"
+"""Folders of a workspace that are looked at when none is named; the second where clusters are asked for."""
 OF_HITS = {
     "suites": "--suite", "matches": "--match", "rules": "--rule", "min_overlap": "--min-overlap",
     "undecided": "--undecided/--all", "decisions": "--decisions",
@@ -67,9 +67,10 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     """Walk through hits and decide which are contamination, or through near-duplicates.
 
     REPORT is the folder of a report, a table in it, or name@version; default: the workspace's report
-    on contamination. Each hit is shown with both original texts and the overlap marked, those of one
-    eval instance together. Every answer is written at once to the decisions file, which the next
-    `decontaminate` and mixtures with `decisions:` obey; a stopped walk goes on where it was.
+    on contamination, with --clusters that on duplicates. Each hit is shown with both original texts
+    and the overlap marked, those of one eval instance together. Every answer is written at once to
+    the decisions file, which the next `decontaminate` and mixtures with `decisions:` obey; a stopped
+    walk goes on where it was.
 
     Of a report of `dedup`, and of a version with --clusters, each record that was dropped is shown
     beside the one that it is like, with the words marked that only one of them has; those of one
@@ -80,7 +81,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     here = Path.cwd()
     base = here if findings and (here / findings).exists() else workspace_root(here)
     root = workspace_root(base / findings) if findings else base
-    opened, name = open_store(store, root), findings or REPORT
+    opened, name = open_store(store, root), findings or (OF_DEDUP if clusters else REPORT)
     found = locate(name, base, opened)
     if clusters or (isinstance(found, Path) and is_of(found, "dedup")):
         from tulu_data.cli.review_clusters import Range, review_clusters

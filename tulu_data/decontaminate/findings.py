@@ -91,7 +91,8 @@ def _of_report(folder: Path, name: str, store: Store) -> Findings:
 def _of_version(version: Version, base: Path, store: Store) -> Findings:
     """Open what the decontamination step of a mixture found."""
     if version.manifest.decontamination is None:
-        raise StoreError(f"{version.ref}: was not decontaminated, so it has no hits")
+        others = " (--clusters shows its duplicates)" if version.manifest.duplicates else ""
+        raise StoreError(f"{version.ref}: was not decontaminated, so it has no hits{others}")
     mixture = read_spec(Mixture, version.path / "spec.yaml")
     opens = opens_sources(version, base, store)
     step = next(step for step in reversed(mixture.steps) if isinstance(step, DecontaminateStep))
