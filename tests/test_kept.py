@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tulu_data.kernels.kept import add, find, find_among, keep_first, new_kept, new_seen
+from tulu_data.kernels.kept import add, find, find_among, keep_first, new_kept
 
 BANDS, LANES, EMPTY = 3, 6, 2**32 - 1
 KEY = st.sampled_from([0, 1, 2**64 - 1, 1 << 40, 1 << 39, (1 << 44) + 1, 0x9E3779B97F4A7C15])
@@ -60,9 +60,8 @@ def kept_of(rows, parts=1, room=None):
 def test_every_kept_text_that_shares_enough_is_named(rows, asked, agreeing, parts, more):
     room = len(rows) + more
     kept = kept_of(rows, parts, room)
-    seen = new_seen()
     for _ in range(2):
-        assert pairs_of(find(kept, *arrays(asked), agreeing, seen)) == {
+        assert pairs_of(find(kept, *arrays(asked), agreeing)) == {
             (k, j)
             for k, one in enumerate(asked)
             for j, other in enumerate(rows)
@@ -80,14 +79,14 @@ def test_texts_among_themselves_meet_those_before_them(rows, agreeing):
 def test_texts_without_words_meet_nothing():
     rows = [([1, 2, 3], [EMPTY] * LANES)] * 4
     kept = kept_of(rows)
-    assert len(find_among(*arrays(rows), 1)) == len(find(kept, *arrays(rows), 1, new_seen())) == 0
+    assert len(find_among(*arrays(rows), 1)) == len(find(kept, *arrays(rows), 1)) == 0
 
 
 def test_one_text_may_meet_more_than_there_is_room_for():
     rows = [([k, 5, 5], [1] * LANES) for k in range(3000)]
     asked = [([9999, 6, 6], [1] * LANES), rows[0], rows[1]]
     kept = kept_of(rows)
-    found = find(kept, *arrays(asked), LANES, new_seen())
+    found = find(kept, *arrays(asked), LANES)
     assert pairs_of(found) == {(k, j) for k in (1, 2) for j in range(3000)}
     assert len(find_among(*arrays(rows[:300]), LANES)) == 300 * 299 // 2
 
@@ -98,10 +97,10 @@ def test_threads_look_up_what_one_looks_up():
     signatures = rng.integers(0, 2, (500, LANES), np.uint32)
     kept = new_kept(500, BANDS, LANES)
     add(kept, keys, signatures)
-    expected, made = find(kept, keys, signatures, 3, new_seen()), [None] * 4
+    expected, made = find(kept, keys, signatures, 3), [None] * 4
 
     def work(k):
-        made[k] = find(kept, keys, signatures, 3, new_seen())
+        made[k] = find(kept, keys, signatures, 3)
 
     threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
     for thread in threads:
@@ -115,8 +114,8 @@ def test_threads_look_up_what_one_looks_up():
 def test_there_may_be_nothing():
     kept = kept_of([])
     some = arrays([([1, 2, 3], [0] * LANES)])
-    assert find(kept, *some, 1, new_seen()).shape == (0, 2)
-    assert find(kept_of([([1, 2, 3], [0] * LANES)]), *arrays([]), 1, new_seen()).shape == (0, 2)
+    assert find(kept, *some, 1).shape == (0, 2)
+    assert find(kept_of([([1, 2, 3], [0] * LANES)]), *arrays([]), 1).shape == (0, 2)
     assert find_among(*arrays([]), 1).shape == (0, 2)
 
 

@@ -6,7 +6,6 @@ pair that these name is counted on the texts themselves. Of a version that was s
 are read that a signature names (`_Rows`), and the source and origin of records that stand for others.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,7 +26,7 @@ from tulu_data.dedup.texts import texts_of
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.bands import band_keys
 from tulu_data.kernels.gather import Piece, gather
-from tulu_data.kernels.kept import Seen, add, find, new_kept, new_seen
+from tulu_data.kernels.kept import add, find, new_kept
 from tulu_data.kernels.piling import Laid, pile
 from tulu_data.kernels.words import Ints, fixed
 from tulu_data.schema import CONTENT, KINDS, TEXT
@@ -145,7 +144,6 @@ class _Lookup:
         for start in range(0, len(made), _ADDED):
             some = made[start : start + _ADDED]
             add(self._kept, band_keys(some, search.bands), some)
-        self._local = threading.local()
 
     def meet(self, records: Ints) -> _Part:
         """Compare records with the version."""
@@ -170,12 +168,9 @@ class _Lookup:
 
     def _pairs(self, records: Ints) -> Ints:
         """Return (record, row of the version) rows that may be alike, by signatures."""
-        if not hasattr(self._local, "seen"):
-            self._local.seen = new_seen()
-        seen: Seen = self._local.seen
         search = self._search
         made = search.sign(self._texts.chosen(records), self._levels)
-        found = find(self._kept, band_keys(made, search.bands), made, search.agreeing, seen)
+        found = find(self._kept, band_keys(made, search.bands), made, search.agreeing)
         return np.stack([records[found[:, 0]], self._signed.rows[found[:, 1]]], axis=1)
 
     def _bounded(self, pairs: Ints) -> Sequence[tuple[int, int]]:

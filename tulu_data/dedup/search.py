@@ -7,9 +7,10 @@ count otherwise now are compared once more with all, until nothing more is dropp
 left finds nothing. What was dropped for a text that went in such a later round is looked at again.
 """
 
-import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,15 @@ from tulu_data.dedup.pile import Piled
 from tulu_data.engine.local import ordered_map
 from tulu_data.kernels.bands import band_keys
 from tulu_data.kernels.frames import Levels
-from tulu_data.kernels.kept import Kept, Seen, add, find, find_among, keep_first, new_kept, new_seen
+from tulu_data.kernels.kept import (
+    Kept,
+    add_marks,
+    chain,
+    find,
+    find_among,
+    keep_first,
+    new_kept,
+)
 from tulu_data.kernels.sketch import Signatures
 from tulu_data.kernels.words import Hashes, Ints, fixed
 
@@ -125,14 +134,17 @@ class _Finding:
         index = _Index(self, total)
         for start in range(0, total, _BLOCK):
             block = np.arange(start, min(start + _BLOCK, total))
-            if start:
-                self._settle(index.meet, _cut(block, _PIECE))
-            rows = block[self.alike[block] < 0]
-            keys, signatures = self.keys(rows), self.signatures[rows]
-            found = rows[find_among(keys, signatures, self.search.agreeing)]
-            self._settle(self.judge, _cut(found, _BLOCK))
-            stay = self.alike[rows] < 0
-            index.add(rows[stay], keys[stay], signatures[stay])
+            keys, signatures = self.keys(block), self.signatures[block]
+            with ThreadPoolExecutor(1) as beside:
+                met = beside.submit(find_among, keys, signatures, self.search.agreeing)
+                if start:
+                    self._settle(index.meet, _cut(block, _PIECE))
+                pairs = block[met.result()]
+            stay = self.alike[block] < 0
+            both = stay[pairs - start].all(axis=1)
+            self._settle(self.judge, _cut(pairs[both], _BLOCK))
+            stay = self.alike[block] < 0
+            index.add(block[stay], keys[stay], signatures[stay])
 
     def _again(self, left: Ints, changed: NDArray[np.bool_]) -> None:
         """Compare the texts that hold shingles which count otherwise now with all that is left."""
@@ -196,21 +208,21 @@ class _Index:
         self._of = of
         self._kept: Kept = new_kept(room, of.search.bands.number, of.search.near.num_perm)
         self._place = np.empty(room, np.int64)
-        self._local = threading.local()
 
     def add(self, rows: Ints, keys: Hashes, signatures: Signatures) -> None:
         """Add texts."""
-        at = int(self._kept.size[0])
-        add(self._kept, keys, signatures)
-        self._place[at : at + len(rows)] = rows
+        first, workers = add_marks(self._kept, signatures), self._of.workers
+        self._place[first : first + len(rows)] = rows
+        cuts = np.linspace(0, keys.shape[1], workers + 1).astype(int).tolist()
+        for _ in ordered_map(
+            lambda bands: chain(self._kept, keys, first, range(*bands)), list(pairwise(cuts)), workers
+        ):
+            pass
 
     def find(self, rows: Ints) -> Ints:
         """Return (text, text of the index) rows of texts that may be alike; threads may call it."""
-        if not hasattr(self._local, "seen"):
-            self._local.seen = new_seen()
-        seen: Seen = self._local.seen
         of = self._of
-        found = find(self._kept, of.keys(rows), of.signatures[rows], of.search.agreeing, seen)
+        found = find(self._kept, of.keys(rows), of.signatures[rows], of.search.agreeing)
         return np.stack([rows[found[:, 0]], self._place[found[:, 1]]], axis=1)
 
     def meet(self, rows: Ints) -> tuple[Ints, Likeness]:

@@ -7,35 +7,41 @@ signatures are all the same, meet nothing. Threads may look up side by side whil
 compare texts.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tulu_data.kernels.jit import inner, kernel
-from tulu_data.kernels.words import Hashes, Ints, Marks, fixed
+from tulu_data.kernels.words import Hashes, Ints, Marks, fixed, signed
 
 Numbers = NDArray[np.int32]
 Signatures = NDArray[np.uint32]
 Shares = NDArray[np.float64]
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_ONE, _S32, _S40 = np.uint64(1), np.uint64(32), np.uint64(40)
-_KEY = np.uint64(0xFFFFFFFF)
+_ZERO, _ONE, _S32, _S40 = (np.uint64(number) for number in (0, 1, 32, 40))
+_LOW = np.uint64(0xFFFFFFFF)
 _EMPTY = np.uint32(0xFFFFFFFF)
-_REMEMBERED = 14
+_REMEMBERED = np.uint64(14)
 """Pairs that are remembered during a look-up, a power of two: most that meet do so in many bands."""
+_PART = 512
+"""Texts looked up at a time among themselves."""
+_RUN = np.uint64(64)
+"""Lanes counted in eight bits."""
 
 
 class Kept(NamedTuple):
-    """Kept texts, numbered as they were added."""
+    """Kept texts, numbered as they were added.
 
-    heads: Numbers
-    """Text last added to each chain + 1, by band and the leading bits of its key."""
-    before: Numbers
-    """By band and text: the text added before it to this chain + 1."""
-    keys: Signatures
-    """By band and text: the other bits of its key."""
+    Bands are chains of entries: a part of the band's key, and a text + 1 in the lower half. So an entry tells
+    whether its text is meant before anything of the text is looked at.
+    """
+
+    heads: Hashes
+    """By band and the leading bits of a key: the entry last added, or 0."""
+    before: Hashes
+    """By band and text: the entry before it, or 0."""
     marks: NDArray[np.uint8]
     """By text and lane: the last byte of its signature."""
     size: Ints
@@ -43,60 +49,75 @@ class Kept(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """Room of one worker."""
+    """Room for looking up some texts."""
 
     pairs: Hashes
     """Pairs that met, each + 1, where no other has taken the place."""
-    at: Ints
-    """Where a look-up goes on: band, text asked for, kept text + 1."""
-    found: Hashes
-    """Pairs that share enough, a number each."""
+    marks: NDArray[np.uint8]
+    """Of the texts asked for."""
+    entries: Hashes
+    wanted: Hashes
+    asked: Hashes
+    """The chains that are followed: next entry, key that is looked for, text asked for."""
 
 
 def new_kept(room: int, bands: int, lanes: int) -> Kept:
     """Make room for so many texts."""
     slots = 1 << max(4, room.bit_length())
     return Kept(
-        np.zeros((bands, slots), np.int32), np.empty((bands, room), np.int32),
-        np.empty((bands, room), np.uint32), np.empty((room, lanes), np.uint8), np.zeros(1, np.int64),
+        np.zeros((bands, slots), np.uint64), np.empty((bands, room), np.uint64),
+        np.empty((room, lanes), np.uint8), np.zeros(1, np.int64),
     )  # fmt: skip
-
-
-def new_seen() -> Seen:
-    """Make the room of one worker."""
-    slots = 1 << _REMEMBERED
-    return Seen(np.empty(slots, np.uint64), np.empty(3, np.int64), np.empty(slots, np.uint64))
 
 
 def add(kept: Kept, keys: Hashes, signatures: Signatures) -> None:
     """Add texts, given by the keys of their bands and by their signatures."""
-    add_texts(kept, fixed(keys), fixed(signatures))
+    chain(kept, keys, add_marks(kept, signatures), range(keys.shape[1]))
 
 
-def find(kept: Kept, keys: Hashes, signatures: Signatures, agreeing: int, seen: Seen) -> Ints:
-    """Return (text asked for, kept text) rows of those that share a band and at least so many lanes."""
-    return _collect(kept, keys, signatures, agreeing, seen, adding=False)
+def add_marks(kept: Kept, signatures: Signatures) -> int:
+    """Add texts that are in no band yet; return the number of the first of them."""
+    first = int(kept.size[0])
+    write_marks(fixed(signatures), kept.marks, first)
+    kept.size[0] += len(signatures)
+    return first
+
+
+def chain(kept: Kept, keys: Hashes, first: int, bands: range) -> None:
+    """Put texts, the text `first` and the next ones, into some bands; threads may share out the bands."""
+    chain_texts(kept, fixed(keys), first, bands.start, bands.stop)
+
+
+def find(kept: Kept, keys: Hashes, signatures: Signatures, agreeing: int) -> Ints:
+    """Return (text asked for, kept text) rows of those that share a band and at least so many lanes.
+
+    Each pair is there once, in the order of the texts asked for and then of the kept ones.
+    """
+    return _collect(kept, keys, signatures, agreeing, int(kept.size[0]))
 
 
 def find_among(keys: Hashes, signatures: Signatures, agreeing: int) -> Ints:
-    """Return (text, earlier text) rows of texts that share a band and at least so many lanes."""
-    kept = new_kept(len(keys), keys.shape[1], signatures.shape[1])
-    return _collect(kept, keys, signatures, agreeing, new_seen(), adding=True)
+    """Return (text, earlier text) rows of texts that share a band and at least so many lanes, as `find`."""
+    kept, parts = new_kept(len(keys), keys.shape[1], signatures.shape[1]), [np.empty((0, 2), np.int64)]
+    for start in range(0, len(keys), _PART):
+        some, signed = keys[start : start + _PART], signatures[start : start + _PART]
+        add(kept, some, signed)
+        parts.append(_collect(kept, some, signed, agreeing, start) + np.array([start, 0]))
+    return np.concatenate(parts)
 
 
-def _collect(
-    kept: Kept, keys: Hashes, signatures: Signatures, agreeing: int, seen: Seen, *, adding: bool
-) -> Ints:
-    """Gather the pairs that `find_texts` writes, each once, in the order of the texts asked for."""
-    keys, signatures, parts = fixed(keys), fixed(signatures), list[Hashes]()
-    seen.at[:], seen.pairs[:] = 0, 0
-    if adding:
-        mark(kept, signatures, 0)
-    while seen.at[0] < keys.shape[1]:
-        made = find_texts(kept, keys, signatures, agreeing, adding, seen)
-        parts.append(seen.found[:made].copy())
-    pairs = np.unique(np.concatenate([np.zeros(0, np.uint64), *parts]))
-    return np.stack([pairs >> _S32, pairs & _KEY], axis=1).astype(np.int64)
+def _collect(kept: Kept, keys: Hashes, signatures: Signatures, agreeing: int, below: int) -> Ints:
+    """Gather the pairs that `find_texts` writes, with as much room as they need."""
+    keys, signatures, count = fixed(keys), fixed(signatures), len(keys)
+    seen = Seen(
+        np.empty(1 << int(_REMEMBERED), np.uint64), np.empty(signatures.shape, np.uint8),
+        *(np.empty(count, np.uint64) for _ in range(3)),
+    )  # fmt: skip
+    found = np.empty(1 << 14, np.uint64)
+    while (made := find_texts(kept, keys, signatures, agreeing, below, seen, found)) > len(found):
+        found = np.empty(2 * made, np.uint64)
+    pairs = np.unique(found[:made])
+    return np.stack([pairs >> _S32, pairs & _LOW], axis=1).astype(np.int64)
 
 
 @inner
@@ -108,82 +129,81 @@ def _has_words(signature: Signatures) -> bool:
     return j < len(signature)
 
 
-@inner
-def _chain(kept: Kept, band: int, key: np.uint64, text: int | np.unsignedinteger[Any]) -> None:
-    """Put a text before the chain of a key."""
-    slot = key >> _S40 & np.uint64(kept.heads.shape[1] - 1)
-    kept.keys[band, text] = key & _KEY
-    kept.before[band, text] = kept.heads[band, slot]
-    kept.heads[band, slot] = text + _ONE
-
-
 @kernel
-def mark(kept: Kept, signatures: Signatures, first: int) -> None:
+def write_marks(signatures: Signatures, marks: NDArray[np.uint8], first: int) -> None:
     """Write the last bytes of signatures, those of the text `first` and the next ones."""
     for k in range(np.uint64(len(signatures))):
-        text = np.uint64(first) + k
         for j in range(np.uint64(signatures.shape[1])):
-            kept.marks[text, j] = signatures[k, j]
-
-
-@kernel
-def add_texts(kept: Kept, keys: Hashes, signatures: Signatures) -> None:
-    """Add texts, one after the other."""
-    first = np.uint64(kept.size[0])
-    mark(kept, signatures, kept.size[0])
-    for band in range(np.uint64(keys.shape[1])):
-        for k in range(np.uint64(len(keys))):
-            _chain(kept, band, keys[k, band], first + k)
-    kept.size[0] += len(keys)
+            marks[np.uint64(first) + k, j] = signatures[k, j]
 
 
 @inner
-def _agreed(marks: NDArray[np.uint8], signature: Signatures) -> np.uint32:
-    """Count the lanes that may be the same."""
-    count = np.uint32(0)
-    for j in range(np.uint64(len(marks))):
-        count = np.uint32(count + np.uint32(marks[j] == np.uint8(signature[j])))
-    return count
+def _slot(kept: Kept, key: np.uint64) -> np.uint64:
+    """Return the chain of a key."""
+    return key >> _S40 & np.uint64(kept.heads.shape[1] - 1)
+
+
+@kernel
+def chain_texts(kept: Kept, keys: Hashes, first: int, begin: int, end: int) -> None:
+    """Put texts, the text `first` and the next ones, before the chains of some bands."""
+    for band in range(np.uint64(begin), np.uint64(end)):
+        for k in range(np.uint64(len(keys))):
+            text, slot = np.uint64(first) + k, _slot(kept, keys[k, band])
+            kept.before[band, text] = kept.heads[band, slot]
+            kept.heads[band, slot] = keys[k, band] << _S32 | text + _ONE
+
+
+@inner
+def _agreed(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> int:
+    """Count the marks that are the same."""
+    total, lanes = 0 * len(one), np.uint64(len(one))
+    for begin in range(_ZERO, lanes, _RUN):
+        count = np.uint8(0)
+        for j in range(begin, min(begin + _RUN, lanes)):
+            count = np.uint8(count + np.uint8(one[j] == other[j]))
+        total += signed(count)
+    return total
 
 
 @kernel
 def find_texts(
-    kept: Kept, keys: Hashes, signatures: Signatures, agreeing: int, adding: bool, seen: Seen
+    kept: Kept, keys: Hashes, signatures: Signatures, agreeing: int, below: int, seen: Seen, found: Hashes
 ) -> int:
-    """Write pairs, `text asked for << 32 | kept text`, from where `seen.at` says; return how many.
+    """Write pairs, `text asked for << 32 | kept text`, as many as there is room for; return their number.
 
-    With `adding`, each text is chained once it was looked up. A pair may come more than once. Where there is
-    no more room, `seen.at` says where to go on; at the end it says so of the number of bands.
+    A pair may come more than once. The text k that is asked for meets those with numbers lower than `below`
+    + k. All texts take each step along their chains together, so that one need not wait for what another
+    reads.
     """
-    made, last = np.uint64(0), np.uint64(kept.heads.shape[1] - 1)
-    places = np.uint64(64 - _REMEMBERED)
-    first, begin, on = np.uint64(seen.at[0]), np.uint64(seen.at[1]), np.uint64(seen.at[2])
-    for band in range(first, np.uint64(keys.shape[1])):
-        for k in range(begin, np.uint64(len(keys))):
+    made, count, limit = _ZERO, np.uint64(len(keys)), np.uint64(below)
+    write_marks(signatures, seen.marks, 0)
+    seen.pairs[:] = _ZERO
+    for band in range(np.uint64(keys.shape[1])):
+        left = _ZERO
+        for k in range(count):
             key = keys[k, band]
-            low = np.uint32(key & _KEY)
-            text = on or np.uint64(kept.heads[band, key >> _S40 & last])
-            on = np.uint64(0)
-            while text:
-                other = text - _ONE
-                if kept.keys[band, other] == low:
+            entry = kept.heads[band, _slot(kept, key)]
+            seen.entries[left], seen.wanted[left], seen.asked[left] = entry, key & _LOW, k
+            left += np.uint64(entry != _ZERO)
+        while left:
+            on = _ZERO
+            for x in range(left):
+                entry, wanted, k = seen.entries[x], seen.wanted[x], seen.asked[x]
+                other = (entry & _LOW) - _ONE
+                if entry >> _S32 == wanted and other < limit + k:
                     pair = k << _S32 | other
-                    place = pair * _FACTOR >> places
+                    place = pair * _FACTOR >> np.uint64(np.uint64(64) - _REMEMBERED)
                     if seen.pairs[place] != pair + _ONE:
-                        if made == np.uint64(len(seen.found)):
-                            seen.at[0], seen.at[1], seen.at[2] = band, k, text
-                            return np.int64(made)  # type: ignore[return-value]
                         seen.pairs[place] = pair + _ONE
-                        if _agreed(kept.marks[other], signatures[k]) >= agreeing and _has_words(
-                            signatures[k]
-                        ):
-                            seen.found[made] = pair
+                        alike = _agreed(kept.marks[other], seen.marks[k]) >= agreeing
+                        if alike and _has_words(signatures[k]):
+                            if made < np.uint64(len(found)):
+                                found[made] = pair
                             made += _ONE
-                text = np.uint64(kept.before[band, other])
-            if adding:
-                _chain(kept, band, key, k)
-        begin = np.uint64(0)
-    seen.at[0] = keys.shape[1]
+                following = kept.before[band, other]
+                seen.entries[on], seen.wanted[on], seen.asked[on] = following, wanted, k
+                on += np.uint64(following != _ZERO)
+            left = on
     return np.int64(made)  # type: ignore[return-value]
 
 
