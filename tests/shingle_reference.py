@@ -30,7 +30,7 @@ def heap(texts, unit="words"):
     """Return texts, lists of pieces in one voice, as a search gets them."""
     made = batch(texts)
     columns = [Spoken(made, np.zeros(len(made.begin), np.uint8))]
-    return piled(pile(columns), unit)
+    return piled(pile(columns), unit, np.zeros(len(texts), np.uint64))
 
 
 def sign_texts(texts, shingling, scheme, levels=PLAIN):

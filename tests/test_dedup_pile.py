@@ -30,14 +30,16 @@ def laid(texts):
         end - [len(text) for text in texts],
         end,
         Units(flat, ends - [len(each) for each in units], ends),
+        np.array([sum(each) for each in texts], np.uint64),
     )
 
 
 def read(texts):
-    """Return texts, and look at their units."""
+    """Return texts, and look at what they came with."""
     found = [texts.text[a:b].tobytes() for a, b in zip(texts.begin, texts.end, strict=True)]
     units = [texts.units.units[a:b].tolist() for a, b in zip(texts.units.begin, texts.units.end, strict=True)]
     assert units == [4 * list(each[1:]) for each in found]
+    assert texts.results.tolist() == [sum(each) for each in found]
     return found
 
 
@@ -89,7 +91,7 @@ def test_runs_are_of_about_a_size_and_leave_none_out(sizes, size, rnd):
 def _texts(ends):
     units = Units(np.zeros(int(ends[-1]), np.uint32), ends[:-1], ends[1:])
     nothing = np.zeros(len(ends) - 1, np.int64)
-    return Piled(np.zeros(0, np.uint8), nothing, nothing, units)
+    return Piled(np.zeros(0, np.uint8), nothing, nothing, units, nothing.astype(np.uint64))
 
 
 def test_no_file_is_to_be_seen_while_texts_are_held(tmp_path):

@@ -47,7 +47,7 @@ def first_alike(corpus, rows, others, left, settings_):
     some, keys = corpus
     levels = Frames(some.chosen(left), keys[left], settings_, 1).levels
     pairs = [(a, b) for a in rows for b in others if b < a or others is not rows]
-    judged = settings_.judge(some.units, some.units, np.array(pairs, np.int64).reshape(-1, 2), levels)
+    judged = settings_.judge(some, some, np.array(pairs, np.int64).reshape(-1, 2), levels)
     best: dict = {}
     for (a, b), share, near in zip(pairs, judged.jaccard.tolist(), judged.near, strict=True):
         if near and not (others is rows and b in best):
@@ -116,7 +116,7 @@ def test_no_two_kept_are_candidates_that_are_alike(texts, near):
     some, _ = texts_and_keys([texts[k] for k in kept(found)], settings_.near.shingles)
     made = settings_.sign(some, found.levels)
     pairs = find_among(band_keys(made, settings_.bands), made, settings_.agreeing)
-    assert not settings_.judge(some.units, some.units, pairs, found.levels).near.any()
+    assert not settings_.judge(some, some, pairs, found.levels).near.any()
 
 
 @settings(max_examples=60)
@@ -127,7 +127,7 @@ def test_what_is_dropped_is_like_the_text_before_it_that_it_names(texts, near):
     some, _ = texts_and_keys(texts, settings_.near.shingles)
     gone = np.flatnonzero(found.alike >= 0)
     pairs = np.stack([gone, found.alike[gone]], axis=1)
-    judged = settings_.judge(some.units, some.units, pairs, PLAIN)
+    judged = settings_.judge(some, some, pairs, PLAIN)
     assert judged.near.all()
     assert (pairs[:, 1] < pairs[:, 0]).all()
     assert (found.alike[found.alike[gone]] == -1).all()

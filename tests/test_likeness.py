@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shingle_reference import batch, batches, units
+from shingle_reference import batch, batches, heap, units
 
 from tulu_data.dedup.likeness import Search
 from tulu_data.kernels import likeness
@@ -118,7 +118,7 @@ def verdict(left, right, **near):
     search = Search(
         Near(**{"n": 1, "jaccard_threshold": 0.5, "words_threshold": 0, "containment_threshold": 0.9} | near)
     )
-    mine, theirs = (units_of(batch([[text]]), search.near.shingles) for text in (left, right))
+    mine, theirs = (heap([[text]], search.near.shingles) for text in (left, right))
     return search.judge(mine, theirs, np.array([[0, 0]]), PLAIN)
 
 

@@ -63,7 +63,9 @@ SHARE = click.FloatRange(0, 1, min_open=True)
     help="So is a record that shares at least this much of its own with a kept one (default: 0.95).",
 )  # fmt: skip
 @click.option(
-    "--swapped-numbers", is_flag=True, help="Also drop records that differ in little but their numbers."
+    "--swapped-numbers",
+    is_flag=True,
+    help="Also drop what differs in little but its numbers, or in what its answer comes to.",
 )
 @click.option(
     "--frames", type=click.FloatRange(0, 1),

@@ -131,7 +131,8 @@ def _print_search(console: "Console", report: dict[str, Any]) -> None:
         compared, templates, rounds = (report["search"][key] for key in ("compared", "templates", "rounds"))
         console.print(f"{counted(compared, 'pair')} compared in {counted(rounds, 'round')}")
         if templates:
-            text = f"{templates:,} of them are alike but for their numbers, and stay (--swapped-numbers)"
+            told = "are alike but for their numbers or results, and stay (--swapped-numbers)"
+            text = f"{templates:,} of them {told}"
             console.print(text, soft_wrap=True)
     if report["wordless"]:
         console.print(f"{report['wordless']:,} records without text: only the same record is their duplicate")

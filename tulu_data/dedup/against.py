@@ -19,15 +19,14 @@ from numpy.typing import NDArray
 
 from tulu_data.dedup.exact import first_equal
 from tulu_data.dedup.finder import CONTAINED, KEPT, LARGEST, NEAR, RECORD, TEXT_EQUAL, Aside
+from tulu_data.dedup.heard import heard
 from tulu_data.dedup.likeness import Likeness, Search
-from tulu_data.dedup.pile import Piled, piled
+from tulu_data.dedup.pile import Piled
 from tulu_data.dedup.signatures import Signed, signed
-from tulu_data.dedup.texts import texts_of
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.bands import band_keys
 from tulu_data.kernels.gather import Piece, gather
 from tulu_data.kernels.kept import add, find, new_kept
-from tulu_data.kernels.piling import Laid, pile
 from tulu_data.kernels.words import Ints, fixed
 from tulu_data.schema import CONTENT, KINDS, TEXT
 from tulu_data.sources.datasets import PLACE
@@ -51,7 +50,7 @@ class Met:
     """Of each that is like one, with that one, under the version's frames."""
     compared: int
     templates: int
-    """Pairs that were counted, and those among them that are alike but for their numbers."""
+    """Pairs that were counted, and those among them that are alike but for their numbers or results."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +110,8 @@ class Against:
 
     def text(self, row: int) -> str:
         """Return what is compared of a row of the version."""
-        return bytes(_Rows(self.version).laid(np.array([row]), self.key).texts.text).decode()
+        found = _Rows(self.version).texts(np.array([row]), self.key, "words")
+        return bytes(found.text).decode()
 
     def places(self, rows: Ints) -> pa.RecordBatch:
         """Return source and origin of rows of the version, which are in order, named as where it is read."""
@@ -184,8 +184,8 @@ class _Lookup:
         """Count pairs on their texts."""
         records, mine = np.unique(pairs[:, 0], return_inverse=True)
         rows, theirs = np.unique(pairs[:, 1], return_inverse=True)
-        left = self._texts.units.chosen(records)
-        right = piled(self._rows.laid(rows, self._key), self._search.near.shingles).units
+        left = self._texts.chosen(records)
+        right = self._rows.texts(rows, self._key, self._search.near.shingles)
         places = fixed(np.stack([mine, theirs], axis=1).astype(np.int64))
         return self._search.judge(left, right, places, self._levels)
 
@@ -209,6 +209,8 @@ class _Rows:
         ]
         return gather(pieces, schema, len(rows))
 
-    def laid(self, rows: Ints, key: Key) -> Laid:
+    def texts(self, rows: Ints, key: Key, unit: str) -> Piled:
         """Return what is compared of rows, which are in order."""
-        return pile(texts_of(self.gathered(rows, CONTENT[self._kind]), self._kind, key))
+        found = heard(self.gathered(rows, CONTENT[self._kind]), self._kind, key, unit)
+        assert found.texts is not None
+        return found.texts

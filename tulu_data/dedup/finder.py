@@ -17,15 +17,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tulu_data.dedup.exact import first_of_each
+from tulu_data.dedup.heard import heard
 from tulu_data.dedup.likeness import Search
-from tulu_data.dedup.pile import Pile, Piled, piled
+from tulu_data.dedup.pile import Pile, Piled
 from tulu_data.dedup.search import Found, Said, find_near
-from tulu_data.dedup.texts import texts_of
 from tulu_data.engine.local import default_workers, ordered_map
-from tulu_data.kernels.piling import pile
 from tulu_data.kernels.record_ids import content_digests, digest_words, id_words
-from tulu_data.kernels.text_keys import text_keys
-from tulu_data.kernels.voiced import joined_keys
 from tulu_data.kernels.words import Hashes, Ints
 from tulu_data.schema import KINDS, Kind
 from tulu_data.specs.near import Key, Near
@@ -71,7 +68,7 @@ class Compared(NamedTuple):
     candidates: int = 0
     """Pairs that were compared."""
     templates: int = 0
-    """Those of them that are alike but for their numbers."""
+    """Those of them that are alike but for their numbers or results."""
     rounds: int = 0
     """The most of the searches, one for each kind of record."""
 
@@ -236,10 +233,8 @@ def _piece(batch: pa.RecordBatch, kind: Kind, key: Key, unit: str | None) -> Pie
     known = digest_words(content_digests(batch, kind)) if ids.null_count else id_words(ids)
     if key == "record":
         return Piece(known, known, np.zeros(len(known), np.int64), None)
-    laid = pile(texts_of(batch, kind, key))
-    said = text_keys(laid.texts.text, laid.texts.begin, laid.texts.end)
-    keys = joined_keys(said, laid.voices, laid.texts.first)
-    return Piece(known, keys, np.diff(laid.ends, prepend=0), None if unit is None else piled(laid, unit))
+    said = heard(batch, kind, key, unit)
+    return Piece(known, said.keys, np.diff(said.ends, prepend=0), said.texts)
 
 
 def _order(

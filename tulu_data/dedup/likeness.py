@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tulu_data.dedup.pile import Piled
+from tulu_data.dedup.results import differ
 from tulu_data.kernels.bands import Bands, bands_for
 from tulu_data.kernels.frames import Levels
 from tulu_data.kernels.likeness import (
@@ -33,7 +34,6 @@ from tulu_data.kernels.likeness import (
 from tulu_data.kernels.minhash import Permutations, new_permutations, sign_datasketch
 from tulu_data.kernels.shingles import Shingling
 from tulu_data.kernels.sketch import Fast, Signatures, new_fast, sign
-from tulu_data.kernels.units import Units
 from tulu_data.kernels.words import Ints
 from tulu_data.specs.near import Near
 
@@ -53,7 +53,7 @@ class Likeness(NamedTuple):
     inside: NDArray[np.bool_]
     """Whether it is one for nearly all of it stands in the second, and for nothing else."""
     template: NDArray[np.bool_]
-    """Whether it would be one, but for other numbers."""
+    """Whether it would be one, but for other numbers or another result."""
 
 
 @dataclass(frozen=True)
@@ -90,21 +90,23 @@ class Search:
             return sign_datasketch(texts.texts, self.shingling, self.scheme)
         return sign(texts.units, self.near.n, self.scheme, levels)
 
-    def judge(self, left: Units, right: Units, pairs: Ints, levels: Levels) -> Likeness:
+    def judge(self, left: Piled, right: Piled, pairs: Ints, levels: Levels) -> Likeness:
         """Tell of pairs, rows (of `left`, of `right`), if the first is a near-duplicate of the second."""
-        counts = compare(left, right, pairs, self.near.n, levels)
+        counts = compare(left.units, right.units, pairs, self.near.n, levels)
         either = counts[:, LEFT] + counts[:, RIGHT] - counts[:, BOTH]
         jaccard = counts[:, BOTH] / np.maximum(either, 1)
         containment = counts[:, BOTH] / np.maximum(counts[:, LEFT], 1)
         enough, held = jaccard >= self.near.jaccard_threshold, containment >= self.near.containment_threshold
         # Single words and numbers of most pairs are never asked for.
         asked = np.flatnonzero(enough | held)
-        single = compare_single(left, right, pairs[asked], self.near.shingles)
+        single = compare_single(left.units, right.units, pairs[asked], self.near.shingles)
         enough[asked] &= self._same_words(single)
         alike = enough | held
         template = np.zeros(len(pairs), np.bool_)
         if not self.near.swapped_numbers:
-            template[asked] = alike[asked] & self._swapped(counts[asked], single)
+            swapped = self._swapped(counts[asked], single)
+            others = differ(left.results[pairs[asked, 0]], right.results[pairs[asked, 1]])
+            template[asked] = alike[asked] & (swapped | others)
         return Likeness(jaccard, containment, alike & ~template, held & ~enough, template)
 
     def _same_words(self, single: Ints) -> NDArray[np.bool_]:

@@ -17,7 +17,7 @@ from tulu_data.errors import StoreError
 from tulu_data.kernels.piling import Laid
 from tulu_data.kernels.texts import Texts
 from tulu_data.kernels.units import Units, units_of
-from tulu_data.kernels.words import Bytes, Ints, fixed
+from tulu_data.kernels.words import Bytes, Hashes, Ints, fixed
 
 
 class Piled(NamedTuple):
@@ -28,6 +28,8 @@ class Piled(NamedTuple):
     end: Ints
     """Bytes of each text."""
     units: Units
+    results: Hashes
+    """What the answer of each comes to, 0 where that is not told (`results.py`)."""
 
     @property
     def texts(self) -> Texts:
@@ -36,7 +38,8 @@ class Piled(NamedTuple):
 
     def chosen(self, rows: Ints) -> "Piled":
         """Return some of the texts."""
-        return Piled(self.text, fixed(self.begin[rows]), fixed(self.end[rows]), self.units.chosen(rows))
+        begin, end, results = (fixed(each[rows]) for each in (self.begin, self.end, self.results))
+        return Piled(self.text, begin, end, self.units.chosen(rows), results)
 
     def runs(self, rows: Ints, size: int) -> Iterator[tuple[int, int]]:
         """Cut rows into runs whose texts have about so many units; yield where each begins and ends."""
@@ -49,10 +52,13 @@ class Piled(NamedTuple):
             at = min(stop, len(rows))
 
 
-def piled(laid: Laid, unit: str) -> Piled:
+def piled(laid: Laid, unit: str, results: Hashes) -> Piled:
     """Return texts that lie one after another with their units, which are words or characters."""
-    begins = np.concatenate([np.zeros(1, np.int64), laid.ends])[:-1]
-    return Piled(laid.texts.text, fixed(begins), fixed(laid.ends), units_of(laid.texts, unit, laid.voices))
+    begins, units = (
+        np.concatenate([np.zeros(1, np.int64), laid.ends])[:-1],
+        units_of(laid.texts, unit, laid.voices),
+    )
+    return Piled(laid.texts.text, fixed(begins), fixed(laid.ends), units, fixed(results))
 
 
 class Pile:
@@ -61,6 +67,7 @@ class Pile:
     def __init__(self, folder: Path) -> None:
         """Open files in a folder, which is made where it is not."""
         self._text, self._units = _File(folder, np.uint8), _File(folder, np.uint32)
+        self._results: list[Hashes] = []
 
     def __enter__(self) -> Self:
         """Return the pile."""
@@ -75,11 +82,13 @@ class Pile:
         """Add texts that lie one after another, and so do their units; raise StoreError on a full disk."""
         self._text.append(more.text, more.end)
         self._units.append(more.units.units, more.units.end)
+        self._results.append(more.results)
 
     def cut(self, count: int) -> None:
         """Forget all but the first texts, whose number was the length of the pile before the others came."""
         self._text.cut(count)
         self._units.cut(count)
+        self._results = [np.concatenate([np.zeros(0, np.uint64), *self._results])[:count]]
 
     def __len__(self) -> int:
         """Return how many texts there are."""
@@ -87,7 +96,8 @@ class Pile:
 
     def texts(self) -> Piled:
         """Map all texts."""
-        return Piled(*self._text.mapped(), Units(*self._units.mapped()))
+        results = np.concatenate([np.zeros(0, np.uint64), *self._results])
+        return Piled(*self._text.mapped(), Units(*self._units.mapped()), fixed(results))
 
 
 class _File:

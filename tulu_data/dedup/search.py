@@ -57,7 +57,7 @@ class Found:
     signatures: Signatures
     """Of all texts; of those that are kept, under these frames."""
     templates: int
-    """Pairs that are alike but for their numbers, among those that were compared."""
+    """Pairs that are alike but for their numbers or results, among those that were compared."""
     candidates: int
     """Pairs that were compared."""
     rounds: int
@@ -194,7 +194,7 @@ class _Finding:
 
     def judge(self, pairs: Ints) -> tuple[Ints, Likeness]:
         """Compare pairs of texts."""
-        return pairs, self.search.judge(self.texts.units, self.texts.units, pairs, self.levels)
+        return pairs, self.search.judge(self.texts, self.texts, pairs, self.levels)
 
     def keys(self, rows: Ints) -> Hashes:
         """Return the keys of the bands of texts."""

@@ -35,7 +35,7 @@ from tulu_data.store.version import SIGNATURES
 
 SIGNING = ("shingles", "n", "scheme", "num_perm", "seed", "frames")
 """Settings that a signature depends on; thresholds do not enter it."""
-_MADE_BY = ("exact", "finder", "frames", "likeness", "pile", "search", "signatures", "texts")
+_MADE_BY = ("exact", "finder", "frames", "heard", "likeness", "pile", "search", "signatures", "texts")
 """Modules of this step that say what signatures are."""
 _FEW = 4
 """So many of a version and a key stay, of different settings: those written last."""
