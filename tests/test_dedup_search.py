@@ -12,7 +12,7 @@ from tulu_data.dedup.likeness import Search
 from tulu_data.dedup.search import find_near
 from tulu_data.kernels.bands import Bands, band_keys
 from tulu_data.kernels.frames import PLAIN
-from tulu_data.kernels.kept import find_among
+from tulu_data.kernels.kept import find_among, marks_of
 
 NEARS = st.fixed_dictionaries(
     {
@@ -115,7 +115,7 @@ def test_no_two_kept_are_candidates_that_are_alike(texts, near):
     found = find(texts, settings_)
     some, _ = texts_and_keys([texts[k] for k in kept(found)], settings_.near.shingles)
     made = settings_.sign(some, found.levels)
-    pairs = find_among(band_keys(made, settings_.bands), made, settings_.agreeing)
+    pairs = find_among(band_keys(made, settings_.bands), marks_of(made), settings_.agreeing)
     assert not settings_.judge(some, some, pairs, found.levels).near.any()
 
 
@@ -144,7 +144,7 @@ def test_workers_and_sizes_of_parts_do_not_matter(texts, near, workers, block, p
     settings_ = search_of(num_perm=32, **near)
     expected = find(texts, settings_)
     with pytest.MonkeyPatch.context() as patch:
-        for name, size in (("_BLOCK", block), ("_PIECE", piece), ("_RUN", run)):
+        for name, size in (("_BLOCK", block), ("_PIECE", piece), ("_PAIRS", piece), ("_RUN", run)):
             patch.setattr(search, name, size)
         patch.setattr(frames, "_RUN", run)
         found = find(texts, settings_, workers)

@@ -6,13 +6,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tulu_data.kernels.kept import add, find, find_among, keep_first, new_kept
+from tulu_data.kernels.kept import chain, find, find_among, keep_first, marks_of, new_kept
 
-BANDS, LANES, EMPTY = 3, 6, 2**32 - 1
+BANDS, LANES = 3, 6
 KEY = st.sampled_from([0, 1, 2**64 - 1, 1 << 40, 1 << 39, (1 << 44) + 1, 0x9E3779B97F4A7C15])
 ROW = st.tuples(
     st.lists(KEY, min_size=BANDS, max_size=BANDS),
-    st.lists(st.sampled_from([0, 1, 255, 256, EMPTY]), min_size=LANES, max_size=LANES),
+    st.lists(st.sampled_from([0, 1, 255, 256, 2**32 - 1]), min_size=LANES, max_size=LANES),
 )
 ROWS = st.lists(ROW, max_size=20)
 AGREEING = st.integers(1, LANES)
@@ -20,7 +20,7 @@ AGREEING = st.integers(1, LANES)
 
 def arrays(rows):
     keys = np.array([keys for keys, _ in rows], np.uint64).reshape(-1, BANDS)
-    return keys, np.array([signature for _, signature in rows], np.uint32).reshape(-1, LANES)
+    return keys, marks_of(np.array([signature for _, signature in rows], np.uint32).reshape(-1, LANES))
 
 
 def meet(one, other, agreeing, room):
@@ -30,8 +30,6 @@ def meet(one, other, agreeing, room):
     overlook none, and what it names too much is told away where texts are compared.
     """
     chain = max(16, 1 << room.bit_length()) - 1
-    if set(one[1]) == {EMPTY}:
-        return False
 
     def held(key):
         return key % 2**32, key >> 40 & chain
@@ -49,19 +47,21 @@ def pairs_of(found):
 
 
 def kept_of(rows, parts=1, room=None):
-    kept = new_kept(len(rows) if room is None else room, BANDS, LANES)
+    """Return texts in bands, with their marks; bands are filled in any order."""
+    kept = new_kept(len(rows) if room is None else room, BANDS)
+    keys, marks = arrays(rows)
     for part in np.array_split(np.arange(len(rows)), parts):
-        add(kept, *arrays([rows[k] for k in part]))
-    assert kept.size.tolist() == [len(rows)]
-    return kept
+        for bands in (range(1, BANDS), range(1)):
+            chain(kept, keys[part], part, bands)
+    return kept, marks
 
 
 @given(ROWS, ROWS, AGREEING, st.integers(1, 4), st.integers(0, 200))
 def test_every_kept_text_that_shares_enough_is_named(rows, asked, agreeing, parts, more):
     room = len(rows) + more
-    kept = kept_of(rows, parts, room)
+    kept, marks = kept_of(rows, parts, room)
     for _ in range(2):
-        assert pairs_of(find(kept, *arrays(asked), agreeing)) == {
+        assert pairs_of(find(kept, *arrays(asked), marks, agreeing)) == {
             (k, j)
             for k, one in enumerate(asked)
             for j, other in enumerate(rows)
@@ -76,17 +76,11 @@ def test_texts_among_themselves_meet_those_before_them(rows, agreeing):
     }
 
 
-def test_texts_without_words_meet_nothing():
-    rows = [([1, 2, 3], [EMPTY] * LANES)] * 4
-    kept = kept_of(rows)
-    assert len(find_among(*arrays(rows), 1)) == len(find(kept, *arrays(rows), 1)) == 0
-
-
 def test_one_text_may_meet_more_than_there_is_room_for():
     rows = [([k, 5, 5], [1] * LANES) for k in range(3000)]
     asked = [([9999, 6, 6], [1] * LANES), rows[0], rows[1]]
-    kept = kept_of(rows)
-    found = find(kept, *arrays(asked), LANES)
+    kept, marks = kept_of(rows)
+    found = find(kept, *arrays(asked), marks, LANES)
     assert pairs_of(found) == {(k, j) for k in (1, 2) for j in range(3000)}
     assert len(find_among(*arrays(rows[:300]), LANES)) == 300 * 299 // 2
 
@@ -94,13 +88,13 @@ def test_one_text_may_meet_more_than_there_is_room_for():
 def test_threads_look_up_what_one_looks_up():
     rng = np.random.default_rng(1)
     keys = rng.integers(0, 2**64, 40, np.uint64)[rng.integers(0, 40, (500, BANDS))]
-    signatures = rng.integers(0, 2, (500, LANES), np.uint32)
-    kept = new_kept(500, BANDS, LANES)
-    add(kept, keys, signatures)
-    expected, made = find(kept, keys, signatures, 3), [None] * 4
+    marks = rng.integers(0, 2, (500, LANES), np.uint8)
+    kept = new_kept(500, BANDS)
+    chain(kept, keys, np.arange(500), range(BANDS))
+    expected, made = find(kept, keys, marks, marks, 3), [None] * 4
 
     def work(k):
-        made[k] = find(kept, keys, signatures, 3)
+        made[k] = find(kept, keys, marks, marks, 3)
 
     threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
     for thread in threads:
@@ -112,10 +106,10 @@ def test_threads_look_up_what_one_looks_up():
 
 
 def test_there_may_be_nothing():
-    kept = kept_of([])
-    some = arrays([([1, 2, 3], [0] * LANES)])
-    assert find(kept, *some, 1).shape == (0, 2)
-    assert find(kept_of([([1, 2, 3], [0] * LANES)]), *arrays([]), 1).shape == (0, 2)
+    some, (none, no_marks) = [([1, 2, 3], [0] * LANES)], kept_of([])
+    assert find(none, *arrays(some), no_marks, 1).shape == (0, 2)
+    kept, marks = kept_of(some)
+    assert find(kept, *arrays([]), marks, 1).shape == (0, 2)
     assert find_among(*arrays([]), 1).shape == (0, 2)
 
 

@@ -26,7 +26,7 @@ from tulu_data.dedup.signatures import Signed, signed
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.bands import band_keys
 from tulu_data.kernels.gather import Piece, gather
-from tulu_data.kernels.kept import add, find, new_kept
+from tulu_data.kernels.kept import chain, find, marks_of, new_kept
 from tulu_data.kernels.words import Ints, fixed
 from tulu_data.schema import CONTENT, KINDS, TEXT
 from tulu_data.sources.datasets import PLACE
@@ -140,10 +140,10 @@ class _Lookup:
         self._signed, self._search, self._texts = of.signed, search, texts
         self._levels, self._key, self._rows = of.signed.levels, of.key, _Rows(of.version)
         made = of.signed.signatures
-        self._kept = new_kept(len(made), search.bands.number, search.near.num_perm)
+        self._kept, self._marks = new_kept(len(made), search.bands.number), marks_of(made)
         for start in range(0, len(made), _ADDED):
-            some = made[start : start + _ADDED]
-            add(self._kept, band_keys(some, search.bands), some)
+            keys = band_keys(made[start : start + _ADDED], search.bands)
+            chain(self._kept, keys, np.arange(start, start + len(keys)), range(search.bands.number))
 
     def meet(self, records: Ints) -> _Part:
         """Compare records with the version."""
@@ -169,8 +169,10 @@ class _Lookup:
     def _pairs(self, records: Ints) -> Ints:
         """Return (record, row of the version) rows that may be alike, by signatures."""
         search = self._search
+        records = records[self._texts.units.sizes[records] > 0]
         made = search.sign(self._texts.chosen(records), self._levels)
-        found = find(self._kept, band_keys(made, search.bands), made, search.agreeing)
+        keys = band_keys(made, search.bands)
+        found = find(self._kept, keys, marks_of(made), self._marks, search.agreeing)
         return np.stack([records[found[:, 0]], self._signed.rows[found[:, 1]]], axis=1)
 
     def _bounded(self, pairs: Ints) -> Sequence[tuple[int, int]]:

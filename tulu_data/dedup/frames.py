@@ -140,6 +140,8 @@ class Frames:
 
     def _count(self, rows: Ints) -> NDArray[np.uint32]:
         """Return how many of some texts hold each shingle."""
+        if not len(rows):
+            return np.zeros(PLACES, np.uint32)
         local, tallies, units = threading.local(), list[Tally](), self._texts.units
 
         def tell(part: tuple[int, int]) -> None:

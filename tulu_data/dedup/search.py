@@ -21,22 +21,14 @@ from tulu_data.dedup.pile import Piled
 from tulu_data.engine.local import ordered_map
 from tulu_data.kernels.bands import band_keys
 from tulu_data.kernels.frames import Levels
-from tulu_data.kernels.kept import (
-    Kept,
-    add_marks,
-    chain,
-    find,
-    find_among,
-    keep_first,
-    new_kept,
-)
+from tulu_data.kernels.kept import Kept, chain, find, find_among, keep_first, marks_of, new_kept
 from tulu_data.kernels.sketch import Signatures
 from tulu_data.kernels.words import Hashes, Ints, fixed
 
 _LOOKS = 3
 """How often texts are looked at again that were dropped for one that was dropped later."""
-_BLOCK, _PIECE, _RUN = 8192, 512, 1 << 18
-"""Texts of a block; texts looked up at a time; units signed at a time."""
+_BLOCK, _PIECE, _PAIRS, _RUN = 8192, 512, 1024, 1 << 18
+"""Texts of a block; texts looked up, pairs compared and units signed at a time."""
 
 Said = Callable[[str], None]
 
@@ -92,7 +84,9 @@ class _Finding:
         total = len(texts.begin)
         self.frames = Frames(texts, keys, search, workers)
         self.levels = self.frames.levels
+        self.has_units = texts.units.sizes > 0
         self.signatures = sign_all(texts, search, self.levels, workers)
+        self.marks = marks_of(self.signatures)
         self.alike = np.full(total, -1, np.int64)
         self.jaccard, self.containment = np.zeros((2, total))
         self.inside = np.zeros(total, np.bool_)
@@ -130,28 +124,27 @@ class _Finding:
 
     def _first(self) -> None:
         """Keep or drop every text, block by block."""
-        total = len(self.alike)
-        index = _Index(self, total)
+        total, index = len(self.alike), _Index(self, np.arange(len(self.alike)))
         for start in range(0, total, _BLOCK):
             block = np.arange(start, min(start + _BLOCK, total))
-            keys, signatures = self.keys(block), self.signatures[block]
+            block = block[self.has_units[block]]
+            keys = self.all_keys(block)
             with ThreadPoolExecutor(1) as beside:
-                met = beside.submit(find_among, keys, signatures, self.search.agreeing)
+                met = beside.submit(find_among, keys, self.marks[block], self.search.agreeing)
                 if start:
                     self._settle(index.meet, _cut(block, _PIECE))
                 pairs = block[met.result()]
+            both = (self.alike[pairs] < 0).all(axis=1)
+            self._settle(self.judge, _cut(pairs[both], _PAIRS))
             stay = self.alike[block] < 0
-            both = stay[pairs - start].all(axis=1)
-            self._settle(self.judge, _cut(pairs[both], _BLOCK))
-            stay = self.alike[block] < 0
-            index.add(block[stay], keys[stay], signatures[stay])
+            index.add(block[stay], keys[stay])
 
     def _again(self, left: Ints, changed: NDArray[np.bool_]) -> None:
         """Compare the texts that hold shingles which count otherwise now with all that is left."""
         again = left[self.frames.holding(left, changed)]
-        self.signatures[again] = sign_all(self.texts.chosen(again), self.search, self.levels, self.workers)
-        index = _Index(self, len(again))
-        index.add(again, self.keys(again), self.signatures[again])
+        self._sign(again)
+        index = _Index(self, again)
+        index.add(np.arange(len(again)), self.all_keys(again))
         is_again = np.zeros(len(self.alike), np.bool_)
         is_again[again] = True
 
@@ -164,22 +157,22 @@ class _Finding:
         met = np.concatenate(
             [np.empty((0, 2), np.int64), *ordered_map(meet, _cut(left, _PIECE), self.workers)]
         )
-        self._settle(self.judge, _cut(met[np.lexsort((met[:, 1], met[:, 0]))], _BLOCK))
+        self._settle(self.judge, _cut(met[np.lexsort((met[:, 1], met[:, 0]))], _PAIRS))
 
     def _look_again(self, lost: Ints) -> None:
         """Compare texts with all that is kept now, and those that are like none of it among themselves."""
         self.alike[lost], self.jaccard[lost] = -1, 0
-        self.signatures[lost] = sign_all(self.texts.chosen(lost), self.search, self.levels, self.workers)
-        index, is_lost = _Index(self, len(lost)), np.zeros(len(self.alike), np.bool_)
-        index.add(lost, self.keys(lost), self.signatures[lost])
+        self._sign(lost)
+        index, is_lost = _Index(self, lost), np.zeros(len(self.alike), np.bool_)
+        index.add(np.arange(len(lost)), self.all_keys(lost))
         is_lost[lost] = True
         left = np.flatnonzero((self.alike < 0) & ~is_lost)
         met = [each[:, ::-1] for each in ordered_map(index.find, _cut(left, _PIECE), self.workers)]
         pairs = np.concatenate([np.empty((0, 2), np.int64), *met])
-        self._settle(self.judge, _cut(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], _BLOCK))
+        self._settle(self.judge, _cut(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], _PAIRS))
         rows = lost[self.alike[lost] < 0]
-        found = rows[find_among(self.keys(rows), self.signatures[rows], self.search.agreeing)]
-        self._settle(self.judge, _cut(found, _BLOCK))
+        found = rows[find_among(self.keys(rows), self.marks[rows], self.search.agreeing)]
+        self._settle(self.judge, _cut(found, _PAIRS))
 
     def _settle(self, judge: Callable[[Ints], tuple[Ints, Likeness]], parts: Sequence[Ints]) -> None:
         """Judge parts side by side, and drop in their order what is like a kept text."""
@@ -196,34 +189,42 @@ class _Finding:
         """Compare pairs of texts."""
         return pairs, self.search.judge(self.texts, self.texts, pairs, self.levels)
 
+    def _sign(self, rows: Ints) -> None:
+        """Sign texts as their shingles count now."""
+        self.signatures[rows] = sign_all(self.texts.chosen(rows), self.search, self.levels, self.workers)
+        self.marks[rows] = marks_of(self.signatures[rows])
+
     def keys(self, rows: Ints) -> Hashes:
         """Return the keys of the bands of texts."""
         return band_keys(self.signatures[rows], self.search.bands)
+
+    def all_keys(self, rows: Ints) -> Hashes:
+        """Return the keys of the bands of many texts."""
+        parts = ordered_map(self.keys, _cut(rows, _PIECE), self.workers)
+        return np.concatenate([np.empty((0, self.search.bands.number), np.uint64), *parts])
 
 
 class _Index:
     """Texts of a search that others are looked up in."""
 
-    def __init__(self, of: _Finding, room: int) -> None:
-        self._of = of
-        self._kept: Kept = new_kept(room, of.search.bands.number, of.search.near.num_perm)
-        self._place = np.empty(room, np.int64)
+    def __init__(self, of: _Finding, rows: Ints) -> None:
+        """Make room for texts."""
+        self._of, self._rows, self._marks = of, rows, of.marks[rows]
+        self._kept: Kept = new_kept(len(rows), of.search.bands.number)
 
-    def add(self, rows: Ints, keys: Hashes, signatures: Signatures) -> None:
-        """Add texts."""
-        first, workers = add_marks(self._kept, signatures), self._of.workers
-        self._place[first : first + len(rows)] = rows
+    def add(self, chosen: Ints, keys: Hashes) -> None:
+        """Add texts, given by their places among those that there is room for, and by their keys."""
+        workers = self._of.workers
         cuts = np.linspace(0, keys.shape[1], workers + 1).astype(int).tolist()
-        for _ in ordered_map(
-            lambda bands: chain(self._kept, keys, first, range(*bands)), list(pairwise(cuts)), workers
-        ):
+        parts = [range(*bounds) for bounds in pairwise(cuts)]
+        for _ in ordered_map(lambda bands: chain(self._kept, keys, chosen, bands), parts, workers):
             pass
 
     def find(self, rows: Ints) -> Ints:
         """Return (text, text of the index) rows of texts that may be alike; threads may call it."""
         of = self._of
-        found = find(self._kept, of.keys(rows), of.signatures[rows], of.search.agreeing)
-        return np.stack([rows[found[:, 0]], self._place[found[:, 1]]], axis=1)
+        found = find(self._kept, of.keys(rows), of.marks[rows], self._marks, of.search.agreeing)
+        return np.stack([rows[found[:, 0]], self._rows[found[:, 1]]], axis=1)
 
     def meet(self, rows: Ints) -> tuple[Ints, Likeness]:
         """Compare texts with those of the index."""

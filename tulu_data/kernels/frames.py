@@ -66,8 +66,10 @@ def _room(units: Units) -> Hashes:
 
 def levels_of(counts: Counts, most: float) -> Levels:
     """Return the levels where a shingle that `most` texts hold still counts in full."""
-    bounds = most * 2.0 ** (np.arange(DEEPEST) + 0.5)
-    return fixed(np.searchsorted(bounds, counts).astype(np.uint8))
+    levels = np.zeros(len(counts), np.uint8)
+    for bound in most * 2.0 ** (np.arange(DEEPEST) + 0.5):
+        levels += counts > bound
+    return fixed(levels)
 
 
 def near_bounds(counts: Counts, most: float, halvings: float) -> Marks:

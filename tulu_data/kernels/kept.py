@@ -13,16 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tulu_data.kernels.jit import inner, kernel
-from tulu_data.kernels.words import Hashes, Ints, Marks, fixed, signed
+from tulu_data.kernels.words import Hashes, Ints, fixed, signed
 
-Numbers = NDArray[np.int32]
 Signatures = NDArray[np.uint32]
+Marks = NDArray[np.uint8]
+"""By text and lane: the last byte of its signature."""
 Shares = NDArray[np.float64]
+Verdicts = NDArray[np.bool_]
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _ZERO, _ONE, _S32, _S40 = (np.uint64(number) for number in (0, 1, 32, 40))
 _LOW = np.uint64(0xFFFFFFFF)
-_EMPTY = np.uint32(0xFFFFFFFF)
 _REMEMBERED = np.uint64(14)
 """Pairs that are remembered during a look-up, a power of two: most that meet do so in many bands."""
 _PART = 512
@@ -32,20 +33,16 @@ _RUN = np.uint64(64)
 
 
 class Kept(NamedTuple):
-    """Kept texts, numbered as they were added.
+    """Kept texts by their bands.
 
-    Bands are chains of entries: a part of the band's key, and a text + 1 in the lower half. So an entry tells
-    whether its text is meant before anything of the text is looked at.
+    A band has chains of entries: a part of the band's key, and the number of a text + 1 in the lower half. So
+    an entry tells whether its text is meant before anything of the text is looked at.
     """
 
     heads: Hashes
     """By band and the leading bits of a key: the entry last added, or 0."""
     before: Hashes
     """By band and text: the entry before it, or 0."""
-    marks: NDArray[np.uint8]
-    """By text and lane: the last byte of its signature."""
-    size: Ints
-    """How many texts there are."""
 
 
 class Seen(NamedTuple):
@@ -53,88 +50,61 @@ class Seen(NamedTuple):
 
     pairs: Hashes
     """Pairs that met, each + 1, where no other has taken the place."""
-    marks: NDArray[np.uint8]
-    """Of the texts asked for."""
     entries: Hashes
     wanted: Hashes
     asked: Hashes
     """The chains that are followed: next entry, key that is looked for, text asked for."""
 
 
-def new_kept(room: int, bands: int, lanes: int) -> Kept:
-    """Make room for so many texts."""
+def new_kept(room: int, bands: int) -> Kept:
+    """Make room for so many texts, which are numbered from 0 on."""
     slots = 1 << max(4, room.bit_length())
-    return Kept(
-        np.zeros((bands, slots), np.uint64), np.empty((bands, room), np.uint64),
-        np.empty((room, lanes), np.uint8), np.zeros(1, np.int64),
-    )  # fmt: skip
+    return Kept(np.zeros((bands, slots), np.uint64), np.empty((bands, room), np.uint64))
 
 
-def add(kept: Kept, keys: Hashes, signatures: Signatures) -> None:
-    """Add texts, given by the keys of their bands and by their signatures."""
-    chain(kept, keys, add_marks(kept, signatures), range(keys.shape[1]))
+def marks_of(signatures: Signatures) -> Marks:
+    """Return the last byte of each lane: little to hold, and enough to tell the most unlike texts away."""
+    return signatures.astype(np.uint8)
 
 
-def add_marks(kept: Kept, signatures: Signatures) -> int:
-    """Add texts that are in no band yet; return the number of the first of them."""
-    first = int(kept.size[0])
-    write_marks(fixed(signatures), kept.marks, first)
-    kept.size[0] += len(signatures)
-    return first
+def chain(kept: Kept, keys: Hashes, texts: Ints, bands: range) -> None:
+    """Put texts, given by their numbers and the keys of all bands, into some bands.
+
+    Threads may share out the bands.
+    """
+    chain_texts(kept, fixed(keys), fixed(texts), bands.start, bands.stop)
 
 
-def chain(kept: Kept, keys: Hashes, first: int, bands: range) -> None:
-    """Put texts, the text `first` and the next ones, into some bands; threads may share out the bands."""
-    chain_texts(kept, fixed(keys), first, bands.start, bands.stop)
-
-
-def find(kept: Kept, keys: Hashes, signatures: Signatures, agreeing: int) -> Ints:
+def find(kept: Kept, keys: Hashes, marks: Marks, known: Marks, agreeing: int) -> Ints:
     """Return (text asked for, kept text) rows of those that share a band and at least so many lanes.
 
-    Each pair is there once, in the order of the texts asked for and then of the kept ones.
+    `marks` are those of the texts asked for, `known` those of all by their number. Each pair is there once,
+    in the order of the texts asked for and then of the kept ones.
     """
-    return _collect(kept, keys, signatures, agreeing, int(kept.size[0]))
+    return _collect(kept, keys, marks, known, agreeing, len(known))
 
 
-def find_among(keys: Hashes, signatures: Signatures, agreeing: int) -> Ints:
+def find_among(keys: Hashes, marks: Marks, agreeing: int) -> Ints:
     """Return (text, earlier text) rows of texts that share a band and at least so many lanes, as `find`."""
-    kept, parts = new_kept(len(keys), keys.shape[1], signatures.shape[1]), [np.empty((0, 2), np.int64)]
-    for start in range(0, len(keys), _PART):
-        some, signed = keys[start : start + _PART], signatures[start : start + _PART]
-        add(kept, some, signed)
-        parts.append(_collect(kept, some, signed, agreeing, start) + np.array([start, 0]))
+    total, every = len(keys), range(keys.shape[1])
+    kept, parts = new_kept(total, len(every)), [np.empty((0, 2), np.int64)]
+    for start in range(0, total, _PART):
+        texts = np.arange(start, min(start + _PART, total))
+        chain(kept, keys[texts], texts, every)
+        found = _collect(kept, keys[texts], marks[texts], marks, agreeing, start)
+        parts.append(found + np.array([start, 0]))
     return np.concatenate(parts)
 
 
-def _collect(kept: Kept, keys: Hashes, signatures: Signatures, agreeing: int, below: int) -> Ints:
+def _collect(kept: Kept, keys: Hashes, marks: Marks, known: Marks, agreeing: int, below: int) -> Ints:
     """Gather the pairs that `find_texts` writes, with as much room as they need."""
-    keys, signatures, count = fixed(keys), fixed(signatures), len(keys)
-    seen = Seen(
-        np.empty(1 << int(_REMEMBERED), np.uint64), np.empty(signatures.shape, np.uint8),
-        *(np.empty(count, np.uint64) for _ in range(3)),
-    )  # fmt: skip
-    found = np.empty(1 << 14, np.uint64)
-    while (made := find_texts(kept, keys, signatures, agreeing, below, seen, found)) > len(found):
+    remembered = np.empty(1 << int(_REMEMBERED), np.uint64)
+    seen = Seen(remembered, *(np.empty(len(keys), np.uint64) for _ in range(3)))
+    found, keys, marks, known = np.empty(1 << 14, np.uint64), fixed(keys), fixed(marks), fixed(known)
+    while (made := find_texts(kept, keys, marks, known, agreeing, below, seen, found)) > len(found):
         found = np.empty(2 * made, np.uint64)
     pairs = np.unique(found[:made])
     return np.stack([pairs >> _S32, pairs & _LOW], axis=1).astype(np.int64)
-
-
-@inner
-def _has_words(signature: Signatures) -> bool:
-    """Tell the signature of a text with words from that of one without."""
-    j = 0
-    while j < len(signature) and signature[j] == _EMPTY:
-        j += 1
-    return j < len(signature)
-
-
-@kernel
-def write_marks(signatures: Signatures, marks: NDArray[np.uint8], first: int) -> None:
-    """Write the last bytes of signatures, those of the text `first` and the next ones."""
-    for k in range(np.uint64(len(signatures))):
-        for j in range(np.uint64(signatures.shape[1])):
-            marks[np.uint64(first) + k, j] = signatures[k, j]
 
 
 @inner
@@ -144,17 +114,17 @@ def _slot(kept: Kept, key: np.uint64) -> np.uint64:
 
 
 @kernel
-def chain_texts(kept: Kept, keys: Hashes, first: int, begin: int, end: int) -> None:
-    """Put texts, the text `first` and the next ones, before the chains of some bands."""
+def chain_texts(kept: Kept, keys: Hashes, texts: Ints, begin: int, end: int) -> None:
+    """Put texts before the chains of some bands."""
     for band in range(np.uint64(begin), np.uint64(end)):
         for k in range(np.uint64(len(keys))):
-            text, slot = np.uint64(first) + k, _slot(kept, keys[k, band])
+            text, slot = np.uint64(texts[k]), _slot(kept, keys[k, band])
             kept.before[band, text] = kept.heads[band, slot]
             kept.heads[band, slot] = keys[k, band] << _S32 | text + _ONE
 
 
 @inner
-def _agreed(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> int:
+def _agreed(one: Marks, other: Marks) -> int:
     """Count the marks that are the same."""
     total, lanes = 0 * len(one), np.uint64(len(one))
     for begin in range(_ZERO, lanes, _RUN):
@@ -167,7 +137,7 @@ def _agreed(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> int:
 
 @kernel
 def find_texts(
-    kept: Kept, keys: Hashes, signatures: Signatures, agreeing: int, below: int, seen: Seen, found: Hashes
+    kept: Kept, keys: Hashes, marks: Marks, known: Marks, agreeing: int, below: int, seen: Seen, found: Hashes
 ) -> int:
     """Write pairs, `text asked for << 32 | kept text`, as many as there is room for; return their number.
 
@@ -176,7 +146,6 @@ def find_texts(
     reads.
     """
     made, count, limit = _ZERO, np.uint64(len(keys)), np.uint64(below)
-    write_marks(signatures, seen.marks, 0)
     seen.pairs[:] = _ZERO
     for band in range(np.uint64(keys.shape[1])):
         left = _ZERO
@@ -195,8 +164,7 @@ def find_texts(
                     place = pair * _FACTOR >> np.uint64(np.uint64(64) - _REMEMBERED)
                     if seen.pairs[place] != pair + _ONE:
                         seen.pairs[place] = pair + _ONE
-                        alike = _agreed(kept.marks[other], seen.marks[k]) >= agreeing
-                        if alike and _has_words(signatures[k]):
+                        if _agreed(known[other], marks[k]) >= agreeing:
                             if made < np.uint64(len(found)):
                                 found[made] = pair
                             made += _ONE
@@ -209,8 +177,8 @@ def find_texts(
 
 @kernel
 def keep_first(
-    pairs: Ints, jaccard: Shares, containment: Shares, inside: Marks, alike: Ints, most: Shares,
-    contained: Shares, is_inside: Marks,
+    pairs: Ints, jaccard: Shares, containment: Shares, inside: Verdicts, alike: Ints, most: Shares,
+    contained: Shares, is_inside: Verdicts,
 ) -> None:  # fmt: skip
     """Drop texts that are like a kept one before them: `alike` gets the one that is most like each.
 
