@@ -77,7 +77,11 @@ def main() -> None:
     """Run the command line: exit 0 done, 1 our error in one line, 2 usage, 130 training stopped by Ctrl-C."""
     if sys.argv[1:2] and sys.argv[1] in LEAN:
         from tulu_data.cli.absent import leave_out
+        from tulu_data.cli.heap import keep_freed
 
+        keep_freed()
+        # Batches come and go: to zero pages of 2 MB for them costs more than such pages save.
+        os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")
         leave_out("pandas", "scipy", "coverage")
         # A thread of BLAS spins while it waits for work, and these verbs have hardly any for it.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -27,7 +27,7 @@ from tulu_data.kernels.words import Hashes, Ints, fixed
 
 _LOOKS = 3
 """How often texts are looked at again that were dropped for one that was dropped later."""
-_BLOCK, _PIECE, _PAIRS, _RUN = 8192, 512, 1024, 1 << 18
+_BLOCK, _PIECE, _PAIRS, _RUN = 8192, 1024, 2048, 1 << 18
 """Texts of a block; texts looked up, pairs compared and units signed at a time."""
 
 Said = Callable[[str], None]
