@@ -80,6 +80,8 @@ def main() -> None:
         from tulu_data.cli.heap import keep_freed
 
         keep_freed()
+        # What is imported stays; to look through it for garbage again and again finds none.
+        gc.set_threshold(100_000)
         # Batches come and go: to zero pages of 2 MB for them costs more than such pages save.
         os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")
         leave_out("pandas", "scipy", "coverage")
