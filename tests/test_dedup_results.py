@@ -46,7 +46,11 @@ def told_apart(one, other, **where):
         ("She picks 21.\n#### 12", "So there are twelve of them left in it: \\boxed{12}.", False),
         ("There are 12 left in the garden of hers", "There are 14 left in the garden of hers", False),
         ("Yes.", "No.", True),
-        ("Yes.", " yes. ", False),
+        ("Yes.", " yes ", False),
+        ("Half of it is $\\boxed{\\frac{1}{2}}$ now.", "So it is \\boxed{\\frac{3}{2}}", True),
+        ("Half of it is $\\boxed{\\frac{1}{2}}$ now.", "Her share is \\boxed{\\frac{1}{2}} , done 7", False),
+        ("First \\boxed{1}, then \\boxed{x+1}", "At the end of it all there is \\boxed{x-1}.", True),
+        ("This one never ends: \\boxed{x+1", "And neither does this one here: \\boxed{x-1", False),
         ("The answer is: yes", "The answer is: no", False),
         ("(A)", "(B)", True),
         ("12", "twelve", False),
@@ -68,19 +72,23 @@ def test_what_is_not_answered_comes_to_nothing():
     assert not results([sides], "preference").any()
 
 
-def test_of_rlvr_it_is_all_of_the_ground_truth():
-    def row(truth):
-        return {"messages": chat("")["messages"][:1], "ground_truth": truth, "verifier": "math"}
+def truths(*told):
+    asked = chat("")["messages"][:1]
+    rows = [{"messages": asked, "ground_truth": truth, "verifier": "math"} for truth in told]
+    return results(rows, "rlvr")
 
-    first, again, other, none = results(
-        [row("\\frac{1}{6}"), row("\\FRAC{1}{6} "), row("\\frac{5}{6}"), row(None)], "rlvr"
+
+def test_of_rlvr_it_is_all_of_a_short_ground_truth():
+    found = truths("\\frac{1}{6}", "\\FRAC{1}{6} ", "\\frac{5}{6}", "-\\frac{1}{6}", None)
+    assert differ(found[[0, 0, 0, 0]], found[1:]).tolist() == [False, True, True, False]
+
+
+def test_of_a_ground_truth_that_is_a_solution_it_is_the_box():
+    solution = "There are {} ways to choose the first flower, and then few are left, so we get \\boxed{{{}}}."
+    found = truths(
+        *(solution.format(*each) for each in (("33", "12"), ("three times eleven", "12"), ("33", "14")))
     )
-    assert first == again
-    assert differ(np.array([first, first, first]), np.array([again, other, none])).tolist() == [
-        False,
-        True,
-        False,
-    ]
+    assert differ(found[[0, 0]], found[1:]).tolist() == [False, True]
 
 
 @given(st.lists(st.text("ab 12.é\n", max_size=90), max_size=8), st.data())

@@ -26,7 +26,7 @@ class Near(Spec):
     """So is a record that shares at least this much of its own with one that is kept."""
     swapped_numbers: bool = False
     """Whether records are near-duplicates that differ in little but the numbers in them, or in what their
-    answers come to: another last number, another short answer, another ground truth; default: no."""
+    answers come to: another last number, boxed expression or short answer; default: no."""
     frames: Annotated[float, Field(ge=0, le=1)] = 0.005
     """A shingle that more than this share of the records holds (and more than 32 records) counts less: half
     for each doubling, down to a sixteenth. 0: all count the same."""
