@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tulu_data.sources.datasets import Dataset, Reading
+from tulu_data.sources.datasets import Dataset, Reading, everything
 from tulu_data.sources.ledger import Course, Ledger, read_datasets
 from tulu_data.sources.quarantine import Quarantine
 from tulu_data.store import Store
@@ -49,6 +49,6 @@ def read(base: Path, *names: str, each: Table | None = None, told: Told | None =
 
     with Quarantine(base / REPORT) as quarantine:
         return read_datasets(
-            names, consume, base=base, store=Store(base / "store"), reading=Reading(),
+            names, everything, consume, base=base, store=Store(base / "store"), reading=Reading(),
             course=Course(workers=2, quarantine=quarantine, progress=told or Told()),
         )  # fmt: skip

@@ -265,6 +265,28 @@ def test_versions_are_compared_and_left_alone(place):
     assert run(f"m@{version.content_id[:8]}", "--fail-on-duplicate").exit_code == 0
 
 
+def test_without_a_dataset_the_files_below_data_are_read_and_no_version(place):
+    place.mix({"x": {"uri": "data/a.jsonl"}})
+    place.write("elsewhere.jsonl", [chat(BREAD)])
+    done = run("--write", "clean")
+    assert done.exit_code == 0, done.output
+    names = ["data/a.jsonl", "data/b/part.jsonl", "data/c.jsonl.gz"]
+    assert [row["dataset"] for row in report()["datasets"]] == names
+    assert not (set(clusters()["source"].to_pylist()) - set(names))
+    assert "not copied" not in done.stderr
+
+
+def test_without_a_dataset_and_without_data_it_says_what_may_be_named(place):
+    version = place.mix({"x": {"uri": "data/a.jsonl"}})
+    for name in files("data"):
+        (place.root / "data" / name).unlink()
+    said = r"no data file lies below data/; name a file, .* or a stored version \(versions: m@latest\)$"
+    with pytest.raises(SourceError, match=said):
+        run()
+    assert run("m@latest").exit_code == 0
+    assert [row["dataset"] for row in report()["datasets"]] == [version.ref]
+
+
 def test_files_that_cannot_be_read_are_accounted_for(place):
     (place.root / "data/torn.jsonl.gz").write_bytes(gzip.compress(line(chat(OTHER)) * 50)[:-20])
     (place.root / "data/notes.jsonl").write_text("no record\n")

@@ -95,6 +95,11 @@ def test_a_version_has_to_be_there_and_another_than_what_is_read(workspace):
     done = run("old", "--against", "old")
     assert isinstance(done.exception, SourceError)
     assert "is compared with itself" in str(done.exception)
-    done = run("--against", "old")
-    assert done.exit_code == 2
-    assert "--against says what DATASET is compared with; name one" in done.output
+
+
+def test_without_a_dataset_the_files_below_data_are_compared_with_a_version(workspace):
+    (workspace / "data").mkdir()
+    (workspace / "new.jsonl").rename(workspace / "data/new.jsonl")
+    report = json.loads(run("--against", "old", "--json").stdout)
+    assert [row["dataset"] for row in report["datasets"]] == ["data/new.jsonl"]
+    assert sum(report["against"][0]["dropped"].values()) == 3

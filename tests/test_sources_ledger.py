@@ -77,6 +77,9 @@ def test_a_file_that_is_found_may_be_unreadable_and_one_that_is_named_may_not(tm
 def test_nothing_to_read_is_an_error_that_says_what_was_looked_at(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no dataset to read: the store .* is empty"):
         read(tmp_path)
+    (tmp_path / "data").mkdir()
+    with pytest.raises(SourceError, match=r"is empty and no data file lies below data/; name a file"):
+        read(tmp_path)
     write(tmp_path / "data/odd.jsonl", ['{"a": 1}'])
     with pytest.raises(SourceError, match=r"no dataset holds records: data/odd\.jsonl: fits no known layout"):
         read(tmp_path)

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,8 +115,9 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
 ) -> None:  # fmt: skip
     """Find records that are there more than once, word for word or nearly.
 
-    DATASET is a file, a glob, hf://owner/name or name@version. Without one: the latest version of
-    every dataset in the store, and every data file below data/ of the workspace.
+    DATASET is a file, a glob, hf://owner/name or name@version. Without one: every data file below
+    data/ of the workspace, and no stored version, which holds records of such files again;
+    --against says which of them a version has.
 
     One record of every cluster stays: of preferred sources first, then of the highest quality, then
     the longest, then by id. Each of the others is like a record that `stands` names, word by word
@@ -134,7 +135,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     }  # fmt: skip
     named = {name: value for name, value in given.items() if value is not None}
     why = "--exact" if exact else "--key record" if key == "record" else None
-    _check(datasets, against, why, named)
+    _check(why, named)
     near = None if why else _near(named)
     asked = Asked(key=key, near=near, prefer=prefer, quality=quality, against=against)
     here = Path.cwd()
@@ -203,10 +204,8 @@ def _near(named: dict[str, Any]) -> "Near":
     return near
 
 
-def _check(datasets: Sequence[str], against: Sequence[str], why: str | None, near: Iterable[str]) -> None:
-    """Refuse options that say nothing beside others; `near` names settings that are given."""
+def _check(why: str | None, near: Iterable[str]) -> None:
+    """Refuse settings of a search beside an option that says why there is none."""
     options = ", ".join(f"--{name.replace('_', '-')}" for name in near)
     if why and options:
         raise click.UsageError(f"{why} looks for no near-duplicates; remove it or {options}")
-    if against and not datasets:
-        raise click.UsageError("--against says what DATASET is compared with; name one")

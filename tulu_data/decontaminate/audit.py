@@ -22,7 +22,7 @@ from tulu_data.decontaminate.report import Report, make_report
 from tulu_data.decontaminate.scan import Scanner
 from tulu_data.decontaminate.suites import Suite
 from tulu_data.schema import TEXT
-from tulu_data.sources.datasets import PLACE, Dataset, Reading
+from tulu_data.sources.datasets import PLACE, Dataset, Reading, everything
 from tulu_data.sources.ledger import TORN, Account, Course, Ledger, read_datasets, torn_text
 from tulu_data.sources.reports import renamed, write_report, writing
 from tulu_data.specs.decisions import Decisions
@@ -99,7 +99,7 @@ def audit(
     def scan(dataset: Dataset, batches: Iterator[pa.RecordBatch]) -> None:
         scanner.read(batches, dataset.kind, PLACE)
 
-    ledger = read_datasets(names, scan, base=base, store=store, reading=reading, course=course)
+    ledger = read_datasets(names, everything, scan, base=base, store=store, reading=reading, course=course)
     found = list(zip(ledger.accounts, scanner.settle(PLACE), strict=True))
     assert [account.records for account, _ in found] == [hits.records for _, hits in found]
     tables = [_named(account.dataset, hits.table) for account, hits in found]

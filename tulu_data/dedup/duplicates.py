@@ -26,7 +26,7 @@ from tulu_data.dedup.standing import open_each, settle, told_by
 from tulu_data.errors import SourceError, nearest
 from tulu_data.kernels.words import Ints
 from tulu_data.schema import TEXT
-from tulu_data.sources.datasets import PLACE, QUALITY, Dataset, Reading
+from tulu_data.sources.datasets import PLACE, QUALITY, Dataset, Reading, data_files
 from tulu_data.sources.fates import DROPPED, Fates
 from tulu_data.sources.ledger import Course, Ledger, read_datasets
 from tulu_data.sources.quality import Numbers, Quality
@@ -107,7 +107,11 @@ class Duplicates:
 def find_duplicates(
     names: Sequence[str], asked: Asked, *, base: Path, store: Store, reading: Reading, course: Course
 ) -> Duplicates:
-    """Read datasets and find their duplicates; raise SourceError or StoreError where one cannot be read."""
+    """Read datasets, or the data files of a workspace, and find their duplicates.
+
+    Versions are read where they are named alone: their records are those of files, which lie there still.
+    Raises SourceError or StoreError where one cannot be read.
+    """
     if asked.quality is not None:
         reading = replace(reading, quality=Quality(asked.quality))
     cache, told, places = store.root / "cache", course.progress.end, [PLACES.empty_table()]
@@ -124,7 +128,9 @@ def find_duplicates(
             places.extend(mine)
             qualities.extend(numbers)
 
-        ledger = read_datasets(names, consume, base=base, store=store, reading=reading, course=course)
+        ledger = read_datasets(
+            names, data_files, consume, base=base, store=store, reading=reading, course=course
+        )
         placed = pa.concat_tables(places)
         priority, source = _ranks(placed["source"], asked.prefer)
         quality = np.concatenate(qualities) if qualities else None

@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 from tulu_data.errors import SourceError
 from tulu_data.schema import TEXT, Kind
 from tulu_data.sources.archives import Told
-from tulu_data.sources.files import find_files
+from tulu_data.sources.files import files_below
 from tulu_data.sources.quality import Qualities, Quality, read_qualities
-from tulu_data.sources.records import Records, open_records, outside
+from tulu_data.sources.records import Records, lies_in, open_records
 from tulu_data.specs.source import Adapter
 from tulu_data.store import Store, Version
 
@@ -73,17 +73,38 @@ class Reading:
     """What says how good records are: each then has a number in the column QUALITY, or NaN."""
 
 
+Find = Callable[[Path, Store, Sequence[Path]], list[str]]
+"""Names what is read of a workspace where nobody names a dataset, without the folders that are no data.
+
+It raises SourceError where that is nothing.
+"""
+
+
+def data_files(base: Path, store: Store, skip: Sequence[Path]) -> list[str]:
+    """Name every data file below `data/`."""
+    if names := _files(base, skip):
+        return names
+    known = ", ".join(f"{name}@latest" for name in store.names()) or "none"
+    raise SourceError(
+        f"{base}: no dataset to read: no data file lies below {DATA_FOLDER}/; name a file, a glob, "
+        f"hf://owner/name or a stored version (versions: {known})"
+    )
+
+
 def everything(base: Path, store: Store, skip: Sequence[Path]) -> list[str]:
     """Name the latest version of every name in the store, and every data file below `data/`."""
-    names = [store.resolve(name).ref for name in store.names()]
-    if (base / DATA_FOLDER).is_dir():
-        names += [file.origin for file in outside(find_files(DATA_FOLDER, base), skip)]
-    if names:
+    if names := [store.resolve(name).ref for name in store.names()] + _files(base, skip):
         return names
     raise SourceError(
-        f"{base}: no dataset to read: the store {store.root} is empty and no file lies below {DATA_FOLDER}/; "
-        "name a file, a glob, hf://owner/name or name@version"
+        f"{base}: no dataset to read: the store {store.root} is empty and no data file lies below "
+        f"{DATA_FOLDER}/; name a file, a glob, hf://owner/name or name@version"
     )
+
+
+def _files(base: Path, skip: Sequence[Path]) -> list[str]:
+    """Name the data files below `data/` that lie in no folder of `skip`."""
+    found = files_below(base / DATA_FOLDER, base)
+    return [origin for origin, path in found if not lies_in(path, skip)]
 
 
 def open_dataset(name: str, base: Path, store: Store, reading: Reading) -> Dataset:

@@ -100,11 +100,21 @@ def find_files(pattern: str, base: Path) -> tuple[SourceFile, ...]:
         raise SourceError(
             f"{pattern}: no data file in {base} fits; data files end in {', '.join(sorted(_SUFFIXES))}"
         )
-    named = sorted({_origin(p, base): p for p in found}.items())
+    named = _by_origin(found, base)
     if len(named) == 1 or sum(path.stat().st_size for _, path in named) < MANY_BYTES:
         return tuple(source_file(path, origin) for origin, path in named)
     with ThreadPoolExecutor() as pool:
         return tuple(pool.map(lambda item: source_file(item[1], item[0]), named))
+
+
+def files_below(folder: Path, base: Path) -> list[tuple[str, Path]]:
+    """Name the data files that a folder stands for, sorted by origin; not one where it is no folder."""
+    return _by_origin(_expand(folder, base, named=False), base) if folder.is_dir() else []
+
+
+def _by_origin(paths: Iterable[Path], base: Path) -> list[tuple[str, Path]]:
+    """Return each file once, with its origin, sorted by it."""
+    return sorted({_origin(path, base): path for path in paths}.items())
 
 
 def _is_glob(pattern: str) -> bool:

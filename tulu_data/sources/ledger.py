@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from tulu_data.errors import SourceError
 from tulu_data.schema import Kind
-from tulu_data.sources.datasets import Dataset, Reading, everything, open_dataset
+from tulu_data.sources.datasets import Dataset, Find, Reading, open_dataset
 from tulu_data.sources.quarantine import Quarantine
 from tulu_data.store import Store
 
@@ -119,9 +119,16 @@ class Ledger:
 
 
 def read_datasets(
-    names: Sequence[str], consume: Consume, *, base: Path, store: Store, reading: Reading, course: Course
+    names: Sequence[str],
+    find: Find,
+    consume: Consume,
+    *,
+    base: Path,
+    store: Store,
+    reading: Reading,
+    course: Course,
 ) -> Ledger:
-    """Read the named datasets, or all that the workspace `base` holds, in this order.
+    """Read the named datasets, or what `find` names in the workspace `base` where none is, in this order.
 
     Raises SourceError when none holds records, or a named one cannot be read.
     """
@@ -129,7 +136,7 @@ def read_datasets(
     unreadable: list[str] = []
     first: dict[frozenset[str], str] = {}
     repeated: dict[str, str] = {}
-    for name in names or everything(base, store, reading.skip):
+    for name in names or find(base, store, reading.skip):
         try:
             dataset = open_dataset(name, base, store, reading)
             if dataset.content in first:

@@ -107,7 +107,7 @@ def open_records(
     stored = uri in store.names() and not (base / uri).exists()
     found = resolve_source("", Source(uri=f"{uri}@latest" if stored else uri), base=base, store=store)
     named = found.version_ref or found.pin or (base / uri).is_file()
-    files = found.files if named else outside(found.files, skip)
+    files = found.files if named else tuple(file for file in found.files if not lies_in(file.path, skip))
     if not files:
         folders = ", ".join(str(folder) for folder in skip)
         raise SourceError(
@@ -125,10 +125,9 @@ def open_records(
     return Records(name=found.version_ref or uri, kind=kind, files=files, reading=reading, cache=cache)
 
 
-def outside(files: Sequence[SourceFile], skip: Sequence[Path]) -> tuple[SourceFile, ...]:
-    """Return the files that lie in none of some folders."""
-    folders = [folder.resolve() for folder in skip]
-    return tuple(f for f in files if not any(f.path.resolve().is_relative_to(folder) for folder in folders))
+def lies_in(path: Path, folders: Sequence[Path]) -> bool:
+    """Say whether a file really lies in one of some folders."""
+    return any(path.resolve().is_relative_to(folder.resolve()) for folder in folders)
 
 
 def _check_parts(adapter: Adapter, columns: Mapping[str, str]) -> None:
