@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from mixture_fixtures import chat
 
 from tulu_data.cli.dedup import command
-from tulu_data.dedup import duplicates
+from tulu_data.dedup import duplicates, examples
 from tulu_data.errors import SourceError, StoreError
 
 BREAD = (
@@ -340,3 +340,15 @@ def test_names_of_workers_and_order_change_nothing(place):
     expected = clusters()
     run(*reversed(names), "--workers", "3")
     assert clusters().equals(expected)
+
+
+def test_the_record_that_most_others_were_compared_with_is_named(place, monkeypatch):
+    monkeypatch.setattr(examples, "CROWD", 1)
+    done = run("data/a.jsonl", "data/b/part.jsonl")
+    (first, *_) = report()["crowded"]
+    assert f"most of all {first['origin']}, with {first['compared']} others" in done.output
+    assert first["compared"] == max(one["compared"] for one in report()["crowded"]) >= 1
+    monkeypatch.setattr(examples, "CROWD", 1000)
+    done = run("data/a.jsonl", "data/b/part.jsonl")
+    assert "most of all" not in done.output
+    assert report()["crowded"] == []

@@ -1,11 +1,13 @@
 """What is shown of a search: the least alike of each tenth, and the largest clusters."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tulu_data.dedup.examples import SHOWN, shown_of, tenths
+from tulu_data.dedup.examples import CROWD, SHOWN, shown_of, tenths
 from tulu_data.dedup.finder import CONTAINED, NEAR, RECORD, Outcome
 
 ROWS = st.lists(st.tuples(st.sampled_from([NEAR, NEAR, CONTAINED, RECORD]), st.integers(0, 100)), max_size=30)
@@ -18,7 +20,7 @@ def outcome(rows):
     return Outcome(
         alike=np.array([-1] + [0] * (count - 1)), stays=np.zeros(count, np.int64),
         reason=np.array([0, *(reason for reason, _ in rows)], np.uint8), jaccard=shares, containment=shares,
-        near=None, wordless=0, too_large=0,
+        crowds=np.zeros(count, np.int64), near=None, wordless=0, too_large=0,
     )  # fmt: skip
 
 
@@ -63,7 +65,8 @@ def test_the_largest_clusters_come_first(stays):
     made = Outcome(
         alike=np.where(rows == np.arange(len(rows)), -1, rows), stays=rows,
         reason=np.where(rows == np.arange(len(rows)), 0, RECORD).astype(np.uint8),
-        jaccard=np.ones(len(rows)), containment=np.ones(len(rows)), near=None, wordless=0, too_large=0,
+        jaccard=np.ones(len(rows)), containment=np.ones(len(rows)), crowds=np.zeros(len(rows), np.int64),
+        near=None, wordless=0, too_large=0,
     )  # fmt: skip
     ids = np.arange(2 * len(rows), dtype=np.uint64).reshape(-1, 2)
     origins = pa.chunked_array([[f"f:{k}" for k in range(len(rows))]], pa.large_string())
@@ -74,3 +77,13 @@ def test_the_largest_clusters_come_first(stays):
         (sizes[k], f"f:{k}", str(k)) for k in wanted
     ]
     assert all(one.spans == [(0, 1)] for one in found)
+
+
+@given(st.lists(st.sampled_from([0, 1, CROWD - 1, CROWD, CROWD + 1, 5 * CROWD]), max_size=20))
+def test_the_most_crowded_come_first_and_what_is_not_crowded_never(crowds):
+    made = replace(outcome([(NEAR, 50)] * len(crowds)), crowds=np.array([0, *crowds]))
+    ids = np.arange(2 * len(crowds) + 2, dtype=np.uint64).reshape(-1, 2)
+    origins = pa.chunked_array([[f"f:{k}" for k in range(len(crowds) + 1)]], pa.large_string())
+    found = [(one.compared, int(one.origin[2:])) for one in shown_of(made, ids, origins, str).crowded]
+    every = [(met, row) for row, met in enumerate(crowds, 1) if met >= CROWD]
+    assert found == sorted(every, key=lambda one: (-one[0], one[1]))[:SHOWN]

@@ -93,6 +93,7 @@ def test_the_outcome_is_that_of_comparing_all_with_all_that_is_kept(texts, near)
     gone = np.flatnonzero(found.alike >= 0).tolist()
     assert gone == sorted(expected)
     assert {a: (int(found.alike[a]), float(found.jaccard[a])) for a in gone} == expected
+    assert found.crowds.sum() == found.candidates
     assert not found.jaccard[kept(found)].any()
 
 
@@ -157,6 +158,7 @@ def test_no_text_is_dropped_over_a_chain():
     texts = ["a b c d", "b c d e", "c d e f", "d e f g"]
     found = find(texts, search_of(jaccard_threshold=0.6, words_threshold=0, frames=0))
     assert found.alike.tolist() == [-1, 0, -1, 2]
+    assert found.crowds[0] == 0
     assert found.jaccard.tolist() == [0, 0.6, 0, 0.6]
 
 

@@ -134,6 +134,11 @@ def _print_search(console: "Console", report: dict[str, Any]) -> None:
             told = "are alike but for their numbers or results, and stay (--swapped-numbers)"
             text = f"{templates:,} of them {told}"
             console.print(text, soft_wrap=True)
+    for one in report["crowded"][:1]:
+        text = (
+            f"most of all {one['origin']}, with {one['compared']:,} others (crowded in report.json has more)"
+        )
+        console.print(text, soft_wrap=True, markup=False, highlight=False)
     if report["wordless"]:
         console.print(f"{report['wordless']:,} records without text: only the same record is their duplicate")
     if report["too_large"]:

@@ -101,6 +101,7 @@ class Duplicates:
             **self.ledger.to_dict(),
             "records": self.ledger.records, "kept": self.ledger.records - len(self.dropped),
             **counts_of(self.outcome, self.clusters), "jaccard": tenths(self.outcome),
+            "crowded": [{"origin": one.origin, "compared": one.compared} for one in self.shown.crowded],
         }  # fmt: skip
 
 

@@ -17,6 +17,8 @@ from tulu_data.kernels.words import Hashes, Ints
 
 SHOWN = 5
 """Examples, and largest clusters, at most."""
+CROWD = 1000
+"""A record that is compared with so many is in a crowd."""
 _TENTHS = 10
 _SLACK = 1e-9
 """What 0.3 may lack in binary."""
@@ -49,11 +51,22 @@ class Large:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Crowded:
+    """A record that very many others are enough like to be compared with it."""
+
+    origin: str
+    compared: int
+    """With how many it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """What is shown of a search."""
 
     examples: tuple[Example, ...] = ()
     largest: tuple[Large, ...] = ()
+    crowded: tuple[Crowded, ...] = ()
+    """Records whose bands are crowded, the most crowded first: what a search takes its time for."""
 
 
 def shown_of(outcome: Outcome, ids: Hashes, origins: pa.ChunkedArray, text: Callable[[int], str]) -> Shown:
@@ -78,6 +91,10 @@ def shown_of(outcome: Outcome, ids: Hashes, origins: pa.ChunkedArray, text: Call
     return Shown(
         examples=tuple(map(example, _chosen(outcome, ids))),
         largest=tuple(large(row, size) for row, size in _largest(outcome, ids)),
+        crowded=tuple(
+            Crowded(origin=origins[row].as_py(), compared=int(outcome.crowds[row]))
+            for row in _crowded(outcome, ids)
+        ),
     )
 
 
@@ -115,6 +132,13 @@ def _largest(outcome: Outcome, ids: Hashes) -> Sequence[tuple[int, int]]:
     rows = np.flatnonzero(sizes > 1)
     rows = rows[np.lexsort((ids[rows, 1], ids[rows, 0], -sizes[rows]))][:SHOWN]
     return list(zip(rows.tolist(), sizes[rows].tolist(), strict=True))
+
+
+def _crowded(outcome: Outcome, ids: Hashes) -> Sequence[int]:
+    """Return the records that were compared with most others, where these are very many."""
+    rows = np.flatnonzero(outcome.crowds >= CROWD)
+    found: list[int] = rows[np.lexsort((ids[rows, 1], ids[rows, 0], -outcome.crowds[rows]))][:SHOWN].tolist()
+    return found
 
 
 def _least_alike(outcome: Outcome, ids: Hashes, kept: int) -> int:

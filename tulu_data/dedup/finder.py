@@ -93,6 +93,8 @@ class Outcome:
     jaccard: NDArray[np.float64]
     containment: NDArray[np.float64]
     """Of each that is dropped, with the record that it was found to be like."""
+    crowds: Ints
+    """Of each, how many others it was compared with while it might have gone for one of them."""
     near: Compared | None
     """What the search for near-duplicates took; None where there was none."""
     wordless: int
@@ -196,7 +198,8 @@ class Finder:
         jaccard, containment = np.where(firsts, 0.0, 1.0), np.where(firsts, 0.0, 1.0)
         too_large = firsts & (sizes > LARGEST)
         outcome = Outcome(
-            alike=alike, stays=alike, reason=reason, jaccard=jaccard, containment=containment, near=None,
+            alike=alike, stays=alike, reason=reason, jaccard=jaccard, containment=containment,
+            crowds=np.zeros(len(ids), np.int64), near=None,
             wordless=int((~has_words).sum()), too_large=int(too_large.sum()),
         )  # fmt: skip
         if self.near is not None and texts is not None:
@@ -217,6 +220,7 @@ class Finder:
         outcome.alike[here] = rows[found.alike[near]]
         outcome.jaccard[here], outcome.containment[here] = found.jaccard[near], found.containment[near]
         outcome.reason[here] = np.where(found.inside[near], CONTAINED, NEAR)
+        outcome.crowds[rows] = found.crowds
         return found
 
 

@@ -52,6 +52,8 @@ class Found:
     """Pairs that are alike but for their numbers or results, among those that were compared."""
     candidates: int
     """Pairs that were compared."""
+    crowds: Ints
+    """Of each text, how many it was compared with while it might have gone for one of them."""
     rounds: int
 
 
@@ -91,6 +93,7 @@ class _Finding:
         self.jaccard, self.containment = np.zeros((2, total))
         self.inside = np.zeros(total, np.bool_)
         self.candidates = self.templates = 0
+        self.crowds = np.zeros(total, np.int64)
         self.rounds = 1
 
     def run(self, told: Said) -> Found:
@@ -110,7 +113,7 @@ class _Finding:
         return Found(
             alike=self.alike, jaccard=self.jaccard, containment=self.containment, inside=self.inside,
             levels=self.levels, signatures=self.signatures, templates=self.templates,
-            candidates=self.candidates, rounds=self.rounds,
+            candidates=self.candidates, crowds=self.crowds, rounds=self.rounds,
         )  # fmt: skip
 
     def _follow_frames(self, told: Said) -> None:
@@ -178,6 +181,8 @@ class _Finding:
         """Judge parts side by side, and drop in their order what is like a kept text."""
         for pairs, likeness in ordered_map(judge, parts, self.workers):
             self.candidates += len(pairs)
+            first = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1))
+            self.crowds[pairs[first, 0]] += np.diff(first, append=len(pairs))
             self.templates += int(likeness.template.sum())
             near = likeness.near
             keep_first(
@@ -209,7 +214,8 @@ class _Index:
 
     def __init__(self, of: _Finding, rows: Ints) -> None:
         """Make room for texts."""
-        self._of, self._rows, self._marks = of, rows, of.marks[rows]
+        self._of, self._rows = of, rows
+        self._marks = of.marks if len(rows) == len(of.marks) else of.marks[rows]
         self._kept: Kept = new_kept(len(rows), of.search.bands.number)
 
     def add(self, chosen: Ints, keys: Hashes) -> None:

@@ -108,7 +108,17 @@ def _joined(count: int, more: int, among: Outcome, left: Ints) -> Outcome:
     stays[left] = left[among.stays]
     reason, (jaccard, containment) = np.full(len(stays), KEPT, np.uint8), np.zeros((2, len(stays)))
     reason[left], jaccard[left], containment[left] = among.reason, among.jaccard, among.containment
-    return replace(among, alike=alike, stays=stays, reason=reason, jaccard=jaccard, containment=containment)
+    crowds = np.zeros(len(stays), np.int64)
+    crowds[left] = among.crowds
+    return replace(
+        among,
+        alike=alike,
+        stays=stays,
+        reason=reason,
+        jaccard=jaccard,
+        containment=containment,
+        crowds=crowds,
+    )
 
 
 def _standing(met: Sequence[tuple[Against, Met]]) -> tuple[Standing, list[Ints]]:
