@@ -226,7 +226,7 @@ def test_the_ground_truth_is_compared_and_shown(place):
 
     place.write("data/a.jsonl", [row("seven carts"), row("eight carts")])
     (place.root / "data/b.jsonl").unlink()
-    dedup()
+    dedup("--swapped-numbers")
     done = review("--list").stdout
     assert done.count("  ground truth\n") == 2
     assert "    [[seven]] carts\n" in done

@@ -185,9 +185,7 @@ def find_pairs(
     while record < len(first) - 1:
         stop = _block_end(turns, record)
         low, high = first[record], first[stop]
-        hash_texts(
-            turns.text, turns.begin[low:high], turns.end[low:high], tables, room.nothing, hashes, at, None
-        )
+        hash_texts(turns.text, turns.begin[low:high], turns.end[low:high], tables, room.nothing, hashes, at)
         words = at[high - low]
         gates = sift(grams.gate, hashes, words, n, mask, room.gates)
         hints = sift(grams.hints, hashes, words, whole, mask, room.hints) if len(grams.hints) else 0 * gates

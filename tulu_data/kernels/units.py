@@ -15,7 +15,7 @@ from tulu_data.kernels.folding import Folding, folding
 from tulu_data.kernels.jit import kernel
 from tulu_data.kernels.normalised import SPACE, Pen, new_pen, write_points
 from tulu_data.kernels.texts import Texts, fixed_texts, size_of, size_of_all
-from tulu_data.kernels.words import Hashes, Ints, Marks, fixed, hash_texts
+from tulu_data.kernels.words import Hashes, Ints, Marks, fixed, hash_numeric
 
 Numbers = NDArray[np.uint32]
 Voices = NDArray[np.uint8]
@@ -92,7 +92,7 @@ def write_words(
     for k in range(len(ends)):
         low, high = texts.first[k], texts.first[k + 1]
         begin, end = texts.begin[low:high], texts.end[low:high]
-        hash_texts(texts.text, begin, end, tables, room.pen.word, room.hashes, room.at, room.numeric)
+        hash_numeric(texts.text, begin, end, tables, room.pen.word, room.hashes, room.at, room.numeric)
         for t in range(high - low):
             salt = np.uint64(voices[low + t]) * _SALT
             for p in range(np.uint64(room.at[t]), np.uint64(room.at[t + 1])):

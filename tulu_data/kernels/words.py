@@ -223,22 +223,12 @@ def hash_ascii(
     return i, count
 
 
-@kernel
-def hash_texts(
-    text: Bytes,
-    begin: Ints,
-    end: Ints,
-    tables: Folding,
-    word: Points,
-    hashes: Hashes,
-    at: Ints,
+@inner
+def _hash_texts(
+    text: Bytes, begin: Ints, end: Ints, tables: Folding, word: Points, hashes: Hashes, at: Ints,
     numeric: Marks | None,
-) -> None:
-    """Write the hashes of the words of the texts `text[begin[k]:end[k]]`, and where each text's start.
-
-    `word` is empty. Where `numeric` is given, it gets which words hold a digit, once folded; `word` has room
-    for one that is written out then.
-    """
+) -> None:  # fmt: skip
+    """Write the hashes of the words of texts, where each text's start, and which words hold a digit."""
     count = _ZERO
     for k in range(len(begin)):
         at[k] = count
@@ -257,6 +247,29 @@ def hash_texts(
     at[len(begin)] = count
 
 
+@kernel
+def hash_texts(
+    text: Bytes, begin: Ints, end: Ints, tables: Folding, nothing: Points, hashes: Hashes, at: Ints
+) -> None:
+    """Write the hashes of the words of the texts `text[begin[k]:end[k]]`, and where each text's start.
+
+    `nothing` is an empty array to write into.
+    """
+    _hash_texts(text, begin, end, tables, nothing, hashes, at, None)
+
+
+@kernel
+def hash_numeric(
+    text: Bytes, begin: Ints, end: Ints, tables: Folding, word: Points, hashes: Hashes, at: Ints,
+    numeric: Marks,
+) -> None:  # fmt: skip
+    """Write what `hash_texts` does, and which words hold a digit once folded.
+
+    `word` has room for one that is written out.
+    """
+    _hash_texts(text, begin, end, tables, word, hashes, at, numeric)
+
+
 def fixed(array: NDArray[Any]) -> NDArray[Any]:
     """Return a read-only contiguous array, the one kind for which kernels are compiled."""
     array = np.ascontiguousarray(array)
@@ -269,7 +282,7 @@ def fixed(array: NDArray[Any]) -> NDArray[Any]:
 def hash_all(text: Bytes, begin: Ints, end: Ints, tables: Folding) -> tuple[Hashes, Ints]:
     """Return the hashes of the words of the texts `text[begin[k]:end[k]]`, and where each text's start."""
     hashes, at = np.empty(word_room(text, begin, end), np.uint64), np.empty(len(begin) + 1, np.int64)
-    hash_texts(fixed(text), fixed(begin), fixed(end), tables, np.empty(0, np.int32), hashes, at, None)
+    hash_texts(fixed(text), fixed(begin), fixed(end), tables, np.empty(0, np.int32), hashes, at)
     return hashes[: at[-1]], at
 
 
