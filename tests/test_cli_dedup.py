@@ -305,6 +305,9 @@ def test_a_dataset_without_records_is_said(place):
     done = run("data/broken.jsonl", "data/b/part.jsonl")
     assert done.exit_code == 0, done.output
     assert "data/broken.jsonl: none of its 2 rows could be read as records" in done.stderr
+    (place.root / "data/one.jsonl").write_text("{broken\n")
+    only = "data/one.jsonl: its only row is no record (broken json 1); nothing was looked at"
+    assert only in run("data/one.jsonl", "data/b/part.jsonl").stderr
     done = run("data/broken.jsonl", "--write", "clean")
     assert done.exit_code == 1
     assert (report()["records"], report()["clusters"], report()["largest"]) == (0, 0, 0)
@@ -346,9 +349,9 @@ def test_the_record_that_most_others_were_compared_with_is_named(place, monkeypa
     monkeypatch.setattr(examples, "CROWD", 1)
     done = run("data/a.jsonl", "data/b/part.jsonl")
     (first, *_) = report()["crowded"]
-    assert f"most of all {first['origin']}, with {first['compared']} others" in done.output
+    assert f"compared most: {first['origin']}, with {first['compared']} others" in done.output
     assert first["compared"] == max(one["compared"] for one in report()["crowded"]) >= 1
     monkeypatch.setattr(examples, "CROWD", 1000)
     done = run("data/a.jsonl", "data/b/part.jsonl")
-    assert "most of all" not in done.output
+    assert "compared most" not in done.output
     assert report()["crowded"] == []

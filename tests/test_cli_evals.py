@@ -236,7 +236,7 @@ def spec(place: Path) -> Path:
 def test_fetch_pins_what_can_be_had_and_says_what_cannot(server: HubServer, spec: Path) -> None:
     server.repo("org/gated").gated = True
     done = CliRunner().invoke(group, ["evals", "fetch", "evals/hub.yaml"])
-    assert str(done.exception) == "evals/hub.yaml: 1 suites could not be fetched"
+    assert str(done.exception) == "evals/hub.yaml: 1 suite could not be fetched"
     assert done.stdout.splitlines()[1].split()[:4] == ["m", "unseen", "4", "0"]
     assert "warning: g: hf://org/gated: is gated; accept its terms at" in done.stderr
     lock = yaml.safe_load(spec.with_name("hub.lock.yaml").read_text("utf-8"))["sources"]

@@ -119,7 +119,7 @@ def test_csv_and_json_keep_every_digit_and_every_row(place):
 
 def test_a_result_is_written_as_parquet_whole(place):
     done = sql("SELECT id, record_spans FROM hits", "--out", "found.parquet")
-    assert done.stdout == "wrote found.parquet, 1 rows\n"
+    assert done.stdout == "wrote found.parquet, 1 row\n"
     assert pq.read_table("found.parquet")["record_spans"].to_pylist()[0][0]["start"] == 0
     assert sorted(p.name for p in place.root.glob("*found*")) == ["found.parquet"]
     assert "give a name that ends in .parquet" in sql("SELECT 1", "--out", "found.csv").output

@@ -122,8 +122,13 @@ def test_the_record_of_a_version_that_stands_is_named_and_read_back(place: Place
 def test_card_and_show_name_the_versions(place: Place) -> None:
     version, old = place.mix(NEW, steps=against("old@latest")), place.store.resolve("old")
     count = sum(version.manifest.duplicates[0]["against"][0]["dropped"].values())
-    assert f" contained; {count} of them are in {old.ref}; " in (version.path / "README.md").read_text()
-    assert f"{count} of them are in {old.ref}, of 15 records\n" in typed("show", "m").stdout
+    assert f" contained); {old.ref} holds {count} of them. " in (version.path / "README.md").read_text()
+    assert f"{old.ref} (15 records) holds {count} of them\n" in typed("show", "m").stdout
+    (told,) = version.manifest.duplicates
+    pairs = told["search"]["compared"] + told["against"][0]["compared"]
+    assert pairs > told["search"]["compared"]
+    assert f"{pairs} pairs compared in 1 round" in typed("show", "m").stdout
+    assert f"; {pairs} pairs compared in 1 round" in (version.path / "README.md").read_text()
 
 
 def test_the_order_of_versions_changes_nothing(place: Place) -> None:

@@ -162,10 +162,11 @@ def test_manifest_card_and_show_tell_what_was_found(place: Place) -> None:
     assert told["near"] == Near().model_dump()
     assert told["search"] == {"compared": 2, "templates": 1, "rounds": 1}
     line = (
-        "Duplicates (step 0, key conversation, near ones too): of 10 records 4 were left out: "
-        "2 duplicate_record, 1 duplicate_text, 1 near_duplicate, 0 contained; 2 clusters, the largest of 3 "
-        "records; pairs kept that differ in numbers alone: 1; 1 round. "
-        "They are listed in `clusters.parquet`.\n"
+        "Duplicates (step 0, key conversation, near ones too): of 10 records 4 left out "
+        "(2 duplicate_record, 1 duplicate_text, 1 near_duplicate, 0 contained). Near-duplicates share 0.4 of "
+        "what either holds, contained ones 0.95 of their own; 2 pairs compared in 1 round, 1 of them alike "
+        "but for numbers or results, and kept. "
+        "2 clusters, the largest of 3 records, listed in `clusters.parquet`.\n"
     )
     assert line in (version.path / "README.md").read_text()
     shown = CliRunner().invoke(group, ["show", version.ref, "--store", str(place.store.root)]).output
@@ -173,6 +174,7 @@ def test_manifest_card_and_show_tell_what_was_found(place: Place) -> None:
         "duplicates (step 0, key conversation, near ones too): 10 records, 4 dropped (2 duplicate_rec"
         in shown
     )
+    assert "2 pairs compared in 1 round, 1 of them alike but for numbers or results, and kept\n" in shown
     exact = place.mix(TWO, steps=[{"step": "dedup"}], name="exact")
     assert exact.manifest.duplicates[0]["search"] is None
     assert "(step 0, key conversation, exact ones): of 10" in (exact.path / "README.md").read_text()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tulu_data.cli.console import print_json, stage, warn
+from tulu_data.cli.console import counted, print_json, stage, warn
 from tulu_data.cli.options import (
     decisions_option,
     json_option,
@@ -106,7 +106,8 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
         stage("compiling kernels (first run on this machine, some seconds)")
     cache = opened.root / "cache" / "suites"
     index = open_index(load_suites(against, here, cache=cache), chosen, cache=cache)
-    say(f"{len(index.suites)} suites, {sum(s.instances.num_rows for s in index.suites):,} eval instances")
+    instances = counted(sum(suite.instances.num_rows for suite in index.suites), "eval instance")
+    say(f"{counted(len(index.suites), 'suite')}, {instances}")
     base = here if datasets else root
     with open_course(folder, workers) as course:
         found = audit(

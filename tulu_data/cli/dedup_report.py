@@ -4,6 +4,7 @@ The one idea: what was found is a value that is made already; here it is laid ou
 the thresholds: how alike near-duplicates are, and what the least alike look like. Nothing is compared.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,21 +129,29 @@ def _print_search(console: "Console", report: dict[str, Any]) -> None:
     largest = f", the largest of {counted(report['largest'], 'record')}" if report["clusters"] else ""
     console.print(f"\n{counted(report['clusters'], 'cluster')}{largest}")
     if report["search"]:
-        compared, templates, rounds = (report["search"][key] for key in ("compared", "templates", "rounds"))
-        console.print(f"{counted(compared, 'pair')} compared in {counted(rounds, 'round')}")
-        if templates:
-            told = "are alike but for their numbers or results, and stay (--swapped-numbers)"
-            text = f"{templates:,} of them {told}"
-            console.print(text, soft_wrap=True)
+        console.print(searched(report, " (--swapped-numbers drops them)"), soft_wrap=True)
     for one in report["crowded"][:1]:
-        text = (
-            f"most of all {one['origin']}, with {one['compared']:,} others (crowded in report.json has more)"
-        )
+        text = f"compared most: {one['origin']}, with {one['compared']:,} others (crowded in report.json has more)"
         console.print(text, soft_wrap=True, markup=False, highlight=False)
     if report["wordless"]:
-        console.print(f"{report['wordless']:,} records without text: only the same record is their duplicate")
+        without = counted(report["wordless"], "record")
+        console.print(f"{without} without text: only the same record is a duplicate of one")
     if report["too_large"]:
-        console.print(f"{report['too_large']:,} records too large for a search: only the same text is")
+        large = counted(report["too_large"], "record")
+        console.print(f"{large} too large for a search: only the same text is a duplicate of one")
+
+
+def searched(found: Mapping[str, Any], option: str = "") -> str:
+    """Say how many pairs a search compared, with stored versions too, and how many of the alike it left in.
+
+    `option` says what would drop these.
+    """
+    searches = [found["search"], *found.get("against", ())]
+    compared, templates = (sum(one[name] for one in searches) for name in ("compared", "templates"))
+    told = f"{counted(compared, 'pair')} compared in {counted(found['search']['rounds'], 'round')}"
+    if not templates:
+        return told
+    return f"{told}, {templates:,} of them alike but for numbers or results, and kept{option}"
 
 
 def _advice(report: dict[str, Any], folder: Path) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tulu_data.cli.console import print_json, results
+from tulu_data.cli.console import counted, print_json, results
 from tulu_data.cli.options import json_option, open_store, store_option, workspace_root
 
 
@@ -40,6 +40,5 @@ def command(old: str, new: str, store: Path | None, as_json: bool) -> None:
     console = results()
     console.print()
     console.print(made)
-    console.print(
-        f"\n{first.ref} {first.num_rows:,} rows -> {second.ref} {second.num_rows:,} rows", soft_wrap=True
-    )
+    old, new = (f"{one.ref} {counted(one.num_rows, 'row')}" for one in (first, second))
+    console.print(f"\n{old} -> {new}", soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tulu_data.cli.console import print_json, results, stage, warn
+from tulu_data.cli.console import counted, print_json, results, stage, warn
 from tulu_data.cli.options import json_option, open_store, store_option, workspace_root
 from tulu_data.errors import SuiteError, nearest
 from tulu_data.specs.suite import ROLES
@@ -296,4 +296,6 @@ def fetch(spec: Path, suites: tuple[str, ...], update: bool, store: Path | None,
     for name, reason in failed.items():
         warn(f"{name}: {reason}")
     if failed:
-        raise SuiteError(f"{_relative(here / spec, here)}: {len(failed)} suites could not be fetched")
+        raise SuiteError(
+            f"{_relative(here / spec, here)}: {counted(len(failed), 'suite')} could not be fetched"
+        )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.markup import escape
 
-from tulu_data.cli.console import print_json, results, stage, warn
+from tulu_data.cli.console import counted, print_json, results, stage, warn
 from tulu_data.cli.options import json_option, open_store, store_option, workers_option, workspace_root
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _print_plan(plan: "Plan", as_json: bool) -> None:
         return
     console = results()
     console.print(source_table(plan.sources))
-    console.print(f"\n[bold]plan[/bold]  {ref}  {plan.rows:,} rows; nothing was written (--dry-run)")
+    console.print(f"\n[bold]plan[/bold]  {ref}  {counted(plan.rows, 'row')}; nothing was written (--dry-run)")
 
 
 def _print_version(version: "Version", as_json: bool, *, existed: bool) -> None:
@@ -84,9 +84,8 @@ def _print_version(version: "Version", as_json: bool, *, existed: bool) -> None:
     console = results()
     console.print(source_table(manifest.sources))
     word = "already built" if existed else "built"
-    console.print(
-        f"\n[bold]{word}[/bold]  {version.ref}  {version.num_rows:,} rows  {manifest.kind}", soft_wrap=True
-    )
+    rows = counted(version.num_rows, "row")
+    console.print(f"\n[bold]{word}[/bold]  {version.ref}  {rows}  {manifest.kind}", soft_wrap=True)
     console.print(f"  {escape(str(version.path))}", soft_wrap=True)
     console.print(f"next: tulu-data show {version.ref}{_train_hint(version)}", soft_wrap=True)
 

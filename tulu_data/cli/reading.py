@@ -20,7 +20,7 @@ from tulu_data.specs.source import Adapter
 if TYPE_CHECKING:
     from tulu_data.sources.copies import Copied
     from tulu_data.sources.datasets import Reading
-    from tulu_data.sources.ledger import Course, Ledger
+    from tulu_data.sources.ledger import Account, Course, Ledger
 
 
 def reading_of(
@@ -75,12 +75,15 @@ def warn_of(ledger: "Ledger") -> None:
     for name, first in ledger.repeated.items():
         warn(f"{name}: the same data as {first}; read once")
     for account in ledger.empty:
-        what = (
-            f"none of its {account.read:,} rows could be read as records ({account.reasons})"
-            if account.read
-            else "it has no rows"
-        )
-        warn(f"{account.dataset}: {what}; nothing was looked at")
+        warn(f"{account.dataset}: {_why_empty(account)}; nothing was looked at")
+
+
+def _why_empty(account: "Account") -> str:
+    """Say why a dataset gave not one record."""
+    if not account.read:
+        return "it has no rows"
+    one, many = "its only row is no record", f"none of its {account.read:,} rows could be read as records"
+    return f"{one if account.read == 1 else many} ({account.reasons})"
 
 
 def print_copies(copied: "Sequence[Copied]", folder: Path) -> None:

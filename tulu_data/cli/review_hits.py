@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tulu_data.cli.console import print_json, results, warn
+from tulu_data.cli.console import counted, print_json, results, warn
 from tulu_data.cli.terminal import QUIT, keyboard, read_key, read_line, show_text
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _ask(console: "Console", walk: "Walk") -> None:
         if key in ANSWERS:
             decision, reach = ANSWERS[key]
             count = walk.answer(decision, reach, note)  # type: ignore[arg-type]
-            about = "the instance in every record" if reach == "instance" else f"{count:,} records"
+            about = "the instance in every record" if reach == "instance" else counted(count, "record")
             click.echo(f"  {decision}{'' if reach == 'record' else ' ' + about}")
         elif key == "s":
             walk.skip()

@@ -8,6 +8,7 @@ import click
 from rich.markup import escape
 
 from tulu_data.cli.console import counted, print_json, results
+from tulu_data.cli.dedup_report import searched
 from tulu_data.cli.options import json_option, open_store, store_option, workspace_root
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ def _print_accounts(console: "Console", version: "Version") -> None:
     from tulu_data.report.tables import percent, source_table, table
 
     m = version.manifest
-    console.print(f"[bold]{version.ref}[/bold]  {m.rows:,} rows  {m.kind}  built {m.created[:19]} UTC")
+    console.print(
+        f"[bold]{version.ref}[/bold]  {counted(m.rows, 'row')}  {m.kind}  built {m.created[:19]} UTC"
+    )
     console.print(f"  {escape(str(version.path))}\n  content id {m.content_id}\n", soft_wrap=True)
     console.print(source_table(m.sources))
     _print_duplicates(console, version)
@@ -90,12 +93,11 @@ def _print_accounts(console: "Console", version: "Version") -> None:
                     row["suite"], row["split"], f"{row['instances']:,}", f"{row['instances_hit']:,}",
                     percent(row["share"]), row["source"], verdict,
                 )  # fmt: skip
-        count = sum(d["records_hit"].values())
-        told = f"{count:,} records with a hit, {DONE[d['action']]}"
-        console.print(f"\nrule {d['rule']} against {len(d['suites'])} suites: {told}")
+        told = f"{counted(sum(d['records_hit'].values()), 'record')} with a hit, {DONE[d['action']]}"
+        console.print(f"\nrule {d['rule']} against {counted(len(d['suites']), 'suite')}: {told}")
         answers = d.get("decisions", {})
         if answers.get("keep") or answers.get("drop"):
-            console.print(f"decisions: {answers['keep']:,} hits kept, {answers['drop']:,} dropped")
+            console.print(f"decisions: {counted(answers['keep'], 'hit')} kept, {answers['drop']:,} dropped")
         if made.row_count:
             console.print(made)
     for text in m.warnings:
@@ -106,22 +108,23 @@ def _print_duplicates(console: "Console", version: "Version") -> None:
     """Print what each dedup step found."""
     for found in version.manifest.duplicates:
         what = "near ones too" if found["near"] else "exact ones"
+        gone = found["records"] - found["kept"]
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in found["dropped"].items())
         console.print(
             f"\nduplicates (step {found['step']}, key {found['key']}, {what}): "
-            f"{found['records']:,} records, {found['records'] - found['kept']:,} dropped ({reasons})",
+            f"{counted(found['records'], 'record')}, {gone:,} dropped ({reasons})",
             soft_wrap=True,
         )
         for one in found.get("against", ()):
             there = sum(one["dropped"].values())
-            console.print(f"{there:,} of them are in {one['dataset']}, of {one['records']:,} records")
-        told = (
-            f"{counted(found['clusters'], 'cluster')}, the largest of {counted(found['largest'], 'record')}"
-        )
-        if search := found["search"]:
-            rounds = counted(search["rounds"], "round")
-            told += f"; pairs kept that differ in numbers alone: {search['templates']:,}; {rounds}"
-        console.print(f"{told}; listed in clusters.parquet, which tulu-data sql reads", soft_wrap=True)
+            console.print(f"{one['dataset']} ({counted(one['records'], 'record')}) holds {there:,} of them")
+        told = counted(found["clusters"], "cluster")
+        if found["clusters"]:
+            told += f", the largest of {counted(found['largest'], 'record')}"
+            told += "; listed in clusters.parquet, which tulu-data sql reads"
+        console.print(told, soft_wrap=True)
+        if found["search"]:
+            console.print(searched(found))
 
 
 def _print_rows(console: "Console", name: str, rows: list[dict[str, Any]] | None) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tulu_data.cli.console import print_json, print_table, results
+from tulu_data.cli.console import counted, print_json, print_table, results
 from tulu_data.cli.options import (
     decisions_option,
     json_option,
@@ -117,7 +117,7 @@ def _write(found: "pa.Table", out: Path) -> None:
         new.replace(out)
     except OSError as error:
         raise SourceError(f"{out}: cannot be written ({error.strerror or error})") from None
-    click.echo(f"wrote {out}, {found.num_rows:,} rows")
+    click.echo(f"wrote {out}, {counted(found.num_rows, 'row')}")
 
 
 def _print_csv(found: "pa.Table") -> None:

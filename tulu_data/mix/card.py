@@ -6,6 +6,9 @@ from tulu_data.specs.mixture import Mixture
 from tulu_data.store import Manifest
 
 _CARD = """\
+{% macro counted(count, noun) -%}
+{{ "{:,}".format(count) }} {{ noun }}{{ "" if count == 1 else "s" }}
+{%- endmacro -%}
 ---
 {% if licences %}license: {{ licences | tojson }}
 {% endif -%}
@@ -15,7 +18,7 @@ tags: [tulu-data, {{ manifest.kind }}]
 
 {{ description }}
 
-{{ "{:,}".format(manifest.rows) }} records of kind {{ manifest.kind }}, \
+{{ counted(manifest.rows, "record") }} of kind {{ manifest.kind }}, \
 content id `{{ manifest.content_id }}`.
 
 | source | read | quarantined | dropped | not drawn | kept | rows | licence |
@@ -28,14 +31,21 @@ read = quarantined + dropped + not drawn + kept; rows counts copies.
 
 {% for d in manifest.duplicates -%}
 Duplicates (step {{ d.step }}, key {{ d.key }}, {{ "near ones too" if d.near else "exact ones" }}): of \
-{{ "{:,}".format(d.records) }} records {{ "{:,}".format(d.records - d.kept) }} were left out\
-{% for reason, count in d.dropped.items() %}{{ ": " if loop.first else ", " }}{{ "{:,}".format(count) }} \
-{{ reason }}{% endfor %}{% for one in d.against %}; {{ "{:,}".format(one.dropped.values() | sum) }} of them \
-are in {{ one.dataset }}{% endfor %}; {{ "{:,}".format(d.clusters) }} clusters, \
-the largest of {{ "{:,}".format(d.largest) }} records\
-{% if d.search %}; pairs kept that differ in numbers alone: {{ "{:,}".format(d.search.templates) }}; \
-{{ d.search.rounds }} round{{ "" if d.search.rounds == 1 else "s" }}{% endif %}. \
-They are listed in `clusters.parquet`.
+{{ counted(d.records, "record") }} {{ "{:,}".format(d.records - d.kept) }} left out \
+({% for reason, count in d.dropped.items() %}{{ "" if loop.first else ", " }}{{ "{:,}".format(count) }} \
+{{ reason }}{% endfor %}){% for one in d.against %}; {{ one.dataset }} holds \
+{{ "{:,}".format(one.dropped.values() | sum) }} of them{% endfor %}.\
+{% if d.search %}
+{%- set compared = d.search.compared + d.against | sum(attribute="compared") %}
+{%- set templates = d.search.templates + d.against | sum(attribute="templates") %} \
+Near-duplicates share {{ d.near.jaccard_threshold }} of what either holds, contained ones \
+{{ d.near.containment_threshold }} of their own; \
+{{ counted(compared, "pair") }} compared in {{ counted(d.search.rounds, "round") }}\
+{% if templates %}, {{ "{:,}".format(templates) }} of them alike but for numbers or results, \
+and kept{% endif %}.\
+{% endif %}\
+{% if d.clusters %} {{ counted(d.clusters, "cluster") }}, the largest of {{ counted(d.largest, "record") }}, \
+listed in `clusters.parquet`.{% endif %}
 
 {% endfor -%}
 {% if manifest.decontamination -%}
