@@ -131,7 +131,8 @@ def _print_search(console: "Console", report: dict[str, Any]) -> None:
     if report["search"]:
         console.print(searched(report, " (--swapped-numbers drops them)"), soft_wrap=True)
     for one in report["crowded"][:1]:
-        text = f"compared most: {one['origin']}, with {one['compared']:,} others (crowded in report.json has more)"
+        most = f"compared most: {one['origin']}, with {one['compared']:,} others"
+        text = f"{most} (crowded in report.json has more)"
         console.print(text, soft_wrap=True, markup=False, highlight=False)
     if report["wordless"]:
         without = counted(report["wordless"], "record")
