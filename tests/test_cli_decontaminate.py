@@ -8,6 +8,7 @@ import re
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from store_fixtures import written
 
 from tulu_data.cli.decontaminate import command
 from tulu_data.cli.evals import command as evals
@@ -15,6 +16,7 @@ from tulu_data.cli.main import VERBS
 from tulu_data.errors import TuluDataError
 from tulu_data.report.tables import percent
 from tulu_data.specs.decisions import Decision, Decisions, write_decisions
+from tulu_data.store import Store
 
 LEAK = "Natalia sold clips to 48 of her friends in April, and then she sold half as many in May."
 
@@ -57,6 +59,19 @@ def test_without_a_dataset_everything_below_data_is_scanned(workspace):
     assert "not scanned: data/odd.jsonl: " in done.output
     assert "contaminated" in done.output
     assert "next: tulu-data review shows the hits; leave out data/b/part-0.jsonl" in done.output
+
+
+def test_without_a_dataset_the_newest_versions_are_scanned_beside_the_files(workspace):
+    store = Store(workspace / "store")
+    written(store, ["Hello."], name="old")
+    version = written(store, [LEAK], name="old", time="2030-01-02")
+    done = run("--json")
+    assert done.exit_code == 0, done.output
+    names = [account["dataset"] for account in json.loads(done.stdout)["datasets"]]
+    assert names == [version.ref, "data/a/part-0.jsonl", "data/b/part-0.jsonl"]
+    assert {row["dataset"] for row in pq.read_table("reports/decontamination/hits.parquet").to_pylist()} == {
+        version.ref, "data/b/part-0.jsonl",
+    }  # fmt: skip
 
 
 def test_the_role_of_a_suite_is_shown_and_a_development_suite_advises_to_drop_no_source(workspace):
