@@ -4,7 +4,7 @@ Usage: python bench/near_million.py DATA [--records 1000000] [--work DIR], DATA 
 
 Records are two statements of the set of model-written statements each, drawn and joined, and one in ten is a
 copy of another with 5 to 20% of its words edited. Memory is the process' peak, mapped pages of files
-included, which the system takes back when it needs them; `texts` is the file that holds what is compared.
+included, which the system takes back when it needs them.
 """
 
 import argparse
@@ -86,8 +86,8 @@ def main() -> None:
     slope = (large.memory - small.memory) / (many - few) * 1024 * 1024
     text = (
         f"{markdown(head, table)}\n\nFrom {few:,} to {many:,} records memory grows by {slope:,.0f} bytes "
-        f"a record, so ten million take about {ten:.1f} GiB, mapped pages of the "
-        f"texts' file included, and {TEN / many * size / 1e3:.1f} GB of disk for that file."
+        f"a record, so ten million take about {ten:.1f} GiB, mapped pages of the files included, and "
+        f"{TEN / many * size / 1e3:.1f} GB of disk for the texts and four bytes more for each word."
     )
     print(text)
     write_section("near_million", text)

@@ -98,7 +98,7 @@ class _Finding:
 
     def run(self, told: Said) -> Found:
         """Search until nothing more is dropped, and nothing for a text that is dropped itself."""
-        told(f"comparing {len(self.alike):,} texts")
+        told(f"comparing {_texts(len(self.alike))}")
         self._first()
         self.frames.leave_out(np.flatnonzero(self.alike >= 0))
         self._follow_frames(told)
@@ -106,7 +106,7 @@ class _Finding:
             lost = np.flatnonzero((self.alike >= 0) & (self.alike[self.alike] >= 0))
             if not len(lost):
                 break
-            told(f"comparing {len(lost):,} texts again: what they were like was dropped later")
+            told(f"comparing {_texts(len(lost))} again: dropped for one that was dropped later")
             self._look_again(lost)
             self.frames.put_back(lost[self.alike[lost] < 0])
             self._follow_frames(told)
@@ -121,7 +121,7 @@ class _Finding:
         while (changed := self.frames.levels != self.levels).any():
             self.levels, left = self.frames.levels, np.flatnonzero(self.alike < 0)
             self.rounds += 1
-            told(f"comparing {len(left):,} texts again: frames changed")
+            told(f"comparing {_texts(len(left))} again: frames changed")
             self._again(left, changed)
             self.frames.leave_out(left[self.alike[left] >= 0])
 
@@ -235,6 +235,11 @@ class _Index:
     def meet(self, rows: Ints) -> tuple[Ints, Likeness]:
         """Compare texts with those of the index."""
         return self._of.judge(self.find(rows))
+
+
+def _texts(count: int) -> str:
+    """Say how many texts there are."""
+    return f"{count:,} text{'' if count == 1 else 's'}"
 
 
 def _cut(rows: Ints, size: int) -> list[Ints]:
