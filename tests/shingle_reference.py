@@ -7,6 +7,7 @@ from word_reference import ALPHABETS, EVERY, words
 from tulu_data.dedup.pile import piled
 from tulu_data.kernels.frames import PLAIN
 from tulu_data.kernels.piling import Spoken, pile
+from tulu_data.kernels.shingles import shingles_of_units
 from tulu_data.kernels.sketch import sign
 from tulu_data.kernels.texts import Texts
 from tulu_data.kernels.units import units_of
@@ -31,6 +32,10 @@ def heap(texts, unit="words"):
     made = batch(texts)
     columns = [Spoken(made, np.zeros(len(made.begin), np.uint8))]
     return piled(pile(columns), unit, np.zeros(len(texts), np.uint64))
+
+
+def shingles_of(texts, shingling):
+    return shingles_of_units(units_of(texts, shingling.unit), shingling.n)
 
 
 def sign_texts(texts, shingling, scheme, levels=PLAIN):

@@ -5,10 +5,10 @@ from collections import Counter
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shingle_reference import batch, batches
+from shingle_reference import batch, batches, shingles_of
 
 from tulu_data.kernels.frames import DEEPEST, PLACES, count, held, levels_of, near_bounds, new_tally
-from tulu_data.kernels.shingles import Shingling, shingles_of
+from tulu_data.kernels.shingles import Shingling
 from tulu_data.kernels.units import units_of
 
 shinglings = st.builds(Shingling, st.sampled_from(["words", "characters"]), st.integers(1, 4))

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shingle_reference import batch, batches, heap, units
+from shingle_reference import batch, batches, heap, shingles_of, units
 
 from tulu_data.dedup.likeness import Search
 from tulu_data.kernels import likeness
 from tulu_data.kernels.frames import PLAIN, UNIT
 from tulu_data.kernels.likeness import compare, compare_single
-from tulu_data.kernels.shingles import Shingling, shingles_of
+from tulu_data.kernels.shingles import Shingling
 from tulu_data.kernels.units import units_of
 from tulu_data.specs.near import Near
 

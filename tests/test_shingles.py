@@ -5,12 +5,12 @@ import sys
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from shingle_reference import batch, batches, grams, pieces, units
+from shingle_reference import batch, batches, grams, pieces, shingles_of, units
 from word_reference import words
 
 from tulu_data.kernels.folding import fold, folding
 from tulu_data.kernels.normalised import MOST_BYTES, MOST_CHARACTERS, new_pen, write_points
-from tulu_data.kernels.shingles import Shingling, distinct, shingles, shingles_of
+from tulu_data.kernels.shingles import Shingling, distinct, shingles
 from tulu_data.kernels.texts import size_of
 from tulu_data.kernels.units import units_of
 from tulu_data.kernels.words import fixed

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shingle_reference import batch, batches, sign_texts
+from shingle_reference import batch, batches, shingles_of, sign_texts
 
 from tulu_data.kernels.bands import agreement
-from tulu_data.kernels.shingles import Shingling, shingles_of
+from tulu_data.kernels.shingles import Shingling
 from tulu_data.kernels.sketch import MOST_LANES, new_fast, sign_sets
 
 EMPTY = 2**32 - 1

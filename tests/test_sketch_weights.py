@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shingle_reference import batch, batches, sign_texts
+from shingle_reference import batch, batches, shingles_of, sign_texts
 
 from tulu_data.kernels.bands import agreement
 from tulu_data.kernels.frames import DEEPEST, PLACES
-from tulu_data.kernels.shingles import Shingling, shingles_of
+from tulu_data.kernels.shingles import Shingling
 from tulu_data.kernels.sketch import new_fast, sign_sets
 from tulu_data.kernels.words import fixed
 

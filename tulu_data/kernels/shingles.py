@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tulu_data.kernels.jit import inner, kernel
-from tulu_data.kernels.texts import Texts
-from tulu_data.kernels.units import Units, fixed_units, units_of
+from tulu_data.kernels.units import Units, fixed_units
 from tulu_data.kernels.words import Hashes, Ints, fixed, mixed
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
@@ -42,11 +41,6 @@ def shingles(units: NDArray[np.unsignedinteger[Any]], at: Ints, n: int) -> Sets:
     hashes = np.empty(first[-1], np.uint64)
     hash_shingles(fixed(units), fixed(at), n, fixed(first), hashes)
     return Sets(fixed(hashes), fixed(first))
-
-
-def shingles_of(texts: Texts, shingling: Shingling) -> Sets:
-    """Return the shingles of texts."""
-    return shingles_of_units(units_of(texts, shingling.unit), shingling.n)
 
 
 def shingles_of_units(units: Units, n: int) -> Sets:
