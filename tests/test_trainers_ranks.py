@@ -15,7 +15,7 @@ from trainers.token_cache import load_documents
 from tulu_data.store import Version
 
 CHILD = """
-import sys
+import os, sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 import torch
@@ -25,8 +25,11 @@ distributed.init_process_group("gloo", init_method="file://" + {meeting!r}, rank
 import test_trainers_ranks
 from tulu_data.store import Version
 import json
-print(json.dumps(test_trainers_ranks.figures(Version.open(Path({version!r})))))
+print(json.dumps(test_trainers_ranks.figures(Version.open(Path({version!r})))), flush=True)
+distributed.barrier()
 distributed.destroy_process_group()
+# gloo's threads outlive the group (torch 2.13); one that meets an interpreter being torn down aborts it.
+os._exit(0)
 """
 
 
