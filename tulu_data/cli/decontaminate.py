@@ -20,9 +20,9 @@ from tulu_data.cli.options import (
 from tulu_data.cli.reading import open_course, print_copies, reading_of, say, warn_of, warn_of_uncopied
 from tulu_data.cli.scan_report import print_report
 from tulu_data.schema import Kind
-from tulu_data.specs.mixture import ACTIONS, Action
 from tulu_data.specs.rules import COMBINATIONS, RULES, SCOPES, Scope
 from tulu_data.specs.source import Adapter
+from tulu_data.specs.steps import ACTIONS, Action
 
 if TYPE_CHECKING:
     from tulu_data.decontaminate import Index

@@ -9,7 +9,7 @@ from tulu_data.decontaminate.audit import Audit
 from tulu_data.decontaminate.report import strongest, to_drop
 from tulu_data.schema import TEXT
 from tulu_data.sources.fates import DROPPED, Fates
-from tulu_data.specs.mixture import Action
+from tulu_data.specs.steps import Action
 
 
 def fates_of(found: Audit, action: Action) -> Fates:

@@ -19,7 +19,8 @@ from tulu_data.errors import SourceError, StoreError
 from tulu_data.sources.reports import REPORT_FILE, read_report
 from tulu_data.sources.shelves import Missing, Shelves, opens_datasets, opens_sources
 from tulu_data.specs.base import read_spec
-from tulu_data.specs.mixture import DecontaminateStep, Mixture
+from tulu_data.specs.mixture import Mixture
+from tulu_data.specs.steps import DecontaminateStep
 from tulu_data.store import Store, Version
 
 HITS_FILE = "hits.parquet"

@@ -21,8 +21,8 @@ from tulu_data.decontaminate.settling import MATCHES
 from tulu_data.decontaminate.suites import Suite, bad_counts
 from tulu_data.kernels.ngrams import WHOLE
 from tulu_data.schema import TEXT
-from tulu_data.specs.mixture import Action
 from tulu_data.specs.rules import Rules
+from tulu_data.specs.steps import Action
 from tulu_data.specs.suite import Role
 
 _KEYS = ("source", "suite", "split")

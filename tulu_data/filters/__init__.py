@@ -15,7 +15,7 @@ from tulu_data.filters.identity import IDENTITY, identity
 from tulu_data.filters.refusal import REFUSAL, refusal
 from tulu_data.filters.turns import excerpts
 from tulu_data.schema import Kind
-from tulu_data.specs.mixture import DropFilter
+from tulu_data.specs.steps import DropFilter
 
 Filter = Callable[[pa.RecordBatch, Kind], npt.NDArray[np.bool_]]
 

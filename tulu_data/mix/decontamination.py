@@ -19,8 +19,8 @@ from tulu_data.mix.context import StepContext
 from tulu_data.mix.pool import Index, Part, Pool
 from tulu_data.schema import Kind
 from tulu_data.specs.decisions import read_decisions
-from tulu_data.specs.mixture import Action, DecontaminateStep
 from tulu_data.specs.rules import Scope
+from tulu_data.specs.steps import Action, DecontaminateStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from tulu_data.dedup.standing import Settled, open_each, settle, told_by
 from tulu_data.mix.context import StepContext
 from tulu_data.mix.pool import Index, Lookalikes, Pool
 from tulu_data.schema import TEXT, Kind
-from tulu_data.specs.mixture import DedupStep
+from tulu_data.specs.steps import DedupStep
 
 PLACES = pa.schema([("source", TEXT), ("origin", TEXT)])
 """Where a record stands; the source of one of a stored version is named `name@id source`."""

@@ -14,7 +14,7 @@ from tulu_data.mix.context import StepContext
 from tulu_data.mix.pool import NONE, Index, Part, Pool
 from tulu_data.mix.tokens import TokenCounter
 from tulu_data.schema import Kind
-from tulu_data.specs.mixture import FilterStep
+from tulu_data.specs.steps import FilterStep
 
 
 def run_filter(pool: Pool, step: FilterStep, kind: Kind, context: StepContext) -> None:

@@ -32,8 +32,9 @@ from tulu_data.sources.quality import Numbers, Quality, record_qualities
 from tulu_data.sources.scan import Reading
 from tulu_data.sources.where import Where
 from tulu_data.specs.decisions import read_decisions
-from tulu_data.specs.mixture import DecontaminateStep, DedupStep, Mixture, MixtureFile
+from tulu_data.specs.mixture import Mixture, MixtureFile
 from tulu_data.specs.source import Source
+from tulu_data.specs.steps import DecontaminateStep, DedupStep
 from tulu_data.store import Store, Version
 
 QUARANTINED = pa.schema(

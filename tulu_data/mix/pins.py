@@ -13,8 +13,9 @@ from tulu_data.errors import SourceError, SpecError, StoreError
 from tulu_data.sources.location import ResolvedSource, names_version, resolve_source
 from tulu_data.specs.document import KeyPath
 from tulu_data.specs.lock import Lock, SourcePin, check_frozen, fitting_pin, read_lock, write_lock
-from tulu_data.specs.mixture import DedupStep, MixtureFile
+from tulu_data.specs.mixture import MixtureFile
 from tulu_data.specs.source import Source
+from tulu_data.specs.steps import DedupStep
 from tulu_data.store import Store, Version
 
 

@@ -15,7 +15,8 @@ from tulu_data.mix.amounts import Left, amounts
 from tulu_data.mix.draw import draw, draw_order, final_order, occurrences
 from tulu_data.mix.inputs import SourceInput
 from tulu_data.mix.pool import Index, Pool
-from tulu_data.specs.mixture import DedupStep, Mixture, MixtureFile
+from tulu_data.specs.mixture import Mixture, MixtureFile
+from tulu_data.specs.steps import DedupStep
 from tulu_data.store.content_id import content_id
 from tulu_data.store.manifest import FileEntry, SourceEntry
 

@@ -13,7 +13,8 @@ from tulu_data.mix.decontamination import Decontamination, run_decontaminate
 from tulu_data.mix.deduplication import Deduplication, reasons_of, run_dedup
 from tulu_data.mix.filtering import run_filter
 from tulu_data.mix.pool import Pool
-from tulu_data.specs.mixture import DecontaminateStep, DedupStep, FilterStep, Mixture
+from tulu_data.specs.mixture import Mixture
+from tulu_data.specs.steps import DecontaminateStep, DedupStep, FilterStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

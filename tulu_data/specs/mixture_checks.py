@@ -1,0 +1,140 @@
+"""What a mixture may not say although each of its parts may: checks across keys.
+
+The one idea: every check looks at the whole mixture and yields mistakes at their places; none of them reads a
+file. A check of one key alone belongs to its model.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tulu_data.errors import nearest
+from tulu_data.specs.base import Mistake, shown
+from tulu_data.specs.steps import DedupStep, FilterStep
+from tulu_data.specs.uris import uri_mistakes
+
+if TYPE_CHECKING:
+    from tulu_data.specs.mixture import Mixture
+
+_SOURCE_NAME = re.compile(r"\w[\w.-]{0,99}")
+
+
+def mistakes_of(mixture: "Mixture") -> Iterator[Mistake]:
+    """Yield everything that does not hold together."""
+    for check in CHECKS:
+        yield from check(mixture)
+
+
+def _source_names(mixture: "Mixture") -> Iterator[Mistake]:
+    """Refuse source names that tables, origins and cards could not show."""
+    for name in mixture.sources:
+        if _SOURCE_NAME.fullmatch(name) is None:
+            text = (
+                "a source's name must be letters, digits, '_', '.' and '-', beginning with a letter or digit"
+            )
+            yield Mistake(text=f"{text}, found {shown(name)}", path=("sources", name), on_key=True)
+
+
+def _decontamination(mixture: "Mixture") -> Iterator[Mistake]:
+    """Refuse a mixture that is neither decontaminated nor says that it is not."""
+    found = [i for i, step in enumerate(mixture.steps) if step.step == "decontaminate"]
+    has_step = bool(found)
+    if len(found) > 1:
+        text = "a second decontaminate step; name all suites in `against` of the first"
+        yield Mistake(text=text, path=("steps", found[1]))
+    if not has_step and mixture.decontaminate is None:
+        yield Mistake(
+            text="no decontamination step; add {step: decontaminate, against: [evals/]} to steps, "
+            "or say `decontaminate: none`"
+        )
+    if has_step and mixture.decontaminate is not None:
+        text = "says none, but steps has a decontaminate step; keep one of the two"
+        yield Mistake(text=text, path=("decontaminate",))
+
+
+def _weights(mixture: "Mixture") -> Iterator[Mistake]:
+    """Refuse weights without a size, and a size without weights."""
+    weighted = [name for name, source in mixture.sources.items() if source.take.weight is not None]
+    if weighted and mixture.size is None:
+        text = f"a weight needs `size` (rows to share out among {', '.join(weighted)})"
+        yield Mistake(text=text, path=("sources", weighted[0], "take"))
+    if mixture.size is not None and not weighted:
+        text = "no source takes a weight, so there is nothing to share out; remove size"
+        yield Mistake(text=text, path=("size",), on_key=True)
+
+
+def _token_bounds(mixture: "Mixture") -> Iterator[Mistake]:
+    """Refuse token counts without a tokenizer."""
+    if mixture.tokenizer is not None:
+        return
+    for name, source in mixture.sources.items():
+        if source.take.tokens is not None:
+            text = "a token budget needs `tokenizer` (a folder or hub id)"
+            yield Mistake(text=text, path=("sources", name, "take"))
+    for i, step in enumerate(mixture.steps):
+        if isinstance(step, FilterStep) and (step.min_tokens or step.max_tokens):
+            yield Mistake(text="a bound in tokens needs `tokenizer` (a folder or hub id)", path=("steps", i))
+
+
+def _preferred(mixture: "Mixture") -> Iterator[Mistake]:
+    """Refuse preferred sources that do not exist."""
+    for i, step in enumerate(mixture.steps):
+        for j, name in enumerate(step.prefer if isinstance(step, DedupStep) else ()):
+            if name not in mixture.sources:
+                known = f"(sources: {', '.join(sorted(mixture.sources))})"
+                text = f"no source {name!r}{nearest(name, mixture.sources)} {known}"
+                yield Mistake(text=text, path=("steps", i, "prefer", j))
+
+
+def _against_itself(mixture: "Mixture") -> Iterator[Mistake]:
+    """Refuse a mixture that drops what its own newest version holds: a second build would be empty."""
+    for i, step in enumerate(mixture.steps):
+        for j, ref in enumerate(step.against if isinstance(step, DedupStep) else ()):
+            if ref in (mixture.name, f"{mixture.name}@latest"):
+                text = (
+                    f"{ref!r} is what this mixture builds, so a build would drop what the one before "
+                    f"kept; name one version, {mixture.name}@ID"
+                )
+                yield Mistake(text=text, path=("steps", i, "against", j))
+
+
+def _qualities(mixture: "Mixture") -> Iterator[Mistake]:
+    """Refuse a quality that nothing asks for."""
+    if any(isinstance(step, DedupStep) for step in mixture.steps):
+        return
+    for name, source in mixture.sources.items():
+        if source.quality is not None:
+            text = (
+                "says which of duplicates stays, and no step looks for them; add {step: dedup} to steps, "
+                "or remove it"
+            )
+            yield Mistake(text=text, path=("sources", name, "quality"), on_key=True)
+
+
+def _kinds(mixture: "Mixture") -> Iterator[Mistake]:
+    """Refuse adapters and verifiers that do not fit the kind of the records."""
+    for name, source in mixture.sources.items():
+        if source.adapter in ("preference", "rlvr") and source.adapter != mixture.kind:
+            text = (
+                f"delivers {source.adapter} records, the mixture is of kind {mixture.kind!r}; "
+                f"choose another adapter, or kind: {source.adapter}"
+            )
+            yield Mistake(text=text, path=("sources", name, "adapter"))
+        if source.verifier is not None and mixture.kind != "rlvr":
+            text = f"only rlvr records have a verifier, the mixture is of kind {mixture.kind!r}; remove it"
+            yield Mistake(text=text, path=("sources", name, "verifier"), on_key=True)
+
+
+def _uris(mixture: "Mixture") -> Iterator[Mistake]:
+    """Refuse unknown schemes, and hub settings at sources that are not on the hub."""
+    forms = "hf://owner/name, a path, or name@version"
+    for name, source in mixture.sources.items():
+        for mistake in uri_mistakes(source.uri, source.revision, source.model_fields_set, forms):
+            yield replace(mistake, path=("sources", name, *mistake.path))
+
+
+CHECKS = (
+    _source_names, _decontamination, _weights, _token_bounds, _preferred, _against_itself, _qualities,
+    _kinds, _uris,
+)  # fmt: skip

@@ -1,0 +1,144 @@
+"""The steps of a mixture: what happens to the records between their sources and the draw.
+
+The one idea: a step is a model of its own, told by its key `step`; what it may say about the rest of the
+mixture (sources, a tokenizer) is checked where the whole is known, in `mixture_checks`.
+"""
+
+import re
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, field_validator, model_validator
+
+from tulu_data.errors import SuiteError
+from tulu_data.specs.base import Mistake, Spec, listed, refuse, shown
+from tulu_data.specs.near import Key, Near
+from tulu_data.specs.rules import Scope, rules_named
+
+DropFilter = Literal["empty_turn", "identity", "refusal"]
+DROP_FILTERS: tuple[DropFilter, ...] = get_args(DropFilter)
+
+Action = Literal["drop", "drop_source", "flag"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
+
+_STORED = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}(@[a-z0-9]+)?")
+
+
+class FilterStep(Spec):
+    """Drop records by what they say, each for a named reason."""
+
+    step: Literal["filter"]
+    """Name of the step."""
+    drop: tuple[DropFilter, ...] = ()
+    """Kinds of record to drop."""
+    min_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Fewest tokens over all turns (needs `tokenizer`); default: no bound."""
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Most tokens over all turns (needs `tokenizer`); default: no bound."""
+
+    @model_validator(mode="after")
+    def _does_something(self) -> "FilterStep":
+        if not self.drop and self.min_tokens is None and self.max_tokens is None:
+            kinds = ", ".join(DROP_FILTERS)
+            raise refuse(Mistake(text=f"drops nothing; give drop (of {kinds}), min_tokens or max_tokens"))
+        if self.min_tokens and self.max_tokens and self.min_tokens > self.max_tokens:
+            text = f"{self.min_tokens} is above max_tokens, {self.max_tokens}, so nothing would be left"
+            raise refuse(Mistake(text=text, path=("min_tokens",)))
+        return self
+
+
+class DedupStep(Spec):
+    """Keep one of the records that are the same, or nearly."""
+
+    step: Literal["dedup"]
+    """Name of the step."""
+    key: Key = "conversation"
+    """What is compared: the text of the `conversation`, of the `prompt` (all before the first answer) or of
+    the `answer`; or the `record` itself, so that only the very same record is a duplicate.
+
+    Texts are the same that differ in nothing but case, width and white space, with the same words asked and
+    the same answered.
+    """
+    near: Near | None = None
+    """How near-duplicates are looked for; `true` or {}: by the defaults. Default: not at all."""
+    prefer: tuple[str, ...] = ()
+    """Sources whose record is kept, best first; then the highest `quality`, the longer text, the lower id."""
+    against: tuple[str, ...] = ()
+    """Stored versions, `name@version`: records that are there already go first. Their order does not matter;
+    `name@latest` is the newest of its name."""
+
+    @field_validator("near", mode="before")
+    @classmethod
+    def _says_how(cls, near: object) -> object:
+        if isinstance(near, dict | Near) or near is True:
+            return {} if near is True else near
+        of_number = f"write {{jaccard_threshold: {near}}}" if isinstance(near, float) else "write true"
+        would_do = "remove the key to drop none of them" if not near else of_number
+        text = f"expected true or keys and values, found {shown(near)}; {would_do}"
+        raise refuse(Mistake(text=text))
+
+    @model_validator(mode="after")
+    def _compares_texts(self) -> "DedupStep":
+        if self.near is not None and self.key == "record":
+            text = "key: record compares no texts; choose conversation, prompt or answer, or remove near"
+            raise refuse(Mistake(text=text, path=("near",), on_key=True))
+        return self
+
+    @field_validator("against")
+    @classmethod
+    def _names_versions(cls, against: tuple[str, ...]) -> tuple[str, ...]:
+        forms = "expected name@version of the store (a name has small letters, digits, '_', '.' and '-')"
+        mistakes = [
+            Mistake(text=f"{forms}, found {shown(ref)}", path=(j,))
+            for j, ref in enumerate(against)
+            if _STORED.fullmatch(ref) is None
+        ]
+        if mistakes:
+            raise refuse(*mistakes)
+        return against
+
+    _is_a_list = field_validator("prefer", "against", mode="before")(listed)
+
+
+class DecontaminateStep(Spec):
+    """Find eval instances in the records, and drop or flag the records."""
+
+    step: Literal["decontaminate"]
+    """Name of the step."""
+    against: tuple[Annotated[str, Field(min_length=1)], ...]
+    """Eval suite files or folders, relative to the workspace."""
+    rule: str = "tulu3"
+    """Rule that finds hits, or several: `auto`, `tulu3,lexical`."""
+    scope: Scope = "user"
+    """What is looked at: `user` turns, `all` turns, or the `conversation`, all turns as one text."""
+    action: Action = "drop"
+    """`drop` leaves records with a hit out of the version, `drop_source` whole contaminated sources too.
+
+    A source is not left out whole for a suite of role `development`.
+    `flag` keeps the records and reports, but for those that were decided to be dropped.
+    """
+    decisions: Annotated[str, Field(min_length=1)] | None = None
+    """File of decisions on hits (`tulu-data review` writes it), relative to the workspace; default: none."""
+
+    @field_validator("rule")
+    @classmethod
+    def _is_a_rule(cls, rule: str) -> str:
+        try:
+            rules_named(rule)
+        except SuiteError as error:
+            raise refuse(Mistake(text=f"{str(error).partition(': ')[2]}, found {shown(rule)}")) from None
+        return rule
+
+    @field_validator("against", mode="before")
+    @classmethod
+    def _names_suites(cls, against: object) -> object:
+        if isinstance(against, str):
+            text = f"expected a list, found {shown(against)}; write [{against or 'evals/'}]"
+            raise refuse(Mistake(text=text))
+        if against in ([], ()):
+            text = "must not be empty; name suite files or folders, such as [evals/]"
+            raise refuse(Mistake(text=text))
+        # What a validator has seen is no JSON any more, in which a list may fill a tuple.
+        return tuple(against) if isinstance(against, list) else against
+
+
+Step = Annotated[FilterStep | DedupStep | DecontaminateStep, Field(discriminator="step")]
