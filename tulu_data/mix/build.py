@@ -24,7 +24,7 @@ from tulu_data.mix.filtering import count_tokens
 from tulu_data.mix.inputs import Inputs, quarantined_table, read_inputs, resolve_inputs
 from tulu_data.mix.plan import Plan, make_plan
 from tulu_data.mix.pool import Index, Lookalikes, Pool, make_pool
-from tulu_data.mix.recipe import resolved_spec
+from tulu_data.mix.recipe import STEP_VERSIONS, resolved_spec
 from tulu_data.mix.steps import Findings, run_steps
 from tulu_data.schema import CONTENT, ID, TEXT, version_schema
 from tulu_data.specs.mixture import MixtureFile
@@ -116,7 +116,7 @@ def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
     manifest = Manifest(
         name=plan.mixture.name, kind=plan.mixture.kind, rows=plan.rows,
         content_id=plan.content_id, recipe_id=inputs.recipe_id,
-        created=utc_now(), shards=(), sources=plan.sources,
+        created=utc_now(), shards=(), sources=plan.sources, inputs=inputs.others, step_versions=STEP_VERSIONS,
         duplicates=tuple(found.to_dict() for found in findings.duplicates),
         decontamination=scanned.to_dict() if scanned else None, warnings=plan.warnings,
         software={"tulu-data": __version__, "pyarrow": installed("pyarrow"), "numpy": installed("numpy")},
@@ -136,6 +136,7 @@ def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
             "lock.yaml": _yaml(
                 {
                     "sources": {s.name: s.model_dump(include=_READ) for s in plan.sources},
+                    "pins": {s.name: s.pin.model_dump(mode="json") for s in inputs.sources if s.pin},
                     "versions": {ref: one.content_id for ref, one in inputs.versions.items()},
                 }
             ),

@@ -36,6 +36,7 @@ from tulu_data.specs.mixture import Mixture, MixtureFile
 from tulu_data.specs.source import Source
 from tulu_data.specs.steps import DecontaminateStep, DedupStep
 from tulu_data.store import Store, Version
+from tulu_data.store.manifest import InputEntry
 
 QUARANTINED = pa.schema(
     [(name, pa.large_string()) for name in ("source", "origin", "reason", "detail", "raw")]
@@ -62,6 +63,8 @@ class Inputs:
     revisions: dict[str, str]
     versions: dict[str, Version]
     """Stored versions, by how the spec names them."""
+    others: tuple[InputEntry, ...]
+    """What is read besides sources."""
     recipe_id: str
     inputs_id: str
 
@@ -110,12 +113,13 @@ def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool 
     counter = TokenCounter(mixture.tokenizer, base) if mixture.tokenizer else None
     revisions = {source.name: source.revision for source in resolved if source.revision}
     read = [(source.name, f.origin, f.sha256) for source in resolved for f in source.files]
-    read += [("suite", origin, key) for origin, key in _suite_inputs(file, base, frozen=frozen)]
-    read += _decision_files(file, base)
-    read += [("tokenizer", "tokenizer.json", counter.sha256)] if counter else []
+    others = [("suite", origin, key) for origin, key in _suite_inputs(file, base, frozen=frozen)]
+    others += _decision_files(file, base)
+    others += [("tokenizer", "tokenizer.json", counter.sha256)] if counter else []
     return Inputs(
         sources=resolved, compiled=compiled, counter=counter, revisions=revisions, versions=versions,
-        recipe_id=recipe_id(mixture, revisions, versions), inputs_id=inputs_id(read),
+        others=tuple(InputEntry(role=role, origin=origin, sha256=key) for role, origin, key in others),
+        recipe_id=recipe_id(mixture, revisions, versions), inputs_id=inputs_id([*read, *others]),
     )  # fmt: skip
 
 

@@ -38,6 +38,16 @@ class FileEntry(_Entry):
     rows: int
 
 
+class InputEntry(_Entry):
+    """Something that was read besides sources: a file of an eval suite, decisions, the tokenizer."""
+
+    role: str
+    """`suite`, `decisions` or `tokenizer`."""
+    origin: str
+    sha256: str
+    """Of its bytes; of a suite's file, of these and of how it is read."""
+
+
 class SourceEntry(_Entry):
     """What became of one source. `read = quarantined + sum(dropped) + not_drawn + kept`."""
 
@@ -71,6 +81,10 @@ class Manifest(_Entry):
     """UTC time in ISO form; it enters no id."""
     shards: tuple[ShardEntry, ...]
     sources: tuple[SourceEntry, ...]
+    inputs: tuple[InputEntry, ...] = ()
+    """What was read besides sources."""
+    step_versions: dict[str, int] = {}
+    """Versions of the code of the steps, which are raised when one gives other results."""
     duplicates: tuple[dict[str, Any], ...] = ()
     """Of each dedup step: settings, what stored versions hold already, records, dropped by reason, clusters,
     the largest of them, the search."""
