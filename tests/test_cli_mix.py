@@ -200,7 +200,7 @@ def test_list_shows_every_version_oldest_first(place: Place) -> None:
     second = data("mix", "mixtures/m.yaml")
     found = json.loads(output("list", "--json"))
     assert [v["version"] for v in found] == [first["version"], second["version"]]
-    assert sorted(found[0]) == ["content_id", "created", "kind", "name", "rows", "version"]
+    assert set(found[0]) == {"bytes", "content_id", "created", "kind", "name", "rows", "tags", "version"}
     assert [line.split()[0] for line in output("list", "m").splitlines()[1:]] == [v["version"] for v in found]
     assert "no dataset 'n'; did you mean" not in error("list", "n")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from tulu_data.cli.console import print_json, results, warn
+from tulu_data.cli.console import print_json, print_table, results, warn
 from tulu_data.cli.options import json_option, open_store, store_option, workspace_root
 from tulu_data.errors import StoreError
 
@@ -14,15 +14,20 @@ from tulu_data.errors import StoreError
 @store_option
 @json_option
 def command(names: tuple[str, ...], store: Path | None, as_json: bool) -> None:
-    """List the dataset versions in the store, oldest first; NAMES choose datasets."""
-    from tulu_data.report.tables import table
+    """List the dataset versions in the store, oldest first; NAMES choose datasets.
+
+    `size` is that of the records on disk.
+    """
+    from tulu_data.report.tables import byte_size, table
     from tulu_data.store import Version
 
     opened = open_store(store, workspace_root(Path.cwd()))
     for name in names:
         opened.known_ids(name)
-    versions = []
+    versions: list[Version] = []
+    tags: dict[str, list[str]] = {}
     for name in names or opened.names():
+        tags |= opened.tagged(name)
         for content_id in opened.ids(name):
             try:
                 versions.append(Version.open(opened.root / name / content_id))
@@ -30,16 +35,25 @@ def command(names: tuple[str, ...], store: Path | None, as_json: bool) -> None:
                 warn(str(error))
     if as_json:
         keys = ("name", "kind", "content_id", "rows", "created")
-        print_json([{"version": v.ref, **{k: getattr(v.manifest, k) for k in keys}} for v in versions])
+        print_json(
+            [
+                {
+                    "version": v.ref, **{k: getattr(v.manifest, k) for k in keys},
+                    "bytes": v.bytes, "tags": tags.get(v.content_id, []),
+                }
+                for v in versions
+            ]
+        )  # fmt: skip
         return
     if not versions:
         click.echo(f"{opened.root}: no versions yet; build one with: tulu-data mix SPEC")
         return
-    made = table("version", "kind", ">rows", ">sources", "built (UTC)", "decontaminated")
+    made = table("version", "tags", "kind", ">rows", ">size", ">sources", "built (UTC)", "decontaminated")
     for version in versions:
         m = version.manifest
         clean = "by " + str(m.decontamination["rule"]) if m.decontamination else "no"
         made.add_row(
-            version.ref, m.kind, f"{m.rows:,}", str(len(m.sources)), m.created[:19].replace("T", " "), clean
-        )
-    results().print(made)
+            version.ref, ", ".join(tags.get(version.content_id, [])), m.kind, f"{m.rows:,}",
+            byte_size(version.bytes), str(len(m.sources)), m.created[:19].replace("T", " "), clean,
+        )  # fmt: skip
+    print_table(results(), made)

@@ -20,6 +20,14 @@ def percent(share: float) -> str:
     return f"{share:.3%}" if 0 < share < 0.001 else f"{share:.2%}"
 
 
+def byte_size(count: int) -> str:
+    """Write a number of bytes in the unit that fits: `2.9 GB`, `312 kB`, `17 B`."""
+    size, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while size >= 999.5 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:.0f} {units[0]}" if size >= 99.5 or units[0] == "B" else f"{size:.1f} {units[0]}"
+
+
 def source_table(entries: Sequence[SourceEntry]) -> Table:
     """Make the table of sources: read = quarantined + dropped by reason + not drawn + kept."""
     reasons = _in_step_order(entries)

@@ -1,16 +1,22 @@
 """The store: a folder of dataset names, each with immutable versions and a log.
 
 `refs/<name>` lists the versions of a name, newest last, one content id a line with its time, so a
-name's history survives and the newest is cheap to find. Reading never writes.
+name's history survives and the newest is cheap to find; `refs/.tags/<name>` lists what its versions are
+called besides. Reading never writes.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tulu_data.errors import StoreError, nearest
+from tulu_data.store.locks import locked
 from tulu_data.store.refs import read_refs
-from tulu_data.store.version import Version
+from tulu_data.store.tags import LATEST, Tag, check_tag, read_tags, tagged, write_tags
+from tulu_data.store.version import SHORT, Version
 
 STORE_ENV = "TULU_DATA_STORE"
 
@@ -54,18 +60,70 @@ class Store:
         newest = [(refs[-1].time, name) for name in self.names() if (refs := read_refs(self.root, name))]
         return self.resolve(max(newest)[1]) if newest else None
 
+    def tagged(self, name: str) -> dict[str, list[str]]:
+        """Return the tags of every content id of a name that has any."""
+        return tagged(self.root, name)
+
     def resolve(self, ref: str) -> Version:
-        """Open `name` (its newest) or `name@prefix`; raise StoreError when that is not one version."""
-        name, _, prefix = ref.partition("@")
+        """Open `name` (its newest), `name@tag` or `name@prefix`; raise StoreError for not one version."""
+        name, _, word = ref.partition("@")
         ids = self.known_ids(name)
-        if not prefix or prefix == "latest":
+        if not word or word == LATEST:
             return Version.open(self.root / name / ids[-1])
-        fitting = [i for i in ids if i.startswith(prefix)]
+        tags = read_tags(self.root, name)
+        fitting = [tags[word].content_id] if word in tags else [i for i in ids if i.startswith(word)]
         if len(fitting) == 1:
             return Version.open(self.root / name / fitting[0])
         if fitting:
             raise StoreError(
                 f"{ref}: fits {len(fitting)} versions; give more digits of one of {', '.join(fitting)}"
             )
-        have = ", ".join(f"{name}@{i[:8]}" for i in ids)
-        raise StoreError(f"{ref}: no such version of {name!r} (the store holds {have})")
+        have = ", ".join(f"{name}@{i[:SHORT]}" for i in ids)
+        known = f"; tags: {', '.join(tags)}" if tags else ""
+        raise StoreError(
+            f"{ref}: no such version of {name!r}{nearest(word, tags)} (the store holds {have}{known})"
+        )
+
+    def tag(self, version: Version, tag: str, *, move: bool = False) -> Tag | None:
+        """Call a version by a tag and return what the tag stood for before; raise StoreError as `check_tag`.
+
+        A tag that stands for another version stays there unless it is to `move`.
+        """
+        check_tag(tag)
+        with self._changing(version.name):
+            tags = read_tags(self.root, version.name)
+            before = tags.get(tag)
+            if before is not None and before.content_id == version.content_id:
+                return before
+            if before is not None and not move:
+                raise StoreError(
+                    f"tag {tag!r}: is {version.name}@{before.content_id[:SHORT]} since {before.time[:10]}; "
+                    f"move it to {version.ref} with --move"
+                )
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            made = Tag(tag=tag, content_id=version.content_id, time=now)
+            write_tags(self.root, version.name, tags | {tag: made})
+            return before
+
+    def untag(self, name: str, tag: str) -> Tag:
+        """Forget a tag and return what it stood for; raise StoreError where there is none."""
+        self.known_ids(name)
+        with self._changing(name):
+            tags = read_tags(self.root, name)
+            if tag not in tags:
+                known = f" (tags of {name}: {', '.join(tags)})" if tags else f" ({name} has no tags)"
+                raise StoreError(f"{name}@{tag}: no such tag{nearest(tag, tags)}{known}")
+            write_tags(self.root, name, {word: one for word, one in tags.items() if word != tag})
+            return tags[tag]
+
+    @contextmanager
+    def _changing(self, name: str) -> Iterator[None]:
+        """Hold the writer lock of a name; raise StoreError where the disk refuses."""
+        try:
+            with locked(self.root, name):
+                yield
+        except OSError as error:
+            raise StoreError(
+                f"{error.filename or self.root / name}: cannot be changed ({error.strerror or error}); "
+                "the tags are as they were; make the store writable"
+            ) from error

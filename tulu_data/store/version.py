@@ -72,6 +72,11 @@ class Version:
         return self.manifest.rows
 
     @property
+    def bytes(self) -> int:
+        """Bytes of the records on disk."""
+        return sum(shard.bytes for shard in self.manifest.shards)
+
+    @property
     def schema(self) -> pa.Schema:
         """Arrow schema of every shard."""
         return version_schema(self.kind)

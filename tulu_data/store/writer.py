@@ -6,7 +6,6 @@ One writer per name at a time. The records of a version never change. When anoth
 inputs make the same records, only the account of them is replaced, file by file, manifest last.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -23,13 +22,15 @@ import pyarrow.parquet as pq
 
 from tulu_data.errors import StoreError
 from tulu_data.schema import version_schema
+from tulu_data.store.locks import locked
 from tulu_data.store.manifest import MANIFEST, FileEntry, Manifest, ShardEntry
 from tulu_data.store.refs import Ref, append_ref, read_refs
 from tulu_data.store.store import Store
 from tulu_data.store.version import SIGNATURES, Version
 
 SHARD_BYTES = 256 << 20
-_TEMPORARY = ".building-"
+TEMPORARY = ".building-"
+"""Beginning of the folders of builds that are not finished; only who holds the writer lock has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,18 +125,10 @@ def _refused(error: OSError, store: Store, name: str) -> StoreError:
 @contextmanager
 def _writing(store: Store, name: str) -> Iterator[Path]:
     """Hold the writer lock of a name and give a fresh temporary folder."""
-    parent = store.root / name
-    parent.mkdir(parents=True, exist_ok=True)
-    with (parent / ".lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(
-                f"{parent}: another process is writing {name!r}; wait for it, or build into another --store"
-            ) from None
-        for stale in parent.glob(_TEMPORARY + "*"):
+    with locked(store.root, name) as parent:
+        for stale in parent.glob(TEMPORARY + "*"):
             shutil.rmtree(stale, ignore_errors=True)
-        folder = parent / f"{_TEMPORARY}{os.getpid()}"
+        folder = parent / f"{TEMPORARY}{os.getpid()}"
         folder.mkdir()
         try:
             yield folder
