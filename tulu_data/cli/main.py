@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "sql": ("sql", "Query hits, drops and records with SQL."),
     "tag": ("tag", "Name a version, as in sft_v3@best, or list and delete such names."),
     "diff": ("diff", "Compare two versions: rows added and removed per source."),
+    "verify": ("verify", "Check a version, and build it again to compare."),
     "train": ("train", "Train a model on a dataset version."),
 }
 """Verb -> (module, one-line help), in the order of the work."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 from tulu_data.specs.mixture import Mixture
-from tulu_data.specs.uris import HUB_ONLY
+from tulu_data.specs.uris import HUB_ONLY, without_revision
 from tulu_data.store import Version
 
 STEP_VERSIONS = {"draw": 1, "decontaminate": 1, "dedup": 3, "filter": 1, "normalise": 1, "order": 1}
@@ -26,7 +26,8 @@ def resolved_spec(
     spec = mixture.model_dump(mode="json", exclude={"description"}, exclude_none=True)
     for name, source in spec["sources"].items():
         if source["uri"].startswith("hf://"):
-            source["revision"] = revisions[name]
+            # Said once, where it is read first.
+            source["uri"], source["revision"] = without_revision(source["uri"]), revisions[name]
             continue
         for key in HUB_ONLY:
             source.pop(key, None)
@@ -42,7 +43,12 @@ def resolved_spec(
 
 def recipe_id(mixture: Mixture, revisions: Mapping[str, str], versions: Mapping[str, Version]) -> str:
     """Hash what is to be done."""
-    recipe = {"spec": resolved_spec(mixture, revisions, versions), "steps": STEP_VERSIONS}
+    return recipe_hash(resolved_spec(mixture, revisions, versions), STEP_VERSIONS)
+
+
+def recipe_hash(spec: object, step_versions: Mapping[str, int]) -> str:
+    """Hash a resolved spec, as it stands beside a version too, and the versions of the code of the steps."""
+    recipe = {"spec": spec, "steps": step_versions}
     text = json.dumps(recipe, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()
 

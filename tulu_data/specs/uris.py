@@ -41,3 +41,12 @@ def _hub_uri(uri: str, revision: str | None) -> Iterator[Mistake]:
     elif found["revision"] and revision and found["revision"] != revision:
         text = f"the uri says revision {found['revision']!r}, this says {revision!r}; keep one"
         yield Mistake(text=text, path=("revision",))
+
+
+def without_revision(uri: str) -> str:
+    """Return a hub uri without the revision that it may name."""
+    found = _HUB_URI.fullmatch(uri)
+    if found is None or found["revision"] is None:
+        return uri
+    start, end = found.span("revision")
+    return uri[: start - 1] + uri[end:]

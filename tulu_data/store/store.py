@@ -65,15 +65,19 @@ class Store:
         return tagged(self.root, name)
 
     def resolve(self, ref: str) -> Version:
-        """Open `name` (its newest), `name@tag` or `name@prefix`; raise StoreError for not one version."""
+        """Open `name` (its newest), `name@tag` or `name@prefix`; raise StoreError for not one whole version."""
+        return Version.open(self.locate(ref))
+
+    def locate(self, ref: str) -> Path:
+        """Return the folder of `name`, `name@tag` or `name@prefix`; raise StoreError when it is not one."""
         name, _, word = ref.partition("@")
         ids = self.known_ids(name)
         if not word or word == LATEST:
-            return Version.open(self.root / name / ids[-1])
+            return self.root / name / ids[-1]
         tags = read_tags(self.root, name)
         fitting = [tags[word].content_id] if word in tags else [i for i in ids if i.startswith(word)]
         if len(fitting) == 1:
-            return Version.open(self.root / name / fitting[0])
+            return self.root / name / fitting[0]
         if fitting:
             raise StoreError(
                 f"{ref}: fits {len(fitting)} versions; give more digits of one of {', '.join(fitting)}"

@@ -1,0 +1,139 @@
+"""What a spec reads, as it is now, beside what a version was made of.
+
+The one idea: every file is hashed and compared with what the version recorded; a file that is gone, one that
+changed and one that is new are told apart, each with its source. It decides nothing and writes nothing.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tulu_data.decontaminate import find_suites
+from tulu_data.errors import TuluDataError
+from tulu_data.sources.files import sha256_of
+from tulu_data.sources.location import resolve_source
+from tulu_data.specs.lock import SourcePin
+from tulu_data.specs.mixture import Mixture
+from tulu_data.specs.source import Source
+from tulu_data.specs.steps import DecontaminateStep
+from tulu_data.store import Manifest, SourceEntry, Store
+
+Files = Mapping[str, str]
+"""Sha256 by origin."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputChange:
+    """One file that is not what it was when a version was built."""
+
+    role: str
+    """`source NAME`, `suite`, `decisions` or `tokenizer`."""
+    origin: str
+    was: str | None
+    """Its sha256 when the version was built; None where it was not there."""
+    now: str | None
+    """Its sha256 now; None where it is not there."""
+    why: str | None = None
+    """Why it cannot be had, where that is known."""
+
+    def __str__(self) -> str:
+        """Say in one line what became of it."""
+        if self.now is None:
+            return f"{self.role}: {self.origin} is gone" + (f" ({self.why})" if self.why else "")
+        if self.was is None:
+            return f"{self.role}: {self.origin} is new ({self.now[:8]})"
+        return f"{self.role}: {self.origin} changed ({self.was[:8]} -> {self.now[:8]})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the inputs of a spec are looked for."""
+
+    base: Path
+    store: Store
+    pins: Mapping[str, SourcePin]
+    """Of hub sources, by name."""
+    offline: bool
+
+
+def input_changes(mixture: Mixture, manifest: Manifest, place: Place) -> list[InputChange]:
+    """Compare what the spec reads now with what a version was made of; sources that both have."""
+    before = {entry.name: entry for entry in manifest.sources}
+    found = [
+        change
+        for name, source in mixture.sources.items()
+        if name in before
+        for change in source_changes(name, source, before[name], place)
+    ]
+    return found + list(_other_changes(mixture, manifest, place))
+
+
+def source_changes(name: str, source: Source, before: SourceEntry, place: Place) -> list[InputChange]:
+    """Compare the files of one source with what they were."""
+    role, was = f"source {name}", {file.origin: file.sha256 for file in before.files}
+    try:
+        files = resolve_source(
+            name, source, base=place.base, store=place.store, pins=place.pins, offline=place.offline
+        ).files
+    except TuluDataError as error:
+        why = str(error).removeprefix(f"sources.{name}.uri: ").splitlines()[0]
+        return list(changed(role, was, _still_there(was, place.base), why)) or [
+            InputChange(role=role, origin=source.uri, was=None, now=None, why=why)
+        ]
+    return list(changed(role, was, {file.origin: file.sha256 for file in files}))
+
+
+def changed(role: str, was: Files, now: Files, why: str | None = None) -> Iterator[InputChange]:
+    """Yield the files that are not what they were, by origin."""
+    for origin in sorted({*was, *now}):
+        before, after = was.get(origin), now.get(origin)
+        if before != after:
+            reason = why if after is None else None
+            yield InputChange(role=role, origin=origin, was=before, now=after, why=reason)
+
+
+def _still_there(was: Files, base: Path) -> dict[str, str]:
+    """Hash the files of a source that as a whole cannot be had, as far as they lie on the disk."""
+    return {origin: sha256_of(base / origin) for origin in was if (base / origin).is_file()}
+
+
+def _other_changes(mixture: Mixture, manifest: Manifest, place: Place) -> Iterator[InputChange]:
+    """Compare eval suites, decisions and the tokenizer; a version of an early build does not name them."""
+    if not manifest.step_versions:
+        return
+    for role, look in (("suite", _suites), ("decisions", _decisions), ("tokenizer", _tokenizer)):
+        was = {one.origin: one.sha256 for one in manifest.inputs if one.role == role}
+        try:
+            yield from changed(role, was, look(mixture, place))
+        except TuluDataError as error:
+            yield from changed(role, was, _still_there({}, place.base), str(error).splitlines()[0])
+
+
+def _suites(mixture: Mixture, place: Place) -> Files:
+    """Hash the eval suites of every step, with how they are read."""
+    return {
+        origin: key
+        for step in mixture.steps
+        if isinstance(step, DecontaminateStep)
+        for path in step.against
+        for origin, key in find_suites([path], place.base, offline=place.offline).inputs()
+    }
+
+
+def _decisions(mixture: Mixture, place: Place) -> Files:
+    """Hash the files of decisions."""
+    paths = [step.decisions for step in mixture.steps if isinstance(step, DecontaminateStep)]
+    return {path: sha256_of(place.base / path) for path in paths if path and (place.base / path).is_file()}
+
+
+def _tokenizer(mixture: Mixture, place: Place) -> Files:
+    """Hash the tokenizer: that of a folder, or what the hub's cache holds of one."""
+    if mixture.tokenizer is None:
+        return {}
+    path = place.base / mixture.tokenizer / "tokenizer.json"
+    if not path.parent.is_dir():
+        from huggingface_hub import try_to_load_from_cache
+
+        cached = try_to_load_from_cache(mixture.tokenizer, "tokenizer.json")
+        path = Path(cached) if isinstance(cached, str) else path
+    return {"tokenizer.json": sha256_of(path)} if path.is_file() else {}
