@@ -65,7 +65,7 @@ class Store:
         return tagged(self.root, name)
 
     def resolve(self, ref: str) -> Version:
-        """Open `name` (its newest), `name@tag` or `name@prefix`; raise StoreError for not one whole version."""
+        """Open `name` (its newest), `name@tag` or `name@prefix`; raise StoreError for no whole version."""
         return Version.open(self.locate(ref))
 
     def locate(self, ref: str) -> Path:
