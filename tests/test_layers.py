@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "mix": {"engine", "errors", "kernels", "root", "schema", "sources", "specs", "steps", "store"},
     "account": {"engine", "errors", "kernels", "mix", "schema", "sources", "specs", "steps", "store"},
     "report": {"store"},
+    "versions": {"engine", "kernels", "schema", "steps", "store"},
     "cli": {
         "account",
         "errors",
@@ -35,6 +36,7 @@ ALLOWED: dict[str, set[str]] = {
         "steps",
         "store",
         "trainers",
+        "versions",
     },
     "root": {"cli"},
     "trainers": {"errors", "specs", "store"},

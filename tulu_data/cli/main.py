@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "list": ("list_", "List the dataset versions in the store."),
     "show": ("show", "Show one version: sources, counts, drops and records."),
     "sql": ("sql", "Query hits, drops and records with SQL."),
+    "stats": ("stats", "Count one version: rows, lengths, turns, tokens, per source and tag."),
     "tag": ("tag", "Name a version, as in sft_v3@best, or list and delete such names."),
     "diff": ("diff", "Compare two versions: rows added and removed per source."),
     "verify": ("verify", "Check a version, and build it again to compare."),
