@@ -156,3 +156,30 @@ def test_without_a_network_there_is_one_clear_line(folder: Path) -> None:
         "and the hub's cache hold it\n"
     )
     assert not (folder / "mixtures" / "sft_v3.lock.yaml").exists()
+
+
+def test_an_overlay_has_the_commit_that_its_base_is_pinned_to(server: HubServer, folder: Path) -> None:
+    built(folder, server.endpoint)
+    old = server.repo(REPO).branches["main"]
+    server.repo(REPO).push(files(extra=3))
+    overlay = folder / "mixtures" / "small.yaml"
+    overlay.write_text(
+        "extends: sft_v3.yaml\nname: small\nsources: {wildchat: null, mine: {uri: hf://" + REPO + "}}\n"
+    )
+    done = run(folder, server.endpoint, "lock", "mixtures/small.yaml")
+    assert done.returncode == 0, done.stderr
+    pins = yaml.safe_load((folder / "mixtures" / "small.lock.yaml").read_text("utf-8"))["sources"]
+    assert sorted(pins) == sorted({*PARTS, "mine"} - {"wildchat"})
+    assert {pin["revision"] for pin in pins.values()} == {old}
+
+
+def test_a_setting_neither_moves_nor_loses_what_the_spec_is_pinned_to(
+    server: HubServer, folder: Path
+) -> None:
+    built(folder, server.endpoint)
+    before, old = lock_of(folder), server.repo(REPO).branches["main"]
+    server.repo(REPO).push(files(extra=3))
+    found = built(folder, server.endpoint, "--frozen", "--set", "sources.aya=null", "--set", "name=less")
+    assert {s["revision"] for s in found["sources"]} == {old}
+    assert len(found["sources"]) == len(PARTS) - 1
+    assert lock_of(folder) == before

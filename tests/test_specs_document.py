@@ -50,9 +50,10 @@ def test_scalars_follow_the_core_schema_of_yaml_1_2(written: str, meant: object)
 def test_every_key_and_value_has_its_line_and_column() -> None:
     document = parse_document("a: 1\nb:\n  - x\n  - {c: d}\n", "x.yaml")
     assert document.data == {"a": 1, "b": ["x", {"c": "d"}]}
-    assert document.keys == {("a",): (1, 1), ("b",): (2, 1), ("b", 1, "c"): (4, 6)}
+    assert document.keys == {("a",): Place(1, 1), ("b",): Place(2, 1), ("b", 1, "c"): Place(4, 6)}
     assert document.values == {
-        (): (1, 1), ("a",): (1, 4), ("b",): (3, 3), ("b", 0): (3, 5), ("b", 1): (4, 5), ("b", 1, "c"): (4, 9),
+        (): Place(1, 1), ("a",): Place(1, 4), ("b",): Place(3, 3), ("b", 0): Place(3, 5),
+        ("b", 1): Place(4, 5), ("b", 1, "c"): Place(4, 9),
     }  # fmt: skip
 
 

@@ -5,21 +5,22 @@ from pathlib import Path
 import click
 
 from tulu_data.cli.console import print_json
-from tulu_data.cli.options import json_option
+from tulu_data.cli.options import json_option, set_option
 from tulu_data.errors import SpecError
 
 
 @click.command(short_help="Check spec files offline and report every mistake with its place.")
 @click.argument("specs", nargs=-1, type=click.Path(path_type=Path))
+@set_option
 @json_option
-def command(specs: tuple[Path, ...], as_json: bool) -> None:
+def command(specs: tuple[Path, ...], settings: tuple[str, ...], as_json: bool) -> None:
     """Check spec files offline and report every mistake with its place.
 
     SPECS are mixture specs, suite specs, files of decisions, or folders of them; default: mixtures/
-    in the current folder.
+    in the current folder. --set is laid over every mixture spec.
     """
     files = [file for path in specs or (Path("mixtures"),) for file in _files(path)]
-    problems: dict[str, list[str]] = {str(file): _problems(file) for file in files}
+    problems: dict[str, list[str]] = {str(file): _problems(file, settings) for file in files}
     if as_json:
         print_json(problems)
     else:
@@ -39,7 +40,7 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _problems(file: Path) -> list[str]:
+def _problems(file: Path, settings: tuple[str, ...]) -> list[str]:
     """Return every mistake of one spec, its SQL included."""
     from tulu_data.decontaminate.suites import compile_suite_wheres
     from tulu_data.mix.inputs import compile_sql
@@ -53,7 +54,7 @@ def _problems(file: Path) -> list[str]:
         elif is_suite_spec(file):
             compile_suite_wheres(read_suites(file))
         else:
-            compile_sql(read_mixture(file))
+            compile_sql(read_mixture(file, settings))
     except SpecError as error:
         return list(error.problems)
     return []

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import click
 
-from tulu_data.cli.options import open_store, store_option, workspace_root
-from tulu_data.errors import LockError, nearest
+from tulu_data.cli.options import open_store, set_option, store_option, workspace_root
+from tulu_data.errors import LockError, SpecError, nearest
 
 
 @click.command(short_help="Pin the hub sources of a spec, or move pins with --update.")
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option("--update", multiple=True, metavar="SOURCE", help="Resolve this source anew; can be repeated.")
+@set_option
 @store_option
-def command(spec: Path, update: tuple[str, ...], store: Path | None) -> None:
+def command(spec: Path, update: tuple[str, ...], settings: tuple[str, ...], store: Path | None) -> None:
     """Pin the hub sources of a mixture or suite spec to the commits that their branches stand for now.
 
     The pins go to the lock file beside SPEC and are obeyed from then on; only --update moves one.
@@ -27,7 +28,9 @@ def command(spec: Path, update: tuple[str, ...], store: Path | None) -> None:
     from tulu_data.specs.suite import is_suite_spec, read_suites
 
     suites = read_suites(spec) if is_suite_spec(spec) else None
-    file = read_mixture(spec) if suites is None else None
+    if suites is not None and settings:
+        raise SpecError([f"{spec}: is a suite spec; --set is laid over mixture specs alone"])
+    file = read_mixture(spec, settings) if suites is None else None
     before = read_lock(spec)
     for name in update:
         if name not in before.sources:

@@ -7,7 +7,14 @@ import click
 from rich.markup import escape
 
 from tulu_data.cli.console import counted, print_json, results, stage, warn
-from tulu_data.cli.options import json_option, open_store, store_option, workers_option, workspace_root
+from tulu_data.cli.options import (
+    json_option,
+    open_store,
+    set_option,
+    store_option,
+    workers_option,
+    workspace_root,
+)
 
 if TYPE_CHECKING:
     from tulu_data.mix import Plan
@@ -16,13 +23,20 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Build a dataset version from a mixture spec.")
 @click.argument("spec", type=click.Path(path_type=Path))
+@set_option
 @store_option
 @workers_option
 @click.option("--dry-run", is_flag=True, help="Print the plan and write no version.")
 @click.option("--frozen", is_flag=True, help="Refuse a spec whose lock is missing or stale (for CI).")
 @json_option
 def command(
-    spec: Path, store: Path | None, workers: int | None, dry_run: bool, frozen: bool, as_json: bool
+    spec: Path,
+    settings: tuple[str, ...],
+    store: Path | None,
+    workers: int | None,
+    dry_run: bool,
+    frozen: bool,
+    as_json: bool,
 ) -> None:
     """Build a dataset version from a mixture spec.
 
@@ -32,24 +46,22 @@ def command(
     from tulu_data.mix import Settings, build, find_existing, prepare, resolve_inputs, reuse
     from tulu_data.specs.mixture import read_mixture
 
-    file = read_mixture(spec)
+    file = read_mixture(spec, settings)
     root = workspace_root(spec.parent)
-    settings = Settings(
-        base=root, store=open_store(store, root), workers=workers or 0, frozen=frozen, say=stage
-    )
-    inputs = resolve_inputs(file, root, settings.store, frozen=frozen)
-    existing = find_existing(file, inputs, settings)
+    how = Settings(base=root, store=open_store(store, root), workers=workers or 0, frozen=frozen, say=stage)
+    inputs = resolve_inputs(file, root, how.store, frozen=frozen)
+    existing = find_existing(file, inputs, how)
     if existing is not None and not dry_run:
-        _print_version(reuse(existing, inputs, settings), as_json, existed=True)
+        _print_version(reuse(existing, inputs, how), as_json, existed=True)
         return
-    prepared = prepare(file, inputs, settings)
+    prepared = prepare(file, inputs, how)
     plan = prepared.plan
     for text in plan.warnings:
         warn(text)
     if dry_run:
         _print_plan(plan, as_json)
     else:
-        _print_version(build(file, prepared, settings), as_json, existed=False)
+        _print_version(build(file, prepared, how), as_json, existed=False)
 
 
 def _print_plan(plan: "Plan", as_json: bool) -> None:

@@ -35,6 +35,14 @@ def workers_option(function: F) -> F:
     )(function)
 
 
+def set_option(function: F) -> F:
+    """Add --set to a command that reads mixture specs."""
+    return click.option(
+        "--set", "settings", multiple=True, metavar="PATH=VALUE",
+        help="Lay a value over the spec, as in size=5000 or sources.web.take={rows: 9}; can be repeated.",
+    )(function)  # fmt: skip
+
+
 def reading_options(function: F) -> F:
     """Add --kind, --adapter and --columns to a command that reads every DATASET alike."""
     kind = click.option(

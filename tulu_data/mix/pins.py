@@ -18,6 +18,9 @@ from tulu_data.specs.source import Source
 from tulu_data.specs.steps import DedupStep
 from tulu_data.store import Store, Version
 
+Question = tuple[str, str | None, str | None, str]
+"""What a hub source asks for: uri, revision, configuration, split."""
+
 
 class Resolved(NamedTuple):
     """What a spec names, found."""
@@ -38,18 +41,20 @@ def resolve_all(
 ) -> Resolved:
     """Resolve what a spec names by the lock, and write down what is new.
 
-    Sources over the same hub dataset, revision, configuration and split are resolved once. The
-    pins of the sources in `moving` are not obeyed but replaced. `only_pinned` leaves out sources that are not
-    on the hub.
+    Sources over the same hub dataset, revision, configuration and split are resolved once. A question that
+    the lock has no answer to is answered by the locks of the specs that this one builds on, the nearest
+    first. The pins of the sources in `moving` are not obeyed but replaced. `only_pinned` leaves out sources
+    that are not on the hub.
     """
     lock, versions = read_lock(file.path), _open_versions(file, base, store)
     noted = {ref: version.content_id for ref, version in versions.items()}
     hub = {name: s for name, s in file.mixture.sources.items() if s.uri.startswith("hf://")}
     pins = {name: _fitting(lock, name, source) for name, source in hub.items()}
     if frozen:
-        check_frozen(file.path, pins, noted)
+        check_frozen(file.path, pins, noted, may_spare=bool(file.settings))
     moved = {_question(hub[name]) for name in moving if name in hub}
-    known = {_question(hub[name]): pin for name, pin in pins.items() if pin is not None}
+    known = _inherited(file) if any(pin is None for pin in pins.values()) else {}
+    known |= {_question(hub[name]): pin for name, pin in pins.items() if pin is not None}
     known = {question: pin for question, pin in known.items() if question not in moved}
     resolved = []
     for name, source in (hub if only_pinned else file.mixture.sources).items():
@@ -58,20 +63,35 @@ def resolve_all(
         try:
             found = resolve_source(name, source, base=base, store=store, pins=pin)
         except SourceError as error:
-            place = file.document.place(("sources", name, "uri"))
-            raise type(error)(f"{file.document.name}:{place.line}:{place.column} {error}") from None
+            where = file.document.where(("sources", name, "uri"))
+            raise type(error)(f"{where} {error}") from None
         if found.pin is not None:
             known[question] = found.pin
         resolved.append(found)
     fresh = Lock(sources={one.name: one.pin for one in resolved if one.pin}, versions=noted)
+    if file.settings:
+        # What is set for once must not move or lose what the spec itself is pinned to.
+        kept = {name: pin for name, pin in lock.sources.items() if name not in moving}
+        fresh = Lock(sources=fresh.sources | kept, versions=noted | lock.versions)
     if fresh != lock:
         write_lock(file.path, fresh)
     return Resolved(tuple(resolved), versions)
 
 
-def _question(source: Source) -> tuple[str, str | None, str | None, str]:
+def _question(source: Source) -> Question:
     """Return what a hub source asks for; the same question has the same answer within a build."""
     return source.uri, source.revision, source.config, source.split
+
+
+def _inherited(file: MixtureFile) -> dict[Question, SourcePin]:
+    """Return what the locks of the specs that a spec builds on have pinned, the nearest first."""
+    found: dict[Question, SourcePin] = {}
+    for base in file.bases:
+        for pin in read_lock(base).sources.values():
+            # A spec may leave out the revision that is meant by default.
+            for wanted in (pin.wanted, None) if pin.wanted == "main" else (pin.wanted,):
+                found.setdefault((pin.uri, wanted, pin.config, pin.split), pin)
+    return found
 
 
 def _fitting(lock: Lock, name: str, source: Source) -> SourcePin | None:

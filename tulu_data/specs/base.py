@@ -127,11 +127,11 @@ def _translate_all(model: type[BaseModel], document: Document, details: list[Err
         # The members of a union each say what they expected; a person reads one sentence.
         text = f"expected {' or '.join(dict.fromkeys(words))}, found {shown(_value_at(document.data, path))}"
         problems.append(_problem(document, path, text))
-    return [text for _, text in sorted(problems)]
+    return [text for _, text in sorted(problems, key=lambda problem: (problem[0].origin, problem))]
 
 
 def _problem(document: Document, path: KeyPath, text: str, *, key: bool = False) -> tuple[Place, str]:
-    """Return a problem with the place that it is sorted by."""
+    """Return a problem with the place that it is sorted by: the document's own file comes first."""
     return document.place(path, key=key), document.problem(path, text, key=key)
 
 

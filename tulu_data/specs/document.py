@@ -25,10 +25,12 @@ MAX_INT = 2**63 - 1
 
 
 class Place(NamedTuple):
-    """A 1-based line and column."""
+    """A 1-based line and column; of a value that stands elsewhere than in the document's own file, where."""
 
     line: int
     column: int
+    origin: str = ""
+    """The other file, or the setting (`--set a=b`), which has no lines: its line is 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +44,14 @@ class Document:
 
     def problem(self, path: KeyPath, text: str, *, key: bool = False) -> str:
         """Format one problem as `file:line:column a.b[0]: text`; `key` points at the key itself."""
-        place = self.place(path, key=key)
         shown = dotted(path)
-        return f"{self.name}:{place.line}:{place.column} {shown + ': ' if shown else ''}{text}"
+        return f"{self.where(path, key=key)} {shown + ': ' if shown else ''}{text}"
+
+    def where(self, path: KeyPath, *, key: bool = False) -> str:
+        """Write the place of a value (or key) as `file:line:column`; a setting is written as it was given."""
+        place = self.place(path, key=key)
+        name = place.origin or self.name
+        return f"{name}:{place.line}:{place.column}" if place.line else name
 
     def place(self, path: KeyPath, *, key: bool = False) -> Place:
         """Return the place of the value (or key) at `path`, or of its closest ancestor that exists."""

@@ -108,9 +108,15 @@ def lock_text(lock: Lock) -> str:
 
 
 def check_frozen(
-    spec: Path, wanted: Mapping[str, "SourcePin | None"], versions: Mapping[str, str] = MappingProxyType({})
+    spec: Path,
+    wanted: Mapping[str, "SourcePin | None"],
+    versions: Mapping[str, str] = MappingProxyType({}),
+    *,
+    may_spare: bool = False,
 ) -> None:
     """Raise LockError unless the lock has every hub source and stored version as it is, and nothing else.
+
+    It may hold more where the command line has set another spec than the lock was written for (`may_spare`).
 
     `wanted` gives for every hub source of the spec the pin that fits it, or None; `versions` the content id
     of every stored version, by how the spec names it.
@@ -119,6 +125,7 @@ def check_frozen(
     missing = sorted(name for name, pin in wanted.items() if pin is None)
     missing += sorted(set(versions) - set(lock.versions))
     spare = sorted(set(lock.sources) - set(wanted)) + sorted(set(lock.versions) - set(versions))
+    spare = [] if may_spare else spare
     moved = [
         f"{ref} is {versions[ref][:_SHORT]} now, not {lock.versions[ref][:_SHORT]}"
         for ref in sorted(set(versions) & set(lock.versions))

@@ -1,6 +1,7 @@
 """A mixture spec: which sources, how much of each, and the steps on the way to a version."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,8 +10,9 @@ from pydantic import Field, field_validator, model_validator
 
 from tulu_data.schema import Kind
 from tulu_data.specs.base import Mistake, Spec, refuse, shown, validate
-from tulu_data.specs.document import Document, read_document
+from tulu_data.specs.document import Document, KeyPath
 from tulu_data.specs.mixture_checks import mistakes_of
+from tulu_data.specs.overlay import read_layered
 from tulu_data.specs.source import Source
 from tulu_data.specs.steps import Step
 
@@ -22,6 +24,9 @@ class Mixture(Spec):
 
     version: Literal[1]
     """Version of this format."""
+    extends: str | tuple[str, ...] | None = None
+    """Specs to build on, relative to this file: merged in order, this one last. Keys merge, sources by their
+    names; a list and a take replace; null removes."""
     name: str
     """Name of the dataset in the store: at most 100 small letters, digits, `_`, `.` and `-`."""
     kind: Kind
@@ -79,9 +84,21 @@ class MixtureFile:
     mixture: Mixture
     document: Document
     path: Path
+    bases: tuple[Path, ...] = ()
+    """Specs that it builds on, the nearest first."""
+    settings: tuple[str, ...] = ()
+    """What the command line set over the file."""
 
 
-def read_mixture(path: Path) -> MixtureFile:
-    """Read a mixture spec; raise SpecError with every mistake at its place."""
-    document = read_document(path)
-    return MixtureFile(mixture=validate(Mixture, document), document=document, path=path)
+def read_mixture(path: Path, settings: Sequence[str] = ()) -> MixtureFile:
+    """Read a mixture, what it extends and settings; raise SpecError with every mistake at its place."""
+    found = read_layered(path, settings, _replaced_whole)
+    return MixtureFile(
+        mixture=validate(Mixture, found.document), document=found.document, path=path, bases=found.bases,
+        settings=tuple(settings),
+    )  # fmt: skip
+
+
+def _replaced_whole(path: KeyPath) -> bool:
+    """Tell the mappings of which exactly one key is given: an overlay means its own."""
+    return len(path) == 3 and (path[0], path[2]) == ("sources", "take")
