@@ -353,7 +353,7 @@ MISTAKES = [
         "an adapter misspelt",
         source("adapter: alpacca"),
         "7:32 sources.bee.adapter: expected one of alpaca, auto, hh, messages, preference, "
-        "prompt_completion, rlvr, sharegpt, found 'alpacca'; did you mean 'alpaca'?",
+        "prompt_completion, rlvr, sharegpt, threads, found 'alpacca'; did you mean 'alpaca'?",
     ),
     (
         "an adapter of another kind",

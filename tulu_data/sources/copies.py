@@ -159,9 +159,14 @@ def relative_place(origin: str) -> PurePosixPath:
 
 
 def _check_apart(files: Sequence[SourceFile]) -> None:
-    """Refuse two inputs that would become one file."""
+    """Refuse two inputs that would become one file, and rows that cannot go one by one."""
     taken: dict[PurePosixPath, str] = {}
     for file in files:
+        if file.threads:
+            raise SourceError(
+                f"{file.origin}: its rows are messages of trees, and a copy without some would tear the "
+                "trees; name it in a mixture, whose steps drop whole threads"
+            )
         other = taken.setdefault(relative_place(file.origin), file.origin)
         if other is not file.origin:
             what = "is in two of the datasets" if other == file.origin else f"and {other} would be one copy"

@@ -42,6 +42,8 @@ class SourceFile:
     """Hash of the bytes as stored, still compressed."""
     format: Format
     compression: Compression | None = None
+    threads: bool = False
+    """Its rows are messages of conversation trees: each answer is read with what leads to it."""
 
 
 def file_format(name: str) -> tuple[Format, Compression | None] | None:

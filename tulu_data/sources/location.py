@@ -6,7 +6,7 @@ known; everything after this module is the same for all kinds of source.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,11 +54,14 @@ def resolve_source(
     Raises SourceError (HubError for the hub), StoreError or LockError.
     """
     try:
-        return _resolved(name, source, base, store, (pins or {}).get(name), offline=offline)
+        found = _resolved(name, source, base, store, (pins or {}).get(name), offline=offline)
     except SourceError as error:
         if not name:
             raise
         raise type(error)(f"sources.{name}.uri: {error}") from None
+    if source.adapter != "threads":
+        return found
+    return replace(found, files=tuple(replace(file, threads=True) for file in found.files))
 
 
 def _resolved(

@@ -5,6 +5,7 @@ rows and bad rows together are the rows of the file. Chat formats are the adapte
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from tulu_data.errors import SourceError
@@ -14,6 +15,7 @@ from tulu_data.sources.json_documents import read_json_document
 from tulu_data.sources.json_lines import json_line_parts, read_json_lines
 from tulu_data.sources.rows import Part, RawBatch
 from tulu_data.sources.tables import read_arrow, read_csv, read_parquet
+from tulu_data.sources.threads import joined
 
 READER_VERSION = 2
 """Raised whenever the same bytes would give other rows, so that caches are written anew."""
@@ -26,7 +28,7 @@ def read_parts(
 
     What has to be read in order is read here already. Raises SourceError as `read_raw` does.
     """
-    if file.format == "jsonl":
+    if file.format == "jsonl" and not file.threads:
         return json_line_parts(_checked(byte_chunks(file, told), file.origin), only)
     return (partial(_same, batch) for batch in read_raw(file, only, told=told))
 
@@ -48,6 +50,8 @@ def read_raw(
     of the file that are read.
     Raises SourceError when the file as a whole cannot be read; single bad rows are in the batches.
     """
+    if file.threads:
+        return joined(read_raw(replace(file, threads=False), None, header, told=told), only, file.origin)
     if file.format == "parquet":
         return read_parquet(file.path, file.origin, only, told)
     if file.format == "arrow":

@@ -105,7 +105,8 @@ def open_records(
     """
     _check_parts(adapter, columns)
     stored = uri in store.names() and not (base / uri).exists()
-    found = resolve_source("", Source(uri=f"{uri}@latest" if stored else uri), base=base, store=store)
+    source = Source(uri=f"{uri}@latest" if stored else uri, adapter=adapter)
+    found = resolve_source("", source, base=base, store=store)
     named = found.version_ref or found.pin or (base / uri).is_file()
     files = found.files if named else tuple(file for file in found.files if not lies_in(file.path, skip))
     if not files:

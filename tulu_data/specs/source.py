@@ -7,7 +7,9 @@ from pydantic import Field, field_validator, model_validator
 
 from tulu_data.specs.base import Mistake, Spec, listed, refuse, shown
 
-Adapter = Literal["auto", "messages", "alpaca", "sharegpt", "prompt_completion", "hh", "preference", "rlvr"]
+Adapter = Literal[
+    "auto", "messages", "alpaca", "sharegpt", "prompt_completion", "hh", "preference", "rlvr", "threads"
+]
 ADAPTERS: tuple[Adapter, ...] = get_args(Adapter)
 
 TAKES = ("all", "epochs", "fraction", "rows", "tokens", "weight")

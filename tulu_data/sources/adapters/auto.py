@@ -14,7 +14,7 @@ from tulu_data.sources.adapters.alpaca import ALPACA_LAYOUT
 from tulu_data.sources.adapters.chats import is_chat
 from tulu_data.sources.adapters.hh import HH_LAYOUT
 from tulu_data.sources.adapters.layout import Layout
-from tulu_data.sources.adapters.messages import MESSAGES_LAYOUT, SHAREGPT_LAYOUT
+from tulu_data.sources.adapters.messages import MESSAGES_LAYOUT, SHAREGPT_LAYOUT, THREADS_LAYOUT
 from tulu_data.sources.adapters.parts import is_list, is_text
 from tulu_data.sources.adapters.preference import PREFERENCE_LAYOUT
 from tulu_data.sources.adapters.prompt_completion import PROMPT_COMPLETION_LAYOUT
@@ -25,7 +25,7 @@ LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
         MESSAGES_LAYOUT, SHAREGPT_LAYOUT, ALPACA_LAYOUT, PROMPT_COMPLETION_LAYOUT, HH_LAYOUT,
-        PREFERENCE_LAYOUT, RLVR_LAYOUT,
+        PREFERENCE_LAYOUT, RLVR_LAYOUT, THREADS_LAYOUT,
     )
 }  # fmt: skip
 

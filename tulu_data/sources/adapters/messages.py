@@ -4,7 +4,9 @@ The one idea: both are lists of turns that differ in names alone (`roles` and `c
 so one function reads both. A `system` column goes before the chat.
 """
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tulu_data.schema import TEXT, Kind
 from tulu_data.sources.adapters.chats import read_chats
@@ -12,7 +14,7 @@ from tulu_data.sources.adapters.faults import Faults
 from tulu_data.sources.adapters.layout import Content, Layout
 from tulu_data.sources.adapters.parts import Parts, filled, text_column
 from tulu_data.sources.adapters.tool_calls import tool_definitions
-from tulu_data.sources.adapters.turns import join, single_turns
+from tulu_data.sources.adapters.turns import join, role_at, single_turns
 
 
 def read_messages(parts: Parts, faults: Faults, kind: Kind) -> Content:  # noqa: ARG001 - the signature of adapters
@@ -53,4 +55,22 @@ SHAREGPT_LAYOUT = Layout(
     parts={"messages": ("conversations", "conversation"), "system": ("system",), "tools": ("tools",)},
     needs="conversations (a list of {from, value})",
     read=read_messages,
+)
+
+
+def read_threads(parts: Parts, faults: Faults, kind: Kind) -> Content:
+    """Read threads that were joined from messages of trees; one that ends in a question has no answer."""
+    content = read_messages(parts, faults, kind)
+    asked = pc.equal(role_at(content["messages"], last=True), "user")
+    unanswered = np.asarray(pc.fill_null(asked, False).to_numpy(zero_copy_only=False), dtype=bool)  # noqa: FBT003
+    faults.mark(unanswered, "no answer", "nobody answered this message")
+    return content
+
+
+THREADS_LAYOUT = Layout(
+    name="threads",
+    kinds=("sft",),
+    parts={"messages": ("thread.messages",), "system": (), "tools": ()},
+    needs="messages of trees (message_id, parent_id, role, text), said with adapter: threads",
+    read=read_threads,
 )
