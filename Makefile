@@ -75,7 +75,7 @@ demo: $(STAMP)  ## Make a fresh workspace in ./demo and run the three commands o
 		'  $(DEMO)/runs/                the trained model and its metrics' \
 		'What to try next:' \
 		'  cd $(DEMO) && source $(abspath $(BIN))/activate' \
-		'  tulu-data show demo          sources, counts, drops and records of the version' \
+		'  tulu-data show demo          sources, counts and drops of the version; tulu-data view demo: its records' \
 		'  edit mixtures/demo.yaml      change a take, then type `tulu-data mix mixtures/demo.yaml` again' \
 		'  tulu-data diff OLD NEW       what that changed; `tulu-data list` names the versions' \
 		'  tulu-data --help             every command'

@@ -114,9 +114,8 @@ def test_odd_file_names_work_and_are_shown_as_they_are(place: Place, name: str) 
     place.write(name, [chat("odd"), {"messages": []}])
     place.spec({"a": {"uri": name}})
     data("mix", "mixtures/m.yaml")
-    text = output("show", "m", "--quarantined")
-    assert f"{name}:1" in text
-    assert f"{name}:2  no messages" in text
+    assert f"  {name}:1\n" in output("view", "m")
+    assert f"  {name}:2\n  no messages\n" in output("view", "m", "--quarantined")
 
 
 def test_a_store_with_brackets_in_its_path_is_shown(place: Place) -> None:
@@ -216,16 +215,20 @@ def test_list_goes_on_past_a_damaged_version(place: Place) -> None:
     assert "the version is damaged, build it again" in result.stderr
 
 
-def test_show_prints_accounts_drops_and_records(place: Place) -> None:
+def test_show_prints_the_account_of_a_version(place: Place) -> None:
     version = data("mix", "mixtures/m.yaml")
-    text = output("show", "m", "--records", "1", "--dropped", "--quarantined")
+    output("tag", "m", "best")
+    text = output("show", "m")
     assert version["content_id"] in text
-    assert "dropped (1)\n  a.jsonl:11  empty_turn" in text
-    assert "quarantined (1)\n  a.jsonl:12  no messages" in text
-    assert text.count("messages user") == 1
-    shown = data("show", version["version"], "--records", "3", "--dropped")
-    assert (len(shown["records"]), shown["dropped"][0]["reason"]) == (3, "empty_turn")
-    assert "quarantined" not in shown
+    assert " UTC  tagged best\n" in text
+    assert [line.split() for line in text.splitlines() if line.startswith("a ")] == [
+        ["a", "12", "1", "1", "0", "10", "10"]
+    ]
+    assert text.endswith(
+        f"next: tulu-data view {version['version']}, or tulu-data stats {version['version']}\n"
+    )
+    shown = data("show", version["version"])
+    assert (shown["tags"], shown["sources"][0]["dropped"]) == (["best"], {"empty_turn": 1})
     assert error("show", "n@1").endswith("no dataset 'n' (the store holds m)")
 
 

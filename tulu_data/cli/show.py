@@ -1,8 +1,7 @@
-"""`tulu-data show`: one version, its accounts, drops and some records."""
+"""`tulu-data show`: one version and its accounts."""
 
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
@@ -12,6 +11,8 @@ from tulu_data.cli.dedup_report import searched
 from tulu_data.cli.options import json_option, open_store, store_option, workspace_root
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from tulu_data.store import Version
@@ -20,64 +21,40 @@ DONE = {
     "drop": "dropped", "drop_source": "dropped, and contaminated sources whole", "flag": "kept and flagged",
 }  # fmt: skip
 """What became of records with a hit, by the action of the step."""
-CUT = 300
-"""Characters of a turn that are shown."""
 
 
-@click.command(short_help="Show one version: sources, counts, drops and records.")
+@click.command(short_help="Show one version: sources, counts, drops by reason, contamination.")
 @click.argument("version")
-@click.option("--records", default=2, show_default=True, type=click.IntRange(min=0), help="Records to print.")
-@click.option(
-    "--dropped", is_flag=True, help="List the records that steps left out, with reason and evidence."
-)
-@click.option("--quarantined", is_flag=True, help="List the rows that were no records, with reason.")
 @store_option
 @json_option
-def command(
-    version: str, records: int, dropped: bool, quarantined: bool, store: Path | None, as_json: bool
-) -> None:
-    """Show one version: where its records come from, what was left out and why, and some records.
+def command(version: str, store: Path | None, as_json: bool) -> None:
+    """Show one version: where its records come from, what was left out by reason, what was found in it.
 
-    VERSION is a name (its newest version) or name@id.
+    VERSION is a name (its newest version), name@id or name@tag. `tulu-data view` shows the records
+    themselves, and those that were left out; `tulu-data stats` counts them.
     """
-    opened = open_store(store, workspace_root(Path.cwd())).resolve(version)
-    shown: dict[str, Any] = {"version": opened.ref, "path": str(opened.path), **opened.manifest.model_dump()}
-    shown["records"] = _first(opened, records)
-    for name, wanted in (("dropped", dropped), ("quarantined", quarantined)):
-        if wanted:
-            shown[name] = _side_table(opened, name)
+    store_of = open_store(store, workspace_root(Path.cwd()))
+    opened = store_of.resolve(version)
+    tags = store_of.tagged(opened.name).get(opened.content_id, [])
     if as_json:
-        print_json(shown)
+        print_json(
+            {"version": opened.ref, "path": str(opened.path), "tags": tags, **opened.manifest.model_dump()}
+        )
         return
     console = results()
-    _print_accounts(console, opened)
-    for name in ("dropped", "quarantined"):
-        _print_rows(console, name, shown.get(name))
-    for record in shown["records"]:
-        _print_record(console, record)
+    _print_accounts(console, opened, tags)
+    console.print(f"next: tulu-data view {opened.ref}, or tulu-data stats {opened.ref}", soft_wrap=True)
 
 
-def _first(version: "Version", count: int) -> list[dict[str, Any]]:
-    """Return the first records of a version."""
-    rows = (row for batch in version.batches() for row in batch.to_pylist())
-    return list(islice(rows, count))
-
-
-def _side_table(version: "Version", name: str) -> list[dict[str, Any]]:
-    """Read one of the tables that lie beside the records."""
-    import pyarrow.parquet as pq
-
-    rows: list[dict[str, Any]] = pq.read_table(version.path / f"{name}.parquet").to_pylist()
-    return rows
-
-
-def _print_accounts(console: "Console", version: "Version") -> None:
+def _print_accounts(console: "Console", version: "Version", tags: "Sequence[str]") -> None:
     """Print what the version is and where every row of its sources went."""
     from tulu_data.report.tables import percent, source_table, table
 
     m = version.manifest
     console.print(
         f"[bold]{version.ref}[/bold]  {counted(m.rows, 'row')}  {m.kind}  built {m.created[:19]} UTC"
+        f"{'  tagged ' if tags else ''}{', '.join(tags)}",
+        soft_wrap=True,
     )
     console.print(f"  {escape(str(version.path))}\n  content id {m.content_id}\n", soft_wrap=True)
     console.print(source_table(m.sources))
@@ -125,33 +102,3 @@ def _print_duplicates(console: "Console", version: "Version") -> None:
         console.print(told, soft_wrap=True)
         if found["search"]:
             console.print(searched(found))
-
-
-def _print_rows(console: "Console", name: str, rows: list[dict[str, Any]] | None) -> None:
-    """List what was left out."""
-    if rows is None:
-        return
-    console.print(f"\n[bold]{name}[/bold] ({len(rows)})")
-    for row in rows:
-        more = row.get("evidence") or row.get("detail") or ""
-        console.print(f"  {escape(row['origin'])}  {row['reason']}  {escape(more)}", soft_wrap=True)
-
-
-def _print_record(console: "Console", record: dict[str, Any]) -> None:
-    """Print one record: its place, and every part by name."""
-    console.print(
-        f"\n[bold]{record['id']}[/bold]  {escape(record['source'])}  {escape(record['origin'])}",
-        soft_wrap=True,
-    )
-    for name, value in record.items():
-        for turn in value if isinstance(value, list) else ():
-            text = _cut(turn["content"] + (turn["tool_calls"] or ""))
-            console.print(f"  [bold]{name} {turn['role']}[/bold] {escape(text)}", soft_wrap=True)
-    for name in ("tools", "ground_truth", "verifier"):
-        if record.get(name):
-            console.print(f"  [bold]{name}[/bold] {escape(_cut(record[name]))}", soft_wrap=True)
-
-
-def _cut(text: str) -> str:
-    """Shorten a long text, saying how long it is."""
-    return text if len(text) <= CUT else f"{text[:CUT]}... ({len(text):,} characters)"
