@@ -3,10 +3,12 @@
 `HubServer(datasets={"owner/name": {"data/train.jsonl": b"..."}})` serves repository info at a
 revision, file trees and file contents with HEAD, GET, Range, ETag and X-Repo-Commit; files of
 `lfs_from` bytes and more have a sha256 as large files do on the hub. Its switches let requests
-fail, connections drop and files change under a commit that was given out before.
+fail, connections drop and files change under a commit that was given out before; `Faults` does the first
+two by a seeded schedule.
 """
 
 import json
+import random
 import re
 import threading
 from collections.abc import Mapping
@@ -49,6 +51,35 @@ class Repository:
         return found if found in self.commits else None
 
 
+class Faults:
+    """Which requests fail, and how: by a seed, and never too often in a row for a patient client."""
+
+    def __init__(self, seed: int, *, share: float = 0.5, in_a_row: int = 3) -> None:
+        """Let `share` of all requests fail, each path at most `in_a_row` times one after the other."""
+        self._random = random.Random(seed)  # noqa: S311 - a schedule, no secret
+        self._share, self._most = share, in_a_row
+        self._row: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self.met: list[str] = []
+        """What was done so far: `429`, `500`, `503`, `drop`."""
+
+    def next(self, request: str, *, body: bool) -> str | None:
+        """Return how this request fails, or None where it does not."""
+        with self._lock:
+            row = self._row.get(request, 0)
+            fails = row < self._most and self._random.random() < self._share
+            self._row[request] = row + 1 if fails else 0
+            if not fails:
+                return None
+            self.met.append(self._random.choice(["429", "500", "503", *["drop"] * 3 * body]))
+            return self.met[-1]
+
+    def stop(self, size: int) -> int:
+        """Return after how many bytes of a body the connection is lost."""
+        with self._lock:
+            return self._random.randrange(size)
+
+
 class HubServer:
     """A hub in a thread; use it as a context manager."""
 
@@ -64,6 +95,10 @@ class HubServer:
         """Statuses with which the next requests are answered, first to last."""
         self.drop_after: list[int] = []
         """Bytes of a file after which the next downloads lose their connection."""
+        self.faults: Faults | None = None
+        """A schedule of failures over all requests."""
+        self.served: list[tuple[str, int, int]] = []
+        """Of every download: path, first byte and number of bytes that were sent."""
         self.requests: list[str] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -108,6 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server_hub: HubServer
+    fault: str | None = None
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
         """Say nothing; requests are kept in `requests`."""
@@ -124,6 +160,12 @@ class _Handler(BaseHTTPRequestHandler):
         hub.requests.append(f"{self.command} {path}")
         if hub.failures:
             self._send(hub.failures.pop(0), b"busy", {})
+            return
+        self.fault = hub.faults and hub.faults.next(
+            hub.requests[-1], body="/resolve/" in path and self.command == "GET"
+        )
+        if self.fault and self.fault != "drop":
+            self._send(int(self.fault), b"busy", {"Retry-After": "3"} if self.fault == "429" else {})
             return
         info = re.fullmatch(r"/api/(datasets|models)/([^/]+/[^/]+)(?:/revision/(.+))?", path)
         tree = re.fullmatch(
@@ -184,8 +226,14 @@ class _Handler(BaseHTTPRequestHandler):
         if found := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or ""):
             start = int(found[1])
             headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-        drop = self.command == "GET" and self.server_hub.drop_after
-        stop = self.server_hub.drop_after.pop(0) if drop else None
+        stop = None
+        if self.command == "GET":
+            hub, left = self.server_hub, len(data) - start
+            if hub.drop_after:
+                stop = hub.drop_after.pop(0)
+            elif self.fault and hub.faults:
+                stop = hub.faults.stop(left)
+            hub.served.append((path, start, left if stop is None else min(stop, left)))
         self._send(206 if start else 200, data[start:], headers, stop)
 
     def _json(self, value: object) -> None:

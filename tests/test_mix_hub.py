@@ -13,7 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from hub_server import HubServer
+from hub_server import Faults, HubServer
+
+from tulu_data.errors import LockError
+from tulu_data.mix import Settings, mix
+from tulu_data.specs.mixture import read_mixture
+from tulu_data.store import Store, Version
 
 ROOT = Path(__file__).parents[1]
 REPO = "allenai/tulu-3-sft-mixture"
@@ -183,3 +188,54 @@ def test_a_setting_neither_moves_nor_loses_what_the_spec_is_pinned_to(
     assert {s["revision"] for s in found["sources"]} == {old}
     assert len(found["sources"]) == len(PARTS) - 1
     assert lock_of(folder) == before
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """Let nobody wait; return the seconds that would have been waited."""
+    from huggingface_hub import close_session, constants
+
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    yield waited
+    close_session()
+
+
+def test_a_hub_that_misbehaves_gives_the_published_rows_twice_and_a_changed_file_is_refused(
+    folder: Path, patient: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    published = {name: 3 + 2 * n for n, name in enumerate(PARTS)}
+    rows = [(PARTS[name], n) for name, count in published.items() for n in range(count)]
+    shards = {f"data/train-{i:05d}-of-00006.parquet": parquet(rows[i * 70 : (i + 1) * 70]) for i in range(6)}
+    assert sum(published.values()) == len(rows) <= 420
+    found, met = [], []
+    with HubServer({REPO: shards}) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
+
+        def build(home: str) -> Version:
+            monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / home))
+            file = read_mixture(folder / "mixtures" / "sft_v3.yaml")
+            return mix(file, Settings(base=folder, store=Store(folder / home), say=lambda _: None)).version
+
+        for seed in (1, 2):
+            server.faults, server.served = Faults(seed), []
+            found.append(build(f"home{seed}"))
+            met += server.faults.met
+            sent: dict[str, int] = {}
+            for path, _, size in server.served:
+                sent[path] = sent.get(path, 0) + size
+            assert sent == {path: len(data) for path, data in shards.items()}
+        assert {"drop", "429", "500", "503"} <= set(met)
+        server.faults = None
+        server.change_under_commit(REPO, "data/train-00003-of-00006.parquet", parquet([("x", 1)]))
+        with pytest.raises(
+            LockError, match=r"train-00003-of-00006.parquet: .* the file changed under its commit"
+        ):
+            build("home3")
+    assert found[0].content_id == found[1].content_id
+    assert [{s.name: s.rows for s in version.manifest.sources} for version in found] == [published] * 2
+    assert len(patient) >= len(met)

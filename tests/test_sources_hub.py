@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hub_server import HubServer
+from hub_server import Faults, HubServer
 
 from tulu_data.errors import HubError, LockError, SourceError
-from tulu_data.sources import hub
-from tulu_data.sources.hub import HubPlace, fetch_file, resolve_hub
+from tulu_data.sources.hub import HubPlace, resolve_hub
+from tulu_data.sources.hub_cache import fetch_file
 from tulu_data.sources.hub_layout import split_files
+from tulu_data.sources.patience import WAITS
 
 ROWS = "".join(
     json.dumps({"prompt": f"question {i}", "completion": f"answer {i}"}) + "\n" for i in range(8)
@@ -138,7 +139,7 @@ def test_each_refusal_has_its_own_words(server: HubServer, status: int, text: st
     with pytest.raises(HubError) as error:
         resolve_hub(tiny())
     assert str(error.value) == text.format(at=server.endpoint)
-    assert len(server.requests) <= len(hub.RETRY_WAITS) + 1
+    assert len(server.requests) <= len(WAITS) + 1
 
 
 def test_a_dataset_that_is_not_there(server: HubServer) -> None:
@@ -281,3 +282,54 @@ def test_the_token_is_never_in_an_error(server: HubServer, monkeypatch: pytest.M
     with pytest.raises(HubError) as error:
         resolve_hub(tiny())
     assert os.environ["HF_TOKEN"] not in str(error.value)
+
+
+def test_a_download_goes_on_where_it_broke_off(server: HubServer, caplog: pytest.LogCaptureFixture) -> None:
+    server.drop_after = [50, 7]
+    _, files, _ = resolve_hub(tiny())
+    assert files[0].path.read_bytes() == ROWS
+    sent = [(start, size) for path, start, size in server.served if path.endswith("00000-of-00002.jsonl")]
+    assert sent == [(0, 50), (50, 7), (57, len(ROWS) - 57)]
+    commit = server.repo("allen/tiny").branches["main"]
+    assert caplog.messages == [
+        f"hf://allen/tiny@{commit[:12]}/data/train-00000-of-00002.jsonl: the connection was lost at byte "
+        f"{at} of {len(ROWS)}; trying again in 0.5 s (1 of 4)"
+        for at in (50, 57)
+    ]
+
+
+def test_another_process_goes_on_where_a_killed_one_broke_off(server: HubServer, tmp_path: Path) -> None:
+    server.drop_after = [60, 0, 0, 0, 0]
+    with pytest.raises(HubError, match="was lost, more than once; run the command again, it goes on where"):
+        resolve_hub(tiny())
+    (part,) = (tmp_path / "hub").rglob("*.part")
+    assert part.read_bytes() == ROWS[:60]
+    server.served.clear()
+    _, files, _ = resolve_hub(tiny())
+    assert files[0].path.read_bytes() == ROWS
+    assert server.served[0][1:] == (60, len(ROWS) - 60)
+    assert list((tmp_path / "hub").rglob("*.part")) == []
+
+
+def test_bytes_that_are_not_the_announced_ones_are_fetched_again_and_refused(
+    server: HubServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.drop_after = [60, 0, 0, 0, 0]
+    with pytest.raises(HubError):
+        resolve_hub(tiny())
+    (part,) = (tmp_path / "hub").rglob("*.part")
+    part.write_bytes(b"x" * 60)
+    assert resolve_hub(tiny())[1][0].path.read_bytes() == ROWS
+    assert [start for _, start, _ in server.served[-3:]] == [60, 0, 0]
+
+
+def test_what_a_busy_hub_asks_to_wait_is_obeyed_up_to_a_bound(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    server.faults = Faults(3, share=1.0, in_a_row=2)
+    resolve_hub(tiny())
+    assert server.faults.met.count("429") > 0
+    assert waited.count(3.0) >= server.faults.met.count("429") / 2
+    assert set(waited) <= {0.5, 1.0, 2.0, 3.0, 4.0}

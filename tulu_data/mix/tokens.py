@@ -19,7 +19,7 @@ class TokenCounter:
         """Load `tokenizer.json` of a folder or hub id; raise SourceError when there is none."""
         from tokenizers import Tokenizer
 
-        from tulu_data.sources.hub import fetch_file
+        from tulu_data.sources.hub_cache import fetch_file
 
         folder = base / name
         try:

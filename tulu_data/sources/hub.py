@@ -5,34 +5,26 @@ file, and bytes that differ are refused. Files lie in the hub's own cache. Which
 split is decided in `hub_layout`; what went wrong is put into words in `hub_errors`.
 """
 
-import os
 import re
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from tulu_data.errors import HubError, LockError, SourceError, nearest
 from tulu_data.sources.files import SourceFile, file_format, sha256_of
-from tulu_data.sources.hub_errors import WAITED_FOR, explained, status_of
+from tulu_data.sources.hub_cache import bring, cached_file
+from tulu_data.sources.hub_client import api, asked, endpoint, is_offline
 from tulu_data.sources.hub_layout import fits, split_files
 from tulu_data.specs.lock import FilePin, SourcePin
 
-if TYPE_CHECKING:
-    from huggingface_hub import HfApi
-
-RETRY_WAITS = (0.5, 2.0, 5.0)
-"""Seconds between the tries of a request that met a busy hub; the last failure is told."""
 TIMEOUT = 15.0
 CONVERTED = "refs/convert/parquet"
 """Branch in which the hub keeps parquet copies of datasets that have no readable files of their own."""
 
 _URI = re.compile(r"hf://(?:datasets/)?(?P<repo>[^/@\s]+/[^/@\s]+)(?:@(?P<rev>[^/\s]+))?(?:/(?P<path>.+))?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,25 +76,6 @@ class _Listed:
     """Known before the download for large files only."""
 
 
-def endpoint() -> str:
-    """Return the hub's address, HF_ENDPOINT where it is set."""
-    from huggingface_hub import constants
-
-    return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
-
-
-def is_offline() -> bool:
-    """Tell whether HF_HUB_OFFLINE forbids the network."""
-    from huggingface_hub import constants
-
-    return bool(constants.HF_HUB_OFFLINE) or os.environ.get("HF_HUB_OFFLINE", "").upper() in (
-        "1",
-        "ON",
-        "YES",
-        "TRUE",
-    )
-
-
 def resolve_hub(
     place: HubPlace, *, pin: SourcePin | None = None, offline: bool = False
 ) -> tuple[SourcePin, tuple[SourceFile, ...], str | None]:
@@ -139,12 +112,6 @@ def resolve_hub(
         licence=str(licence) if licence else None, files=pins,
     )  # fmt: skip
     return pin, files, pin.licence
-
-
-def fetch_file(repo: str, path: str, *, revision: str | None = None, repo_type: str = "model") -> Path:
-    """Download one file of a repository (a tokenizer, say) and return where it lies in the hub's cache."""
-    place = HubPlace(uri=f"hf://{repo}", repo=repo, wanted=revision or "main")
-    return _asked(place, lambda: _fetch(place, place.wanted, path, offline=is_offline(), repo_type=repo_type))
 
 
 def _listing(place: HubPlace) -> tuple[str, dict[str, Any], list[_Listed]]:
@@ -200,13 +167,13 @@ def _info(place: HubPlace, revision: str, *, missing_is_none: bool = False) -> t
 
     def ask() -> Any:
         try:
-            return _api().dataset_info(place.repo, revision=revision, timeout=TIMEOUT)
+            return api().dataset_info(place.repo, revision=revision, timeout=TIMEOUT)
         except RevisionNotFoundError:
             if missing_is_none:
                 return None
             raise
 
-    info = _asked(place, ask)
+    info = asked(place.uri, place.wanted, ask)
     if info is None:
         return "", {}
     if not info.sha or not _COMMIT.fullmatch(info.sha):
@@ -222,14 +189,14 @@ def _tree(place: HubPlace, commit: str) -> dict[str, _Listed]:
     from huggingface_hub.hf_api import RepoFile
 
     def ask() -> dict[str, _Listed]:
-        entries = _api().list_repo_tree(place.repo, recursive=True, revision=commit, repo_type="dataset")
+        entries = api().list_repo_tree(place.repo, recursive=True, revision=commit, repo_type="dataset")
         return {
             e.path: _Listed(path=e.path, size=e.size, sha256=e.lfs.sha256 if e.lfs else None)
             for e in entries
             if isinstance(e, RepoFile)
         }
 
-    return _asked(place, ask)
+    return asked(place.uri, place.wanted, ask)
 
 
 def _pinned_files(place: HubPlace, pin: SourcePin, *, offline: bool) -> tuple[SourceFile, ...]:
@@ -249,29 +216,13 @@ def _pinned_files(place: HubPlace, pin: SourcePin, *, offline: bool) -> tuple[So
 
 def _download(place: HubPlace, commit: str, wanted: list[str], *, offline: bool) -> list[Path]:
     """Bring files into the hub's cache; ask the hub once, briefly, before a download is begun."""
-    from huggingface_hub import try_to_load_from_cache
-
-    cached = [try_to_load_from_cache(place.repo, p, revision=commit, repo_type="dataset") for p in wanted]
-    if not offline and not all(isinstance(c, str) for c in cached):
+    cached = [cached_file(place.repo, path, commit) for path in wanted]
+    if not offline and not all(cached):
         _info(place, commit)
     return [
-        Path(found)
-        if isinstance(found, str)
-        else _asked(place, lambda p=path: _fetch(place, commit, p, offline=offline))  # type: ignore[misc]
+        found or bring(place.uri, place.repo, path, commit, offline=offline)
         for path, found in zip(wanted, cached, strict=True)
     ]
-
-
-def _fetch(place: HubPlace, revision: str, path: str, *, offline: bool, repo_type: str = "dataset") -> Path:
-    from huggingface_hub import hf_hub_download
-
-    return Path(
-        hf_hub_download(
-            place.repo, path, revision=revision, repo_type=repo_type, endpoint=endpoint(),
-            local_files_only=offline,
-            token=os.environ.get("HF_TOKEN") or None,
-        )
-    )  # fmt: skip
 
 
 def _described(place: HubPlace, commit: str, names: list[str], paths: list[Path]) -> tuple[SourceFile, ...]:
@@ -286,24 +237,3 @@ def _described(place: HubPlace, commit: str, names: list[str], paths: list[Path]
         origin = f"hf://{place.repo}@{commit}/{name}"
         found.append(SourceFile(origin=origin, path=path, sha256=digest, format=kind[0], compression=kind[1]))
     return tuple(found)
-
-
-def _api() -> "HfApi":
-    from huggingface_hub import HfApi
-
-    return HfApi(endpoint=endpoint(), token=os.environ.get("HF_TOKEN") or None)
-
-
-def _asked(place: HubPlace, ask: Callable[[], T]) -> T:
-    """Ask the hub; wait a little where it is busy, and put into words what it refuses."""
-    # The transport library changed its name between releases; its base error is found here in all.
-    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
-
-    for wait in (*RETRY_WAITS, None):
-        try:
-            return ask()
-        except (HTTPError, OSError, ValueError) as error:
-            if wait is None or status_of(error) not in WAITED_FOR:
-                raise explained(place.uri, place.wanted, endpoint(), error) from None
-            time.sleep(wait)
-    raise AssertionError("unreachable")

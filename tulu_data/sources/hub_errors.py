@@ -5,17 +5,41 @@ The one idea: every failure says which dataset, which address was asked, and wha
 
 from tulu_data.errors import HubError
 
-WAITED_FOR = frozenset({408, 429, 500, 502, 503, 504})
-"""Answers of a hub that is busy; worth another try."""
-
 NO_CONNECTION = "no connection to"
 """Words of the refusal when nothing answered at all; asking for something else will not help."""
 
+_NONE = frozenset({"ConnectError", "ConnectTimeout"})
+_LOST = frozenset({"TransportError", "ConnectionError"})
 
-def status_of(error: Exception) -> int | None:
+
+def response_of(error: BaseException) -> object | None:
+    """Return the answer that an error is about, or None when nothing answered."""
+    # The client wraps what met a question of its own into an error without an answer.
+    return next(
+        (r for e in (error, error.__cause__) if (r := getattr(e, "response", None)) is not None), None
+    )
+
+
+def status_of(error: BaseException) -> int | None:
     """Return the HTTP status of a refusal, or None when nothing answered."""
-    status = getattr(getattr(error, "response", None), "status_code", None)
+    status = getattr(response_of(error), "status_code", None)
     return status if isinstance(status, int) else None
+
+
+def never_was(error: BaseException) -> bool:
+    """Tell whether there was no connection at all."""
+    return not _kinds(error).isdisjoint(_NONE)
+
+
+def was_lost(error: BaseException) -> bool:
+    """Tell whether a connection was lost, or no word came for too long."""
+    return not _kinds(error).isdisjoint(_LOST) and not never_was(error)
+
+
+def _kinds(error: BaseException) -> set[str]:
+    """Return the names of the classes of an error, and of what caused it."""
+    # By name: the transport library changed its own between releases.
+    return {kind.__name__ for cause in (error, error.__cause__) for kind in type(cause).__mro__}
 
 
 def explained(uri: str, revision: str, endpoint: str, error: Exception) -> HubError:
@@ -29,12 +53,12 @@ def explained(uri: str, revision: str, endpoint: str, error: Exception) -> HubEr
         )
     elif isinstance(error, errors.RevisionNotFoundError):
         text = f"has no revision {revision!r}; give a branch, tag or commit that exists"
-    elif isinstance(error, errors.LocalEntryNotFoundError | errors.OfflineModeIsEnabled):
+    elif status is None and isinstance(error, errors.LocalEntryNotFoundError | errors.OfflineModeIsEnabled):
         text = (
             f"is not in the hub's cache, and {endpoint} may not be asked or did not answer; "
             "connect once without HF_HUB_OFFLINE"
         )
-    elif isinstance(error, errors.EntryNotFoundError):
+    elif isinstance(error, errors.EntryNotFoundError) and status in {404, None}:
         text = "has no such file any more; move the pin with lock --update"
     elif status == 401 or isinstance(error, errors.RepositoryNotFoundError):
         text = f"is not at {endpoint}, or is private (HTTP {status}); check the name, or set HF_TOKEN"
@@ -51,6 +75,11 @@ def explained(uri: str, revision: str, endpoint: str, error: Exception) -> HubEr
         text = f"is refused by {endpoint} (HTTP {status})"
     elif isinstance(error, ValueError):
         text = f"cannot be had: {endpoint} does not answer as a hub does; check HF_ENDPOINT"
+    elif was_lost(error):
+        text = (
+            f"cannot be had: the connection to {endpoint} was lost, more than once; run the command again, "
+            "it goes on where this broke off"
+        )
     else:
         text = (
             f"cannot be had: {NO_CONNECTION} {endpoint}; connect to a network, or set HF_HUB_OFFLINE=1 "

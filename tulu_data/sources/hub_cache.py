@@ -1,0 +1,138 @@
+"""The hub's own cache on the disk: files by commit, each a link to its bytes.
+
+The one idea: files lie where every client of the hub looks for them (`blobs/ETAG`, and below
+`snapshots/COMMIT` a link), so a file is fetched once for all programs; but they are brought there by
+`fetching`, which goes on where a killed process or a lost connection left off, as the hub's client does not.
+It decides nothing about which files are wanted.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tulu_data.errors import HubError
+from tulu_data.sources.fetching import CHUNK, ChangedMeanwhileError, Remote, fetch
+from tulu_data.sources.files import sha256_of
+from tulu_data.sources.hub_client import asked, endpoint, is_offline, lost, token, told
+
+if TYPE_CHECKING:
+    from huggingface_hub.file_download import HfFileMetadata
+
+TIMEOUT = 15.0
+"""Seconds without a byte after which a connection counts as lost."""
+
+
+def cached_file(repo: str, path: str, commit: str) -> Path | None:
+    """Return where a file of a dataset lies in the cache, or None where it does not."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(repo, path, revision=commit, repo_type="dataset")
+    return Path(found) if isinstance(found, str) else None
+
+
+def bring(uri: str, repo: str, path: str, commit: str, *, offline: bool) -> Path:
+    """Bring a file of a dataset into the cache and return where it lies; raise HubError."""
+    if offline:
+        return fetch_file(repo, path, revision=commit, repo_type="dataset", offline=True)
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.file_download import repo_folder_name
+
+    url = hf_hub_url(repo, path, repo_type="dataset", revision=commit, endpoint=endpoint())
+    facts = asked(uri, commit, lambda: get_hf_file_metadata(url, token=token() or False, timeout=TIMEOUT))
+    if facts.etag is None or facts.size is None or "/" in facts.etag:
+        raise HubError(f"{uri}: {endpoint()} does not say what {path!r} is; it does not answer as a hub does")
+    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type="dataset")
+    remote = Remote(
+        name=f"hf://{repo}@{commit[:12]}/{path}", size=facts.size, read=_reader(facts, url), trouble=lost,
+        is_right=_check_of(facts.etag),
+    )  # fmt: skip
+    try:
+        with told(uri, commit):
+            blob = fetch(remote, folder / "blobs" / facts.etag)
+    except ChangedMeanwhileError:
+        raise HubError(
+            f"{remote.name}: the bytes that {endpoint()} sends are not those that it announces "
+            f"({facts.etag[:12]}), in two downloads; try again later"
+        ) from None
+    return _linked(blob, folder / "snapshots" / commit / path)
+
+
+def fetch_file(
+    repo: str, path: str, *, revision: str | None = None, repo_type: str = "model", offline: bool = False
+) -> Path:
+    """Fetch one small file of a repository (a tokenizer, say) and return where it lies in the cache."""
+    from huggingface_hub import hf_hub_download
+
+    def ask() -> str:
+        return hf_hub_download(
+            repo, path, revision=revision or "main", repo_type=repo_type, endpoint=endpoint(),
+            local_files_only=offline or is_offline(), token=token(),
+        )  # fmt: skip
+
+    return Path(asked(f"hf://{repo}", revision or "main", ask))
+
+
+def _reader(facts: "HfFileMetadata", url: str) -> Callable[[int], Iterator[bytes]]:
+    """Return what reads a file from an offset on."""
+    from huggingface_hub import get_session
+
+    # A storage host that the hub sends one to has no business with the token.
+    own = token() is not None and _host(facts.location) == _host(url)
+    headers = {"Authorization": f"Bearer {token()}"} if own else {}
+
+    def read(start: int) -> Iterator[bytes]:
+        asked_for = {**headers, "Accept-Encoding": "identity", "Range": f"bytes={start}-"}
+        stream = get_session().stream("GET", facts.location, headers=asked_for, timeout=TIMEOUT)
+        with stream as answer:
+            answer.raise_for_status()
+            spare = start if answer.status_code == 200 else 0
+            for chunk in answer.iter_bytes():
+                yield chunk[spare:]
+                spare = max(0, spare - len(chunk))
+
+    return read
+
+
+def _check_of(etag: str) -> Callable[[Path], bool]:
+    """Return what tells whether a file is the one of an etag, which is the hash of its bytes on the hub."""
+    if re.fullmatch("[0-9a-f]{64}", etag):
+        return lambda path: sha256_of(path) == etag
+    if re.fullmatch("[0-9a-f]{40}", etag):
+        return lambda path: _git_hash(path) == etag
+    return lambda _path: True
+
+
+def _git_hash(path: Path) -> str:
+    """Hash a file as git does."""
+    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode())
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _host(url: str) -> str:
+    return url.split("/", 3)[2]
+
+
+def _linked(blob: Path, pointer: Path) -> Path:
+    """Let the name of a file at a commit stand for its bytes."""
+    try:
+        pointer.parent.mkdir(parents=True, exist_ok=True)
+        new = pointer.with_name(f".{pointer.name}.{os.getpid()}")
+        try:
+            new.symlink_to(os.path.relpath(blob, pointer.parent))
+        except OSError:
+            # A disk without links takes a copy.
+            shutil.copyfile(blob, new)
+        new.replace(pointer)
+    except OSError as error:
+        raise HubError(
+            f"{pointer.parent}: cannot be written ({error.strerror}); make room, or set HF_HOME to a folder "
+            "that can be written"
+        ) from None
+    return pointer
