@@ -10,6 +10,8 @@ from tulu_data.schema import CONTENT, version_schema
 from tulu_data.store import Draft, Manifest, SourceEntry, Store, Version, write_version
 from tulu_data.store.content_id import content_id
 
+DROPPED = ("id", "source", "origin", "step", "reason", "evidence")
+
 
 def batch_of(texts: list[str], source: str = "s") -> pa.RecordBatch:
     """Return version records, one for each text."""
@@ -55,7 +57,7 @@ def draft_of(
     return Draft(
         manifest=manifest, inputs_id="i" * 64,
         files={"spec.yaml": "version: 1\n", "lock.yaml": "{}\n", "README.md": "# d\n"},
-        tables={"dropped.parquet": pa.table({"id": ["x"]})},
+        tables={"dropped.parquet": pa.table({name: pa.array([], pa.large_string()) for name in DROPPED})},
     )  # fmt: skip
 
 

@@ -72,10 +72,13 @@ def normalise(
     return _open(file, folder, wheres)
 
 
-def normalised(file: SourceFile, reading: Reading, cache: Path) -> NormalisedFile | None:
-    """Return a file's records where the cache has them."""
+def normalised(
+    file: SourceFile, reading: Reading, cache: Path, wheres: Sequence[Where] = ()
+) -> NormalisedFile | None:
+    """Return a file's records where the cache has them, and the masks of all conditions."""
     folder = cache / cache_key(file, reading)
-    return _open(file, folder, ()) if (folder / _META).is_file() else None
+    wanted = [folder / _META, *(folder / _mask_name(where) for where in wheres)]
+    return _open(file, folder, wheres) if all(path.is_file() for path in wanted) else None
 
 
 def _open(file: SourceFile, folder: Path, wheres: Sequence[Where]) -> NormalisedFile:
