@@ -74,7 +74,7 @@ def opened(uri: str, base: Path, **settings: object) -> Records:
 def test_files_on_a_disk_have_no_revision(base: Path) -> None:
     found = resolve("data/*.jsonl", base)
     assert [f.origin for f in found.files] == ["data/chat.jsonl", "data/pairs.jsonl"]
-    assert (found.name, found.revision, found.licence, found.pin) == ("web", None, "mit", None)
+    assert (found.name, found.revision, found.licences, found.pin) == ("web", None, ("mit",), None)
 
 
 def test_a_stored_version_is_read_straight_and_keeps_its_ids(base: Path) -> None:

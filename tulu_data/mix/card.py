@@ -2,6 +2,7 @@
 
 from jinja2 import Environment, StrictUndefined
 
+from tulu_data.specs.licences import UNKNOWN
 from tulu_data.specs.mixture import Mixture
 from tulu_data.store import Manifest
 
@@ -25,7 +26,7 @@ content id `{{ manifest.content_id }}`.
 |---|--:|--:|--:|--:|--:|--:|---|
 {% for s in manifest.sources -%}
 | {{ s.name }} | {{ s.read }} | {{ s.quarantined.values() | sum }} | {{ s.dropped.values() | sum }} \
-| {{ s.not_drawn }} | {{ s.kept }} | {{ s.rows }} | {{ (s.licence or "not stated") | replace("|", "/") }} |
+| {{ s.not_drawn }} | {{ s.kept }} | {{ s.rows }} | {{ (s.licences | join(", ")) | replace("|", "/") }} |
 {% endfor %}
 read = quarantined + dropped + not drawn + kept; rows counts copies.
 
@@ -65,7 +66,7 @@ and `quarantined.parquet`.
 def render_card(manifest: Manifest, mixture: Mixture) -> str:
     """Write the card of a version."""
     environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701
-    licences = sorted({s.licence for s in manifest.sources if s.licence})
+    licences = sorted({one for s in manifest.sources for one in s.licences} - {UNKNOWN})
     description = (mixture.description or "A dataset version built from a mixture of sources.").strip()
     return environment.from_string(_CARD).render(
         manifest=manifest, licences=licences, description=description

@@ -19,6 +19,7 @@ from tulu_data.decontaminate import find_suites
 from tulu_data.dedup.likeness import Search
 from tulu_data.engine.local import ordered_map
 from tulu_data.errors import SourceError, SpecError, StoreError, SuiteError, nearest
+from tulu_data.mix.licences import check_licences
 from tulu_data.mix.pins import resolve_all
 from tulu_data.mix.recipe import inputs_id, recipe_id
 from tulu_data.mix.tokens import TokenCounter
@@ -110,6 +111,7 @@ def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool 
     mixture = file.mixture
     compiled = compile_sql(file)
     resolved, versions = resolve_all(file, base, store, frozen=frozen)
+    check_licences(file, resolved)
     counter = TokenCounter(mixture.tokenizer, base) if mixture.tokenizer else None
     revisions = {source.name: source.revision for source in resolved if source.revision}
     read = [(source.name, f.origin, f.sha256) for source in resolved for f in source.files]

@@ -14,6 +14,7 @@ from tulu_data.errors import PlanError
 from tulu_data.mix.amounts import Left, amounts
 from tulu_data.mix.draw import draw, draw_order, final_order, occurrences
 from tulu_data.mix.inputs import SourceInput
+from tulu_data.mix.licences import licence_warnings
 from tulu_data.mix.pool import Index, Pool
 from tulu_data.specs.mixture import Mixture, MixtureFile
 from tulu_data.specs.steps import DedupStep
@@ -63,7 +64,7 @@ def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None) -> Plan:
     return Plan(
         mixture=mixture, sources=sources, entry=entry, copy=copy,
         content_id=content_id(mixture.kind, pool.ids[entry], names, source, copy),
-        warnings=tuple(_warnings(mixture, pool, sources)),
+        warnings=tuple(_warnings(file, pool, sources)),
     )  # fmt: skip
 
 
@@ -95,7 +96,7 @@ def _source_entry(pool: Pool, number: int, drawn: Index, tokens: Index | None) -
     assert source.where is not None or where == 0, f"{source.name}: {where} rows are unaccounted for"
     return SourceEntry(
         name=source.name, uri=source.spec.uri, revision=source.resolved.revision,
-        licence=source.resolved.licence,
+        licences=source.resolved.licences,
         files=tuple(
             FileEntry(origin=f.file.origin, sha256=f.file.sha256, rows=f.read) for f in source.files
         ),
@@ -118,14 +119,15 @@ def _where_rows_went(entries: Sequence[SourceEntry], pool: Pool) -> str:
     return f"{read} read{went}; check the sources, where, the steps and takes"
 
 
-def _warnings(mixture: Mixture, pool: Pool, entries: Sequence[SourceEntry]) -> list[str]:
+def _warnings(file: MixtureFile, pool: Pool, entries: Sequence[SourceEntry]) -> list[str]:
     """Report what is allowed but rarely meant."""
-    found = [
+    found = list(licence_warnings(file, [source.resolved for source in pool.sources]))
+    found += [
         f"source {entry.name!r} brings no rows ({pool.dropped_whole.get(entry.name, f'{entry.read} read')})"
         for entry in entries
         if entry.rows == 0
     ]
-    if any(isinstance(step, DedupStep) for step in mixture.steps):
+    if any(isinstance(step, DedupStep) for step in file.mixture.steps):
         return found
     readers = Counter(_signature(source) for source in pool.sources)
     for signature, count in readers.items():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tulu_data.errors import SourceError, StoreError, nearest
 from tulu_data.sources.files import SourceFile, find_files, sha256_of
+from tulu_data.specs.licences import UNKNOWN, licence_ids
 from tulu_data.specs.source import Source
 from tulu_data.store import Store, Version
 
@@ -32,7 +33,8 @@ class ResolvedSource:
     revision: str | None
     """Commit of a hub dataset, content id of a stored version, None for files on disk."""
     files: tuple[SourceFile, ...]
-    licence: str | None
+    licences: tuple[str, ...]
+    """Licences that the records are under, `unknown` among them where some are under none that is known."""
     version_ref: str | None = None
     """`name@shortid` when the source is a stored version."""
     pin: "SourcePin | None" = None
@@ -75,8 +77,9 @@ def _resolved(
         place = HubPlace.parse(uri, revision=source.revision, config=source.config, split=source.split)
         pin, files, licence = resolve_hub(place, pin=pin, offline=offline)
         return ResolvedSource(
-            name=name, uri=uri, revision=pin.revision, files=files, licence=source.licence or licence, pin=pin
-        )
+            name=name, uri=uri, revision=pin.revision, files=files,
+            licences=_licences(source, licence_ids(licence)), pin=pin,
+        )  # fmt: skip
     scheme = _SCHEME.match(uri)
     if scheme and scheme[1].lower() not in _SCHEMES and (scheme[2] or len(scheme[1]) > 1):
         raise _unknown_scheme(uri, scheme[1])
@@ -84,13 +87,28 @@ def _resolved(
         version = store.resolve(uri)
         return ResolvedSource(
             name=name, uri=uri, revision=version.content_id, files=version_files(version),
-            licence=source.licence, version_ref=version.ref,
+            licences=_carried(source, version), version_ref=version.ref,
         )  # fmt: skip
     try:
         files = find_files(uri, base)
     except SourceError as error:
         raise SourceError(f"{error}{_stored_hint(uri, store)}") from None
-    return ResolvedSource(name=name, uri=uri, revision=None, files=files, licence=source.licence)
+    return ResolvedSource(name=name, uri=uri, revision=None, files=files, licences=_licences(source))
+
+
+def _licences(source: Source, card: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return what a spec states, else what the dataset's card names."""
+    return licence_ids(source.licence) or card or (UNKNOWN,)
+
+
+def _carried(source: Source, version: Version) -> tuple[str, ...]:
+    """Return the licences of all that a stored version was built of, and what a spec states besides.
+
+    A statement says whose the records are that nobody had stated, and takes no licence away.
+    """
+    stated = licence_ids(source.licence)
+    found = {one for entry in version.manifest.sources if entry.rows for one in entry.licences or (UNKNOWN,)}
+    return tuple(sorted(found - {UNKNOWN} | set(stated) if stated else found))
 
 
 def names_version(uri: str, base: Path) -> bool:

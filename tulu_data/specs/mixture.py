@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from tulu_data.schema import Kind
 from tulu_data.specs.base import Mistake, Spec, refuse, shown, validate
 from tulu_data.specs.document import Document, KeyPath
+from tulu_data.specs.licences import Licences
 from tulu_data.specs.mixture_checks import mistakes_of
 from tulu_data.specs.overlay import read_layered
 from tulu_data.specs.source import Source
@@ -39,6 +40,8 @@ class Mixture(Spec):
     """Folder with a tokenizer.json, or a hub id, for token budgets and token filters."""
     size: Annotated[int, Field(ge=1)] | None = None
     """Rows to share out among sources with a `weight`."""
+    licences: Licences | None = None
+    """Which licences sources may have. Default: any."""
     sources: dict[str, Source]
     """Named inputs; the name enters ranks and the content id."""
     steps: tuple[Step, ...] = ()

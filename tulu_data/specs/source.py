@@ -6,6 +6,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from tulu_data.specs.base import Mistake, Spec, listed, refuse, shown
+from tulu_data.specs.licences import LicenceId
 
 Adapter = Literal[
     "auto", "messages", "alpaca", "sharegpt", "prompt_completion", "hh", "preference", "rlvr", "threads"
@@ -89,8 +90,9 @@ class Source(Spec):
     """Column that plays each part, where names differ; dots reach into structs (`prompt: a.question`)."""
     verifier: str | None = None
     """Verifier of rlvr records that carry none of their own."""
-    licence: str | None = None
-    """Licence of the source, recorded in the version."""
+    licence: Annotated[tuple[LicenceId, ...], Field(min_length=1)] | None = None
+    """Licence of the source, or several that all hold, recorded in the version. Default: what the hub
+    dataset's card names. Of a stored version: besides those that it carries."""
     where: Annotated[str, Field(min_length=1)] | None = None
     """DuckDB SQL condition over the source's own columns; rows for which it is not true are left out."""
     quality: Annotated[str, Field(min_length=1)] | None = None
@@ -116,5 +118,14 @@ class Source(Spec):
             text = "is empty; write {all: true}, or remove the key, which means the same"
             raise refuse(Mistake(text=text))
         return take
+
+    @field_validator("licence", mode="before")
+    @classmethod
+    def _names_licences(cls, licence: object) -> object:
+        if isinstance(licence, str):
+            return (licence,)
+        if licence is not None and not isinstance(licence, list | tuple):
+            raise refuse(Mistake(text=f"expected a licence or a list of them, found {shown(licence)}"))
+        return listed(licence)
 
     _is_a_list = field_validator("tags", mode="before")(listed)

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from tulu_data.errors import StoreError
 from tulu_data.schema import Kind
@@ -54,7 +54,8 @@ class SourceEntry(_Entry):
     name: str
     uri: str
     revision: str | None = None
-    licence: str | None = None
+    licences: tuple[str, ...] = ()
+    """Licences of its records; `unknown` stands for records of which none is known."""
     files: tuple[FileEntry, ...] = ()
     read: int
     quarantined: dict[str, int] = {}
@@ -66,6 +67,15 @@ class SourceEntry(_Entry):
     rows: int
     """Rows in the version, copies counted."""
     tokens: int | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_one_licence(cls, data: Any) -> Any:
+        """Take on the one text that manifests held before they could name several."""
+        if isinstance(data, dict) and "licences" not in data and "licence" in data:
+            texts = str(data["licence"] or "").split(",")
+            return data | {"licences": [text.strip().lower() for text in texts if text.strip()]}
+        return data
 
 
 class Manifest(_Entry):
