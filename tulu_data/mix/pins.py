@@ -6,6 +6,7 @@ no records.
 """
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from tulu_data.specs.steps import DedupStep
 from tulu_data.store import Store, Version
 
 Question = tuple[str, str | None, str | None, str]
-"""What a hub source asks for: uri, revision, configuration, split."""
+"""What a source asks for: uri, revision, configuration, split."""
 
 
 class Resolved(NamedTuple):
@@ -41,7 +42,7 @@ def resolve_all(
 ) -> Resolved:
     """Resolve what a spec names by the lock, and write down what is new.
 
-    Sources over the same hub dataset, revision, configuration and split are resolved once. A question that
+    Sources with the same uri, revision, configuration and split are resolved once. A question that
     the lock has no answer to is answered by the locks of the specs that this one builds on, the nearest
     first. The pins of the sources in `moving` are not obeyed but replaced. `only_pinned` leaves out sources
     that are not on the hub.
@@ -56,18 +57,20 @@ def resolve_all(
     known = _inherited(file) if any(pin is None for pin in pins.values()) else {}
     known |= {_question(hub[name]): pin for name, pin in pins.items() if pin is not None}
     known = {question: pin for question, pin in known.items() if question not in moved}
+    answers: dict[Question, ResolvedSource] = {}
     resolved = []
     for name, source in (hub if only_pinned else file.mixture.sources).items():
         question = _question(source)
-        pin = {name: known[question]} if question in known else {}
-        try:
-            found = resolve_source(name, source, base=base, store=store, pins=pin)
-        except SourceError as error:
-            where = file.document.where(("sources", name, "uri"))
-            raise type(error)(f"{where} {error}") from None
-        if found.pin is not None:
-            known[question] = found.pin
-        resolved.append(found)
+        if question not in answers:
+            asked = source.model_copy(update={"licence": None})
+            pin = {name: known[question]} if question in known else {}
+            try:
+                answers[question] = resolve_source(name, asked, base=base, store=store, pins=pin)
+            except SourceError as error:
+                where = file.document.where(("sources", name, "uri"))
+                raise type(error)(f"{where} {error}") from None
+        found = answers[question]
+        resolved.append(replace(found, name=name, licence=source.licence or found.licence))
     fresh = Lock(sources={one.name: one.pin for one in resolved if one.pin}, versions=noted)
     if file.settings:
         # What is set for once must not move or lose what the spec itself is pinned to.
@@ -79,7 +82,7 @@ def resolve_all(
 
 
 def _question(source: Source) -> Question:
-    """Return what a hub source asks for; the same question has the same answer within a build."""
+    """Return what a source asks for; a question is answered, and its files are hashed, once a build."""
     return source.uri, source.revision, source.config, source.split
 
 

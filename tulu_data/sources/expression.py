@@ -7,16 +7,14 @@ subqueries, aggregates, windows and functions whose value changes between runs a
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from tulu_data.errors import SourceError, nearest
-from tulu_data.sources.sql import locked_connection, sql_error
-
-if TYPE_CHECKING:
-    import duckdb
+from tulu_data.sources.sql import locked_cursor, sql_error
 
 _REFUSED = {
     "SUBQUERY": "a subquery", "WINDOW": "a window function", "STAR": "a star", "PARAMETER": "a parameter",
@@ -38,7 +36,6 @@ class Expression(ABC):
         """Parse the expression of a source; raise SourceError when it is not a plain one."""
         self.sql = sql
         self._place = f"sources.{name}.{self.key}" if name else self.key
-        self._connection = locked_connection(threads=1)
         tree = self._parsed()
         self._refuse(tree)
         self._names = frozenset(n.lower() for path in _columns(tree, frozenset()) for n in _candidates(path))
@@ -61,20 +58,17 @@ class Expression(ABC):
     def values(self, table: pa.Table) -> pa.Array:
         """Return what the expression gives for every row."""
 
+    @property
+    def bracketed(self) -> str:
+        """The expression in brackets; one that ends in a comment must not swallow the closing one."""
+        return f"(\n{self.sql}\n)"
+
     def _evaluate(self, table: pa.Table, select: str) -> pa.Table:
         """Return the columns that `select` names for every row, `{sql}` being the expression in brackets."""
-        seen = table.select([n for n in table.column_names if self.reads(n)])
-        if not seen.num_columns:
-            seen = pa.table({"row": pa.array(range(table.num_rows), pa.int64())})
         try:
-            self._connection.register(_TABLE, seen)
-            # An expression that ends in a comment must not swallow the closing bracket.
-            query = f"SELECT {select.format(sql=f'({chr(10)}{self.sql}{chr(10)})')} FROM {_TABLE}"  # noqa: S608
-            found: pa.Table = self._connection.sql(query).to_arrow_table()
+            found = selected(table, select.format(sql=self.bracketed), self._names)
         except sql_error() as error:
             raise self._problem(str(error), table.column_names) from None
-        finally:
-            self._connection.unregister(_TABLE)
         if found.num_rows != table.num_rows:
             raise self._problem("it does not give one value a row", table.column_names)
         return found
@@ -89,7 +83,7 @@ class Expression(ABC):
     def _parsed(self) -> Any:
         """Return the parse tree of the expression alone."""
         query = f"SELECT 1 FROM {_TABLE} WHERE {self.sql}"  # noqa: S608 - parsed, not run
-        row = self._connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()
+        row = locked_cursor().execute("SELECT json_serialize_sql(?)", [query]).fetchall()
         answer = json.loads(row[0][0])
         if answer.get("error", True) and answer.get("error_type") == "not implemented":
             # DuckDB shows the trees of SELECT alone.
@@ -111,7 +105,7 @@ class Expression(ABC):
             if kind in _REFUSED:
                 raise self._problem(f"{_REFUSED[kind]} is not allowed; {self._one} sees one row", ())
             name = str(node.get("function_name", "")).lower()
-            if kind == "FUNCTION" and name in _refused_functions(self._connection):
+            if kind == "FUNCTION" and name in _refused_functions():
                 raise self._problem(
                     f"function {name!r} is not allowed; "
                     f"{self._one} sees one row, and gives the same answer for it every time",
@@ -128,13 +122,32 @@ class Expression(ABC):
         return SourceError(f"{self._place} {self.sql!r}: {first}{shown}")
 
 
-def _refused_functions(connection: "duckdb.DuckDBPyConnection") -> frozenset[str]:
+def selected(table: pa.Table, select: str, names: Collection[str]) -> pa.Table:
+    """Return what SQL selects from a table of which it reads the columns `names`, given in lower case."""
+    seen = table.select([n for n in table.column_names if n.lower() in names])
+    if not seen.num_columns:
+        seen = pa.table({"row": pa.array(range(table.num_rows), pa.int64())})
+    connection = locked_cursor()
+    try:
+        connection.register(_TABLE, seen)
+        found: pa.Table = connection.sql(f"SELECT {select} FROM {_TABLE}").to_arrow_table()  # noqa: S608
+    finally:
+        connection.unregister(_TABLE)
+    return found
+
+
+@cache
+def _refused_functions() -> frozenset[str]:
     """Return the functions whose value depends on more than their arguments, and the aggregates."""
-    rows = connection.execute(
-        "SELECT lower(function_name) FROM duckdb_functions() GROUP BY 1 "
-        "HAVING bool_or(stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY')) "
-        "OR bool_and(function_type = 'aggregate')"
-    ).fetchall()
+    rows = (
+        locked_cursor()
+        .execute(
+            "SELECT lower(function_name) FROM duckdb_functions() GROUP BY 1 "
+            "HAVING bool_or(stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY')) "
+            "OR bool_and(function_type = 'aggregate')"
+        )
+        .fetchall()
+    )
     return frozenset(str(row[0]) for row in rows) | {"getenv"}
 
 

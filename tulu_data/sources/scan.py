@@ -24,7 +24,7 @@ from tulu_data.sources.expression import Expression
 from tulu_data.sources.files import SourceFile
 from tulu_data.sources.readers import read_parts, read_raw
 from tulu_data.sources.rows import Part, RawBatch, bad_table
-from tulu_data.sources.where import Where
+from tulu_data.sources.where import Where, held
 from tulu_data.specs.source import Adapter, Source
 
 
@@ -109,12 +109,12 @@ def _scan(
     for raw, adapted in ordered_map(read, every, workers):
         watch.see(raw)
         bad = bad_table(adapted.bad)
-        held = [_by_row(raw.rows, mask) for mask in watch.values(raw.table)]
+        masks = watch.values(raw.table)
         yield Scanned(
             records=adapted.records,
             bad=bad,
-            masks=tuple(h(adapted.records.column("row")) for h in held),
-            bad_masks=tuple(h(bad.column("row").combine_chunks()) for h in held),
+            masks=_looked_up(raw.rows, masks, adapted.records.column("row")),
+            bad_masks=_looked_up(raw.rows, masks, bad.column("row").combine_chunks()),
             read=raw.read,
         )
     watch.finish()
@@ -185,6 +185,9 @@ class _Columns:
             have = frozenset(table.column_names)
             for name in dict.fromkeys(name for each in self.expressions for name in each.missing(have)):
                 table = table.append_column(name, pa.nulls(table.num_rows))
+        conditions = [each for each in self.expressions if isinstance(each, Where)]
+        if len(conditions) == len(self.expressions):
+            return held(conditions, table)
         return [each.values(table) for each in self.expressions]
 
     def finish(self) -> None:
@@ -211,20 +214,20 @@ def _needed(reading: Reading) -> frozenset[str]:
     )
 
 
-class _by_row:  # noqa: N801 - reads as a function where it is used
-    """Look rows up by number; numbers that are not known count as held."""
-
-    def __init__(self, rows: pa.Int64Array, held: pa.BooleanArray) -> None:
-        self.rows: npt.NDArray[np.int64] = rows.to_numpy(zero_copy_only=False)
-        self.held: npt.NDArray[np.bool_] = held.to_numpy(zero_copy_only=False)
-
-    def __call__(self, wanted: pa.Int64Array) -> pa.BooleanArray:
-        """Return whether each of the wanted rows is held."""
-        numbers = wanted.to_numpy(zero_copy_only=False)
-        if not len(self.rows):
-            return pa.array(np.ones(len(numbers), dtype=bool))
-        at = np.minimum(np.searchsorted(self.rows, numbers), len(self.rows) - 1)
-        return pa.array(np.where(self.rows[at] == numbers, self.held[at], True))  # noqa: FBT003
+def _looked_up(
+    rows: pa.Int64Array, masks: Sequence[pa.BooleanArray], wanted: pa.Int64Array
+) -> tuple[pa.BooleanArray, ...]:
+    """Return each mask over `rows` for the wanted rows; numbers that are not known count as held."""
+    if not len(wanted) or wanted.equals(rows):
+        return tuple(mask.slice(0, len(wanted)) for mask in masks)
+    if not len(rows):
+        return tuple(pa.array(np.ones(len(wanted), dtype=bool)) for _ in masks)
+    known: npt.NDArray[np.int64] = rows.to_numpy(zero_copy_only=False)
+    numbers = wanted.to_numpy(zero_copy_only=False)
+    at = np.minimum(np.searchsorted(known, numbers), len(known) - 1)
+    is_known = known[at] == numbers
+    values = (mask.to_numpy(zero_copy_only=False)[at] for mask in masks)
+    return tuple(pa.array(np.where(is_known, held, True)) for held in values)  # noqa: FBT003
 
 
 def _at(file: SourceFile, error: SourceError) -> SourceError:

@@ -3,6 +3,8 @@
 The one idea: SQL that somebody wrote sees what is registered for it and nothing else.
 """
 
+import threading
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +24,24 @@ def locked_connection(threads: int | None = None) -> "duckdb.DuckDBPyConnection"
     connection = duckdb.connect(":memory:", config={**_SETTINGS, **more})
     connection.execute("SET lock_configuration = true")
     return connection
+
+
+@cache
+def _shared() -> "duckdb.DuckDBPyConnection":
+    return locked_connection(threads=1)
+
+
+def locked_cursor() -> "duckdb.DuckDBPyConnection":
+    """Return this thread's connection to a database that all threads share: making one takes a while."""
+    if not hasattr(_own, "cursor"):
+        with _opening:
+            _own.cursor = _shared().cursor()
+    cursor: duckdb.DuckDBPyConnection = _own.cursor
+    return cursor
+
+
+_own = threading.local()
+_opening = threading.Lock()
 
 
 def sql_error() -> type[Exception]:

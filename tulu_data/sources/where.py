@@ -3,9 +3,12 @@
 The one idea: a row is taken where the condition is true; null counts as false.
 """
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
-from tulu_data.sources.expression import Expression
+from tulu_data.sources.expression import Expression, selected
+from tulu_data.sources.sql import sql_error
 
 
 class Where(Expression):
@@ -23,3 +26,17 @@ class Where(Expression):
         if not pa.types.is_boolean(found.type):
             raise self._problem(f"gives {found.type} values, expected true or false", table.column_names)
         return found
+
+
+def held(wheres: Sequence[Where], table: pa.Table) -> list[pa.BooleanArray]:
+    """Return what each condition's `values` gives, of many conditions by one query."""
+    if len(wheres) > 1 and table.num_rows:
+        select = ", ".join(f"coalesce({where.bracketed}, false) AS held{i}" for i, where in enumerate(wheres))
+        try:
+            found = selected(table, select, frozenset[str]().union(*(where.columns() for where in wheres)))
+        except sql_error():
+            pass  # Asked alone, the one at fault says so.
+        else:
+            if found.num_rows == table.num_rows and all(map(pa.types.is_boolean, found.schema.types)):
+                return [column.combine_chunks() for column in found.columns]
+    return [where.values(table) for where in wheres]
