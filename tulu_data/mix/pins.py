@@ -6,12 +6,11 @@ no records.
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from tulu_data.errors import SourceError, SpecError, StoreError
-from tulu_data.sources.location import ResolvedSource, names_version, resolve_source
+from tulu_data.sources.location import ResolvedSource, named, names_version, resolve_source
 from tulu_data.specs.document import KeyPath
 from tulu_data.specs.lock import Lock, SourcePin, check_frozen, fitting_pin, read_lock, write_lock
 from tulu_data.specs.mixture import MixtureFile
@@ -62,15 +61,14 @@ def resolve_all(
     for name, source in (hub if only_pinned else file.mixture.sources).items():
         question = _question(source)
         if question not in answers:
-            asked = source.model_copy(update={"licence": None})
+            unstated = source.model_copy(update={"licence": None})
             pin = {name: known[question]} if question in known else {}
             try:
-                answers[question] = resolve_source(name, asked, base=base, store=store, pins=pin)
+                answers[question] = resolve_source(name, unstated, base=base, store=store, pins=pin)
             except SourceError as error:
                 where = file.document.where(("sources", name, "uri"))
                 raise type(error)(f"{where} {error}") from None
-        found = answers[question]
-        resolved.append(replace(found, name=name, licence=source.licence or found.licence))
+        resolved.append(named(answers[question], name, source))
     fresh = Lock(sources={one.name: one.pin for one in resolved if one.pin}, versions=noted)
     if file.settings:
         # What is set for once must not move or lose what the spec itself is pinned to.

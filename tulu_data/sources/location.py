@@ -61,9 +61,7 @@ def resolve_source(
         if not name:
             raise
         raise type(error)(f"sources.{name}.uri: {error}") from None
-    if source.adapter != "threads":
-        return found
-    return replace(found, files=tuple(replace(file, threads=True) for file in found.files))
+    return named(found, name, source)
 
 
 def _resolved(
@@ -78,7 +76,7 @@ def _resolved(
         pin, files, licence = resolve_hub(place, pin=pin, offline=offline)
         return ResolvedSource(
             name=name, uri=uri, revision=pin.revision, files=files,
-            licences=_licences(source, licence_ids(licence)), pin=pin,
+            licences=licence_ids(licence) or (UNKNOWN,), pin=pin,
         )  # fmt: skip
     scheme = _SCHEME.match(uri)
     if scheme and scheme[1].lower() not in _SCHEMES and (scheme[2] or len(scheme[1]) > 1):
@@ -87,28 +85,32 @@ def _resolved(
         version = store.resolve(uri)
         return ResolvedSource(
             name=name, uri=uri, revision=version.content_id, files=version_files(version),
-            licences=_carried(source, version), version_ref=version.ref,
+            licences=_carried(version), version_ref=version.ref,
         )  # fmt: skip
     try:
         files = find_files(uri, base)
     except SourceError as error:
         raise SourceError(f"{error}{_stored_hint(uri, store)}") from None
-    return ResolvedSource(name=name, uri=uri, revision=None, files=files, licences=_licences(source))
+    return ResolvedSource(name=name, uri=uri, revision=None, files=files, licences=(UNKNOWN,))
 
 
-def _licences(source: Source, card: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return what a spec states, else what the dataset's card names."""
-    return licence_ids(source.licence) or card or (UNKNOWN,)
+def named(found: ResolvedSource, name: str, source: Source) -> ResolvedSource:
+    """Return what was found of a source's uri as this source: read its way, under the licences it states.
 
-
-def _carried(source: Source, version: Version) -> tuple[str, ...]:
-    """Return the licences of all that a stored version was built of, and what a spec states besides.
-
-    A statement says whose the records are that nobody had stated, and takes no licence away.
+    What it states of files goes before what a dataset's card names. Of a stored version it says whose the
+    records are that nobody had stated, and takes no licence away.
     """
     stated = licence_ids(source.licence)
+    carried = set(found.licences) - {UNKNOWN} if found.version_ref else set()
+    licences = tuple(sorted(carried | set(stated))) if carried and stated else stated or found.licences
+    files = tuple(replace(file, threads=source.adapter == "threads") for file in found.files)
+    return replace(found, name=name, licences=licences, files=files)
+
+
+def _carried(version: Version) -> tuple[str, ...]:
+    """Return the licences of all that a stored version was built of."""
     found = {one for entry in version.manifest.sources if entry.rows for one in entry.licences or (UNKNOWN,)}
-    return tuple(sorted(found - {UNKNOWN} | set(stated) if stated else found))
+    return tuple(sorted(found))
 
 
 def names_version(uri: str, base: Path) -> bool:
