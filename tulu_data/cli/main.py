@@ -22,6 +22,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "dedup": ("dedup", "Find records that are there more than once, word for word or nearly."),
     "review": ("review", "Walk through hits and decide, or through near-duplicates."),
     "lock": ("lock", "Pin the hub sources of a spec, or move pins with --update."),
+    "status": ("status", "Say which specs are built, and why others are stale."),
     "mix": ("mix", "Build a dataset version from a mixture spec."),
     "list": ("list_", "List the dataset versions in the store."),
     "show": ("show", "Show one version: sources, counts, drops by reason, contamination."),
