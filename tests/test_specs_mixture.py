@@ -30,7 +30,7 @@ MISTAKES = [
         "an unknown key of the mixture",
         HEAD + NONE + ONE + "sede: 1\n",
         "6:1 sede: unknown key 'sede'; did you mean 'seed'? (known: decontaminate, description, "
-        "extends, kind, licences, name, seed, size, sources, steps, tokenizer, version)",
+        "extends, kind, licences, name, seed, size, sources, splits, steps, tokenizer, version)",
     ),
     (
         "an unknown key of a source",

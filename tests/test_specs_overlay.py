@@ -229,7 +229,7 @@ BAD_SETTINGS = [
     (
         "sede=1",
         "--set sede=1: sede: unknown key 'sede'; did you mean 'seed'? (known: decontaminate, description, "
-        "extends, kind, licences, name, seed, size, sources, steps, tokenizer, version)",
+        "extends, kind, licences, name, seed, size, sources, splits, steps, tokenizer, version)",
     ),
 ]
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tulu_data.kernels.jit import inner, kernel
 
 Words = npt.NDArray[np.uint64]
-Purpose = Literal["draw", "order"]
+Purpose = Literal["draw", "order", "split"]
 
 
 def rank_key(seed: int, purpose: Purpose, source: str) -> Words:

@@ -45,6 +45,10 @@ def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None) -> Plan:
 
     `tokens` holds the tokens of every entry where a take needs them.
     """
+    if file.mixture.splits:
+        raise PlanError(
+            file.document.problem(("splits",), "versions are not split yet; remove the key", key=True)
+        )
     mixture, names = file.mixture, [source.name for source in pool.sources]
     alive = pool.alive_by_source()
     left = {name: _left(mixture, name, pool, entries, tokens) for name, entries in alive.items()}

@@ -15,6 +15,7 @@ from tulu_data.specs.licences import Licences
 from tulu_data.specs.mixture_checks import mistakes_of
 from tulu_data.specs.overlay import read_layered
 from tulu_data.specs.source import Source
+from tulu_data.specs.splits import Split
 from tulu_data.specs.steps import Step
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
@@ -46,6 +47,8 @@ class Mixture(Spec):
     """Named inputs; the name enters ranks and the content id."""
     steps: tuple[Step, ...] = ()
     """What happens to the records, in order, before the draw."""
+    splits: dict[str, Split] | None = None
+    """Parts of the version that are kept apart, chosen by record id; the rest is `train`. Default: none."""
     decontaminate: Literal["none"] | None = None
     """`none` says on purpose that this mixture has no decontamination step."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tulu_data.errors import nearest
 from tulu_data.specs.base import Mistake, shown
+from tulu_data.specs.splits import split_mistakes
 from tulu_data.specs.steps import DedupStep, FilterStep
 from tulu_data.specs.uris import uri_mistakes
 
@@ -134,7 +135,12 @@ def _uris(mixture: "Mixture") -> Iterator[Mistake]:
             yield replace(mistake, path=("sources", name, *mistake.path))
 
 
+def _splits(mixture: "Mixture") -> Iterator[Mistake]:
+    """Refuse names that are none, and fractions that leave nothing."""
+    yield from split_mistakes(mixture.splits or {})
+
+
 CHECKS = (
     _source_names, _decontamination, _weights, _token_bounds, _preferred, _against_itself, _qualities,
-    _kinds, _uris,
+    _kinds, _uris, _splits,
 )  # fmt: skip
