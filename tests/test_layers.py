@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "engine": set(),
     "kernels": {"schema"},
     "specs": {"errors", "schema"},
+    "imports": {"errors", "schema", "specs"},
     "store": {"errors", "schema"},
     "sources": {"engine", "errors", "kernels", "schema", "specs", "store"},
     "steps": {"engine", "errors", "kernels", "schema", "sources", "specs", "store"},

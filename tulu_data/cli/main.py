@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "decontaminate": ("decontaminate", "Find eval instances inside training data, with evidence."),
     "dedup": ("dedup", "Find records that are there more than once, word for word or nearly."),
     "review": ("review", "Walk through hits and decide, or through near-duplicates."),
+    "import": ("import_", "Write a mixture spec from another tool's list of datasets."),
     "lock": ("lock", "Pin the hub sources of a spec, or move pins with --update."),
     "status": ("status", "Say which specs are built, and why others are stale."),
     "mix": ("mix", "Build a dataset version from a mixture spec."),

@@ -1,0 +1,319 @@
+"""`tulu-data import`: lists of other tools as mixture specs, and what is not carried over, by name."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tulu_data.cli.main import group
+from tulu_data.imports import read_draft, spec_text
+from tulu_data.specs.base import validate
+from tulu_data.specs.document import parse_document
+from tulu_data.specs.mixture import Mixture
+from tulu_data.store import Store
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TULU_DATA_STORE", raising=False)
+
+
+def imported(format_name: str, file: str, text: str, *more: str) -> Result:
+    Path(file).write_text(text, "utf-8")
+    return CliRunner().invoke(group, ["import", format_name, file, *more])
+
+
+def spec(done: Result) -> dict[str, Any]:
+    assert done.exit_code == 0, done.stderr
+    validate(Mixture, parse_document(done.stdout, "spec"))
+    found = yaml.safe_load(done.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def warnings(done: Result) -> list[str]:
+    return [line.removeprefix("warning: ") for line in done.stderr.splitlines()]
+
+
+SCRIPT = r"""#!/bin/bash
+# python old.py --dataset_mixer_list nobody/reads 1.0
+accelerate launch open_instruct/finetune.py \
+    --model_name_or_path meta/llama \
+    --dataset_mixer_list allenai/all 1.0 \
+        allenai/one 1 \
+        allenai/many 5000 allenai/half 0.5 \
+    --dataset_mixer_list_splits train_sft \
+    --max_seq_length 4096
+echo done
+"""
+
+
+def test_a_number_with_a_point_is_a_share_and_one_without_is_rows() -> None:
+    done = imported("open-instruct", "run.sh", SCRIPT)
+    found = spec(done)
+    assert (found["name"], found["kind"]) == ("run", "sft")
+    takes = {name: source["take"] for name, source in found["sources"].items()}
+    assert takes == {
+        "all": {"all": True},
+        "one": {"rows": 1},
+        "many": {"rows": 5000},
+        "half": {"fraction": 0.5},
+    }
+    assert {source["split"] for source in found["sources"].values()} == {"train_sft"}
+    assert found["sources"]["one"]["uri"] == "hf://allenai/one"
+    assert "# `1` is one row there, as it is here; all of them would have been 1.0" in done.stdout
+    assert warnings(done) == [
+        "run.sh:3:1 max_seq_length: has no equivalent in a mixture",
+        "run.sh: settings of training, of which a mixture has none: model_name_or_path",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "takes"),
+    [
+        ("dataset_mixer: {a/b: 1.0, c/d: 3, e/f: 2.5}", "sft", [{"all": True}, {"rows": 3}, {"epochs": 2.5}]),
+        ("dataset_mixer_list: [a/b, '1.0', c/d, '1']", "sft", [{"all": True}, {"rows": 1}]),
+        ("dataset_mixer_list: a/b 0.25 c/d 0", "sft", [{"fraction": 0.25}, {"rows": 0}]),
+        ("dataset_mixer_list: [a/b, 1.0]\ndataset_transform_fn: [rlvr_tokenize_v1]", "rlvr", [{"all": True}]),
+        ("dataset_mixer_list: [a/b, 1.0]\ntransform_fn: [preference_v1]", "preference", [{"all": True}]),
+    ],
+)  # fmt: skip
+def test_configs_hold_lists_as_mappings_lists_and_text(text: str, kind: str, takes: list[Any]) -> None:
+    found = spec(imported("open-instruct", "mix.yaml", text))
+    assert found["kind"] == kind
+    assert [source["take"] for source in found["sources"].values()] == takes
+
+
+AMOUNTS = st.one_of(
+    st.integers(0, 10**6).map(str),
+    st.floats(0.001, 50, allow_nan=False).map(lambda x: f"{x:.3f}"),
+)
+
+
+@given(st.lists(AMOUNTS, min_size=1, max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_every_number_means_what_it_meant(
+    tmp_path_factory: pytest.TempPathFactory, amounts: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("mixer")
+    file = folder / "m.yaml"
+    file.write_text(json.dumps({"dataset_mixer_list": [x for a in amounts for x in ("o/same", a)]}), "utf-8")
+    draft = read_draft("open-instruct", file, folder, None)
+    read = validate(Mixture, parse_document(spec_text(draft, name="m", origin="m"), "m"))
+    rows = 1000
+    for take, amount in zip((s.take for s in read.sources.values()), amounts, strict=True):
+        there = round(float(amount) * rows) if "." in amount else int(amount)
+        given_rows = take.rows if take.rows is not None else rows if take.all else 0
+        here = given_rows + round(((take.fraction or 0) + (take.epochs or 0)) * rows)
+        assert here == there
+
+
+AXOLOTL = """
+base_model: x
+datasets:
+  - path: owner/instructions
+    type: alpaca:phi
+    name: en
+    split: train[:10%]
+    revision: v1
+  - path: data/chat.jsonl
+    type: chat_template
+    ds_type: json
+    field_messages: conversations
+    message_property_mappings: {role: from, content: value}
+    roles: {user: [human], assistant: [gpt, robot]}
+    roles_to_train: [assistant]
+  - path: owner/sharded
+    type: sharegpt
+    shards: 4
+  - {path: owner/text, type: completion}
+  - {path: owner/files, data_files: [a.jsonl, sub/b.jsonl], type: {field_instruction: q, field_output: a}}
+  - {path: owner/odd, type: made_up, wat: 1}
+dataset_exact_deduplication: true
+val_set_size: 0.1
+"""
+
+
+def test_an_axolotl_config_keeps_layouts_and_names_what_is_a_trainers_business() -> None:
+    done = imported("axolotl", "ax.yml", AXOLOTL)
+    found = spec(done)
+    alpaca, columns = {"adapter": "alpaca"}, {"instruction": "q", "output": "a"}
+    assert found["sources"] == {
+        "instructions": {"uri": "hf://owner/instructions", "revision": "v1", "config": "en"} | alpaca,
+        "chat": {"uri": "data/chat.jsonl", "adapter": "messages", "columns": {"messages": "conversations"}},
+        "sharded": {"uri": "hf://owner/sharded", "adapter": "sharegpt", "take": {"fraction": 0.25}},
+        "a": {"uri": "hf://owner/files/a.jsonl", **alpaca, "columns": columns},
+        "b": {"uri": "hf://owner/files/sub/b.jsonl", **alpaca, "columns": columns},
+        "odd": {"uri": "hf://owner/odd"},
+    }  # fmt: skip
+    assert found["steps"] == [{"step": "dedup", "key": "conversation"}]
+    told = "\n".join(warnings(done))
+    for text in (
+        "ax.yml:5:5 datasets[0].type: 'phi'", "datasets[0].split: the slice [:10%]",
+        "datasets[1].roles: robot as words for assistant",
+        "datasets[1].roles_to_train: how chats are rendered",
+        "datasets[3]: type 'completion': plain text to go on with; records are chats; left out",
+        "datasets[5].wat: has no equivalent in a mixture", "val_set_size: ",
+        "ax.yml: settings of training, of which a mixture has none: base_model",
+    ):  # fmt: skip
+        assert text in told
+    assert "type 'made_up' is not known here" in done.stdout
+
+
+@given(st.sets(st.from_regex(r"k[a-z]{3,8}", fullmatch=True), max_size=6))
+@settings(max_examples=30, deadline=None)
+def test_no_key_is_passed_over_in_silence(tmp_path_factory: pytest.TempPathFactory, keys: set[str]) -> None:
+    folder = tmp_path_factory.mktemp("keys")
+    extra = dict.fromkeys(sorted(keys), 1)
+    entry, info = {"path": "o/n", "type": "alpaca", **extra}, {"hf_hub_url": "o/n", **extra}
+    texts = {
+        "axolotl": {"datasets": [entry], **extra},
+        "open-instruct": {"dataset_mixer_list": ["o/n", 1.0], **extra},
+        "llama-factory": {"n": info},
+    }
+    for name, data in texts.items():
+        file = folder / f"{name}.yaml"
+        file.write_text(json.dumps(data), "utf-8")
+        left = " ".join(read_draft(name, file, folder, None).left)
+        assert all(left.count(key) >= (2 if name == "axolotl" else 1) for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns"),
+    [
+        ("chatml.intel", {"prompt": "question"}),
+        ("chat_template.default", {"prompt": "conv", "chosen": "good", "rejected": "bad"}),
+    ],
+)
+def test_pairs_are_read_by_their_columns(kind: str, columns: dict[str, str]) -> None:
+    named = {"field_messages": "conv", "field_chosen": "good", "field_rejected": "bad"}
+    fields = named if "chosen" in columns else {}
+    text = json.dumps({"rl": "dpo", "datasets": [{"path": "o/n", "type": kind, **fields}]})
+    found = spec(imported("axolotl", "dpo.yml", text))
+    assert found["kind"] == "preference"
+    assert found["sources"]["n"] == {"uri": "hf://o/n", "adapter": "preference", "columns": columns}
+
+
+INFO = {
+    "plain": {"file_name": "plain.json"},
+    "mapped": {"file_name": "mapped.jsonl", "columns": {"prompt": "input", "response": "target"}},
+    "chats": {"file_name": "chats.json", "formatting": "sharegpt", "columns": {"messages": "talk"},
+              "tags": {"role_tag": "role", "content_tag": "content"}},
+    "remote": {"hf_hub_url": "o/remote", "subset": "en", "num_samples": 7},
+    "pairs": {"file_name": "pairs.json", "ranking": True, "formatting": "sharegpt",
+              "columns": {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"}},
+    "seen": {"file_name": "seen.json", "columns": {"images": "images"}},
+    "marks": {"file_name": "marks.json", "columns": {"prompt": "p", "kto_tag": "label"}},
+    "bare": {"hf_hub_url": "wiki_qa"},
+}  # fmt: skip
+
+
+def registry() -> None:
+    folder = Path("data")
+    folder.mkdir()
+    (folder / "dataset_info.json").write_text(json.dumps(INFO), "utf-8")
+    rows: dict[str, list[dict[str, Any]]] = {
+        "plain.json": [{"instruction": f"q{i}", "input": "x", "output": "a"} for i in range(3)],
+        "mapped.jsonl": [{"input": "asked", "target": "told", "output": "not this"}],
+        "chats.json": [{"talk": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}]}],
+    }
+    for name, some in rows.items():
+        lines = "".join(json.dumps(row) + "\n" for row in some)
+        (folder / name).write_text(lines if name.endswith("l") else json.dumps(some), "utf-8")
+
+
+def test_a_train_config_takes_what_it_names_from_the_registry_and_builds() -> None:
+    registry()
+    text = (
+        "stage: sft\ndataset: plain, mapped,chats,nowhere\nmax_samples: 1\ntemplate: llama3\nval_size: 0.1\n"
+    )
+    done = imported("llama-factory", "train.yaml", text, "--out", "mixtures/train.yaml")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == (
+        "mixtures/train.yaml: sft, 3 sources; 4 things not carried over, named in it\n"
+        "next: tulu-data check mixtures/train.yaml\n"
+    )
+    assert "train.yaml:2:1 dataset: no dataset 'nowhere' in" in done.stderr
+    runner = CliRunner()
+    assert runner.invoke(group, ["check"]).exit_code == 0
+    built = runner.invoke(group, ["mix", "mixtures/train.yaml", "--json"])
+    assert built.exit_code == 0, built.stderr
+    assert {s["name"]: s["rows"] for s in json.loads(built.stdout)["sources"]} == {
+        "plain": 1,
+        "mapped": 1,
+        "chats": 1,
+    }
+    # `input` is the prompt of that dataset, and its `output` is a column that nobody named.
+    records = Store(Path("store")).resolve("train").table().to_pylist()
+    mapped = next(record for record in records if record["source"] == "mapped")
+    assert [turn["content"] for turn in mapped["messages"]] == ["asked", "told"]
+
+
+def test_a_registry_alone_gives_all_of_one_kind() -> None:
+    registry()
+    found = CliRunner().invoke(group, ["import", "llama-factory", "data/dataset_info.json", "--json"])
+    assert found.exit_code == 0
+    told = json.loads(found.stdout)
+    assert told["sources"] == ["plain", "mapped", "chats", "remote"]
+    sources = yaml.safe_load(told["text"])["sources"]
+    assert sources["remote"] == {
+        "uri": "hf://o/remote",
+        "config": "en",
+        "adapter": "alpaca",
+        "take": {"rows": 7},
+    }
+    assert sources["chats"]["columns"] == {"messages": "talk"}
+    reasons = [text.partition(": ")[2] for text in told["left"]]
+    assert reasons == [
+        "it holds preference records, and the mixture is of kind sft; left out",
+        "it has images, and records are text; left out",
+        "answers with a single good or bad mark each; records are chats or pairs; left out",
+        "no owner/name on the Hugging Face hub and no file; left out",
+    ]
+    pairs = CliRunner().invoke(
+        group, ["import", "llama-factory", "data/dataset_info.json", "--kind", "preference"]
+    )
+    assert yaml.safe_load(pairs.stdout)["sources"] == {
+        "pairs": {"uri": "data/pairs.json", "adapter": "preference", "columns": {"prompt": "conversations"}}
+    }
+
+
+def test_mistakes_are_one_line_each() -> None:
+    cases = {
+        ("axolotl", "x.yml", "a: 1"): (
+            "x.yml:1:1 expected `datasets`, a list of datasets; is it an axolotl config?"
+        ),
+        ("open-instruct", "x.yaml", "a: 1"): (
+            "x.yaml: expected one of dataset_mixer_list, mixer_list, dataset_mixer, "
+            "train_dataset_mixer_list, found none"
+        ),
+        ("open-instruct", "y.yaml", "dataset_mixer_list: [a/b]"): (
+            "y.yaml:1:1 dataset_mixer_list: expected a dataset and a number in turn, found a list"
+        ),
+        ("open-instruct", "z.sh", "echo"): (
+            "z.sh:1:1 expected one command with --dataset_mixer_list, found 0 (lines: none); "
+            "keep the one to import"
+        ),
+        ("llama-factory", "t.yaml", "dataset: a"): (
+            "t.yaml:1:1 dataset_dir: no data/dataset_info.json here, beside the config or in a folder "
+            "above it; set dataset_dir to its folder"
+        ),
+    }  # fmt: skip
+    for (name, file, text), expected in cases.items():
+        done = imported(name, file, text)
+        assert str(done.exception) == expected
+    empty = imported("open-instruct", "n.yaml", "dataset_mixer_list: [nowhere, 1.0]")
+    assert str(empty.exception).startswith("n.yaml: no dataset that a mixture can name\n")
+
+
+def test_a_spec_that_is_there_is_never_written_over() -> None:
+    text = "dataset_mixer_list: [a/b, 1.0]"
+    assert imported("open-instruct", "n.yaml", text, "--out", "mixtures/n.yaml").exit_code == 0
+    again = imported("open-instruct", "n.yaml", text, "--out", "mixtures/n.yaml")
+    assert str(again.exception) == "mixtures/n.yaml: is there already; remove it, or choose another --out"

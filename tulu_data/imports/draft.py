@@ -1,0 +1,135 @@
+"""What an import has found: the sources of a mixture to be, and what could not be carried over.
+
+The one idea: every key of the other tool's file ends in a source, in a step, or in a line of `left`; readers
+tick off what they have used, and the rest is named. It knows no format.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tulu_data.schema import Kind
+from tulu_data.specs.document import Document, KeyPath
+
+_DATA = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".gz", ".zst")
+_SLICE = re.compile(r"(?P<split>[^\[\]]+)\[(?P<slice>[^\]]*)\]")
+
+
+@dataclass(slots=True, kw_only=True)
+class DraftSource:
+    """A source as it will be written."""
+
+    name: str
+    keys: dict[str, Any]
+    """Keys of the source, in order."""
+    notes: list[str] = field(default_factory=list)
+    """What a person should know of it, written beside it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """A mixture to be."""
+
+    kind: Kind
+    sources: list[DraftSource] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+    """Steps, as they are written."""
+    left: list[str] = field(default_factory=list)
+    """What has no equivalent or was left out, each with its place."""
+
+    def add(self, name: str, keys: Mapping[str, Any]) -> DraftSource:
+        """Add a source under a name of its own."""
+        taken = {source.name for source in self.sources}
+        last = name.rsplit("/", 1)[-1]
+        while last.endswith(_DATA):
+            last = last.rpartition(".")[0]
+        base = re.sub(r"[^\w.-]+", "_", last).strip("_.-")[:80] or "source"
+        free = next(n for n in _numbered(base) if n not in taken)
+        source = DraftSource(name=free, keys={key: v for key, v in keys.items() if v is not None})
+        self.sources.append(source)
+        return source
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """Yield a name, then the same name with 2, 3, ..."""
+    yield name
+    number = 2
+    while True:
+        yield f"{name}_{number}"
+        number += 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A mapping of the file that is read, and which of its keys have been used."""
+
+    document: Document
+    path: KeyPath
+    values: Mapping[str, Any]
+    used: set[str] = field(default_factory=set)
+
+    def get(self, key: str) -> Any:
+        """Return a value, None where there is none, and note that it is read."""
+        self.used.add(key)
+        return self.values.get(key)
+
+    def text(self, key: str) -> str | None:
+        """Return a value as text; None where there is none."""
+        value = self.get(key)
+        return None if value is None else str(value)
+
+    def said(self, key: str | None, text: str) -> str:
+        """Say something of a key, or of the whole entry, at its place."""
+        path = self.path if key is None else (*self.path, key)
+        return self.document.problem(path, text, key=key is not None and key in self.values)
+
+    def rest(self, known: Collection[str] = ()) -> list[str]:
+        """Return the keys that nobody has asked for and that say something."""
+        return [
+            key for key, value in self.values.items() if key not in {*self.used, *known} and value is not None
+        ]
+
+    def leave_rest(self, draft: Draft) -> None:
+        """Name every key that was not used as not carried over."""
+        draft.left += [self.said(key, "has no equivalent in a mixture") for key in self.rest()]
+
+
+def entry_at(document: Document, path: KeyPath, value: object) -> Entry | None:
+    """Return an entry where there is a mapping."""
+    if not isinstance(value, dict):
+        return None
+    return Entry(document=document, path=path, values={str(key): one for key, one in value.items()})
+
+
+def split_of(said: str | None) -> tuple[str | None, str | None]:
+    """Return a split without its slice, and the slice (`train[:10%]`), which no draw would repeat."""
+    found = _SLICE.fullmatch(said) if said else None
+    return (found["split"], found["slice"]) if found else (said, None)
+
+
+def uri_of(name: str, base: Path, folder: Path) -> str | None:
+    """Return the uri of a dataset that a file in `folder` names; None where no uri can name it.
+
+    A path that is there, or that looks like one, is written relative to `base`; `owner/name` is on the hub.
+    """
+    if "://" in name:
+        return name if name.startswith(("hf://", "s3://", "gs://")) else None
+    path = Path(name).expanduser()
+    there = next((p for p in (Path.cwd() / path, folder / path) if p.exists()), None)
+    if there is not None:
+        return written(there, base)
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and path.suffix.lower() not in _DATA and name[0] not in "./~":
+        return f"hf://{name}"
+    return written(folder / path, base) if path.is_absolute() or path.suffix or "/" in name else None
+
+
+def written(path: Path, base: Path) -> str:
+    """Write a path as a spec has it: relative to the workspace, or absolute where it lies elsewhere."""
+    full = path.resolve()
+    return (
+        full.relative_to(base.resolve()).as_posix()
+        if full.is_relative_to(base.resolve())
+        else full.as_posix()
+    )
