@@ -28,6 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": {
         "account",
         "errors",
+        "imports",
         "mix",
         "report",
         "root",
