@@ -29,7 +29,7 @@ MISTAKES = [
     (
         "an unknown key of the mixture",
         HEAD + NONE + ONE + "sede: 1\n",
-        "6:1 sede: unknown key 'sede'; did you mean 'seed'? (known: decontaminate, description, "
+        "6:1 sede: unknown key 'sede'; did you mean 'seed'? (known: card, decontaminate, description, "
         "extends, kind, licences, name, seed, size, sources, splits, steps, tokenizer, version)",
     ),
     (
@@ -451,6 +451,26 @@ MISTAKES = [
         "another version of the format",
         HEAD.replace("1", "2") + NONE + ONE,
         "1:10 version: expected 1, found 2",
+    ),
+    (
+        "a language by its name",
+        HEAD + NONE + ONE + "card: {language: [en, German]}\n",
+        "6:23 card.language[1]: expected the code of a language, such as en or zh-Hant, found 'German'",
+    ),
+    (
+        "one language",
+        HEAD + NONE + ONE + "card: {language: en}\n",
+        "6:18 card.language: expected a list, found 'en'; write [en]",
+    ),
+    (
+        "a page without an address",
+        HEAD + NONE + ONE + "card: {homepage: here}\n",
+        "6:18 card.homepage: expected an address that begins with https://, found 'here'",
+    ),
+    (
+        "an unknown key of a card",
+        HEAD + NONE + ONE + "card: {title: x}\n",
+        "6:8 card.title: unknown key 'title' (known: citation, homepage, language, pretty_name, tags)",
     ),
     ("an empty file", "", "1:1 expected keys and values, found nothing"),
 ]

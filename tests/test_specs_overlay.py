@@ -227,9 +227,9 @@ BAD_SETTINGS = [
         "--set sources.wed=: sources: nothing to remove, 'wed' is not there; did you mean 'web'?",
     ),
     (
-        "sede=1",
-        "--set sede=1: sede: unknown key 'sede'; did you mean 'seed'? (known: decontaminate, description, "
-        "extends, kind, licences, name, seed, size, sources, splits, steps, tokenizer, version)",
+        "sources.web.take.row=1",
+        "--set sources.web.take.row=1: sources.web.take.row: unknown key 'row'; did you mean 'rows'? (known: "
+        "all, epochs, fraction, rows, tokens, weight)",
     ),
 ]
 

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tulu_data.schema import Kind
 from tulu_data.specs.base import Mistake, Spec, refuse, shown, validate
+from tulu_data.specs.card import Card
 from tulu_data.specs.document import Document, KeyPath
 from tulu_data.specs.licences import Licences
 from tulu_data.specs.mixture_checks import mistakes_of
@@ -51,6 +52,8 @@ class Mixture(Spec):
     """Parts of the version that are kept apart, chosen by record id; the rest is `train`. Default: none."""
     decontaminate: Literal["none"] | None = None
     """`none` says on purpose that this mixture has no decontamination step."""
+    card: Card | None = None
+    """What the card of the version says at its head. Default: only what follows from the version."""
 
     @field_validator("name")
     @classmethod
