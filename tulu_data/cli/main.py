@@ -32,6 +32,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "stats": ("stats", "Count one version: rows, lengths, turns, tokens, per source and tag."),
     "tag": ("tag", "Name a version, as in sft_v3@best, or list and delete such names."),
     "diff": ("diff", "Compare two versions: specs, inputs, rows added and removed with reasons."),
+    "lineage": ("lineage", "Show where a version comes from, and what was made of it."),
     "verify": ("verify", "Check a version, and build it again to compare."),
     "train": ("train", "Train a model on a dataset version."),
 }
