@@ -102,7 +102,8 @@ def test_all_shortfalls_are_told_at_once_at_their_places(place: Place) -> None:
         "take {all: true}, or {epochs: 1.2} to repeat records",
         f"{spec}:14:7 sources.b.take: asks for 1 rows, 0 are left after the steps (1 short); "
         "check where and the steps, or remove the source",
-        f"{spec}:4:7 size: asks for 17 rows, the weighted sources have 16 (c 10, d 6; 1 short); size 16 fits",
+        f"{spec}:4:7 size: asks for 17 rows, the weighted sources have 16 (c 10, d 6; 1 short); size 16 "
+        "fits, or max_repetition: 2 to repeat records",
     ]
 
 

@@ -30,13 +30,14 @@ MISTAKES = [
         "an unknown key of the mixture",
         HEAD + NONE + ONE + "sede: 1\n",
         "6:1 sede: unknown key 'sede'; did you mean 'seed'? (known: card, decontaminate, description, "
-        "extends, kind, licences, name, seed, size, sources, splits, steps, tokenizer, version)",
+        "extends, groups, kind, licences, max_repetition, name, seed, size, sources, splits, steps, "
+        "temperature, tokenizer, version)",
     ),
     (
         "an unknown key of a source",
         source("lisence: mit"),
         "7:23 sources.bee.lisence: unknown key 'lisence'; did you mean 'licence'? (known: adapter, "
-        "columns, config, licence, quality, revision, split, tags, take, uri, verifier, where)",
+        "columns, config, group, licence, max_repetition, quality, revision, split, tags, take, uri, verifier, where)",
     ),
     (
         "an unknown key of a take",
@@ -156,6 +157,63 @@ MISTAKES = [
         "a size without weights",
         HEAD + NONE + ONE + "size: 10\n",
         "6:1 size: no source takes a weight, so there is nothing to share out; remove size",
+    ),
+    (
+        "a size that is a word",
+        source("take: {weight: 1}") + "size: many\n",
+        "8:7 size: expected a whole number of rows, or {tokens: N}, found 'many'",
+    ),
+    ("a size of nothing", source("take: {weight: 1}") + "size: 0\n", "8:7 size: must be at least 1, found 0"),
+    (
+        "a size in two units",
+        source("take: {weight: 1}") + "size: {rows: 1, tokens: 1}\n",
+        "8:7 size: give exactly one of rows, tokens (found rows, tokens)",
+    ),
+    (
+        "a size in tokens without a tokenizer",
+        source("take: {weight: 1}") + "size: {tokens: 10}\n",
+        "8:7 size: a token budget needs `tokenizer` (a folder or hub id)",
+    ),
+    (
+        "a temperature without weights",
+        HEAD + NONE + ONE + "temperature: 0.5\n",
+        "6:1 temperature: no source takes a weight, so there is nothing to share out; remove temperature",
+    ),
+    (
+        "a temperature out of bounds",
+        source("take: {weight: 1}") + "size: 5\ntemperature: 1.5\n",
+        "9:14 temperature: must be at most 1, found 1.5",
+    ),
+    (
+        "a group that is misspelt",
+        source("take: {weight: 1}, group: mat") + "size: 5\ngroups: {math: {weight: 2}}\n",
+        "7:49 sources.bee.group: no group 'mat'; did you mean 'math'? (groups: math)\n"
+        "m.yaml:9:10 groups.math: no source is of this group; give one `group: math`, or remove it",
+    ),
+    (
+        "a group of a source that takes no weight",
+        source("group: math") + "groups: {math: {}}\n",
+        "7:8 sources.bee.take: a source of a group takes a weight, its share of 'math'; write {weight: 1}",
+    ),
+    (
+        "a group without weight",
+        source("take: {weight: 1}, group: g") + "size: 5\ngroups: {g: {weight: 0}}\n",
+        "9:22 groups.g.weight: must be above 0, found 0",
+    ),
+    (
+        "epochs beyond the bound of the mixture",
+        source("take: {epochs: 2.5}") + "max_repetition: 2\n",
+        "7:38 sources.bee.take.epochs: epochs 2.5 repeat more often than max_repetition, 2; {epochs: 2} fits",
+    ),
+    (
+        "a bound where nothing repeats",
+        source("take: {rows: 5}, max_repetition: 2"),
+        "7:40 sources.bee.max_repetition: only a weight and epochs repeat records, this take does not; remove it",
+    ),
+    (
+        "a bound that is no whole number",
+        source("take: {epochs: 2}, max_repetition: 2.5"),
+        "7:58 sources.bee.max_repetition: expected a whole number, found 2.5",
     ),
     (
         "tokens without a tokenizer",

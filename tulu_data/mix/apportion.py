@@ -6,7 +6,9 @@ from fractions import Fraction
 from tulu_data.errors import PlanError
 
 
-def apportion(size: int, weights: Mapping[str, float], capacities: Mapping[str, int]) -> dict[str, int]:
+def apportion(
+    size: int, weights: Mapping[str, float | Fraction], capacities: Mapping[str, int]
+) -> dict[str, int]:
     """Share out `size` rows by weight, none above its capacity; raise PlanError when they do not fit.
 
     Sources whose share passes their capacity are filled, and the rest is shared out again among
@@ -20,7 +22,8 @@ def apportion(size: int, weights: Mapping[str, float], capacities: Mapping[str, 
     left = size
     while True:
         total = sum(open_weights.values())
-        quotas = {name: left * weight / total for name, weight in open_weights.items()}
+        # Nothing weighs anything only where nothing is there, and so nothing is left to share out.
+        quotas = {name: left * weight / (total or 1) for name, weight in open_weights.items()}
         full = [name for name, quota in quotas.items() if quota >= capacities[name]]
         if not full:
             break

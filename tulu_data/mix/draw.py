@@ -48,6 +48,16 @@ def draw_order(seed: int, source: str, ids: Words, copies: Index) -> Index:
     return _by_rank(ranks(rank_key(seed, "draw", source), ids, copies), (copies, ids[:, 1], ids[:, 0]))
 
 
+def fitting(seed: int, source: str, ids: Words, tokens: Index, budget: int) -> Amount:
+    """Return what fits into a budget of tokens: all records as often as they do, then more in draw order."""
+    whole, rest = divmod(budget, total) if (total := int(tokens.sum())) else (0, 0)
+    if whole and not rest:
+        return Amount(whole, 0)
+    number, count = occurrences(ids)
+    sums = np.cumsum(tokens[draw_order(seed, source, ids, whole * count + number)])
+    return Amount(whole, int(np.searchsorted(sums, rest, side="right")))
+
+
 def draw(seed: int, source: str, ids: Words, amount: Amount) -> tuple[Index, Index]:
     """Return (row, copy) of every record drawn from a source of `ids`.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tulu_data.errors import PlanError
 from tulu_data.mix.amounts import Left, amounts
-from tulu_data.mix.draw import draw, draw_order, final_order, occurrences
+from tulu_data.mix.draw import draw, final_order, fitting
 from tulu_data.mix.inputs import SourceInput
 from tulu_data.mix.licences import licence_warnings
 from tulu_data.mix.pool import Index, Pool
@@ -55,7 +55,7 @@ def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None) -> Plan:
     taken = amounts(file, left)
     drawn: dict[str, tuple[Index, Index]] = {}
     for name, entries in alive.items():
-        rows, copies = draw(mixture.seed, name, pool.ids[entries], taken[name])
+        rows, copies = draw(mixture.seed, name, pool.ids[entries], taken.amounts[name])
         drawn[name] = entries[rows], copies
     entry = np.concatenate([drawn[name][0] for name in names])
     copy = np.concatenate([drawn[name][1] for name in names])
@@ -68,22 +68,21 @@ def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None) -> Plan:
     return Plan(
         mixture=mixture, sources=sources, entry=entry, copy=copy,
         content_id=content_id(mixture.kind, pool.ids[entry], names, source, copy),
-        warnings=tuple(_warnings(file, pool, sources)),
+        warnings=(*taken.warnings, *_warnings(file, pool, sources)),
     )  # fmt: skip
 
 
 def _left(mixture: Mixture, name: str, pool: Pool, entries: Index, tokens: Index | None) -> Left:
     """Count what the steps have left of a source, in tokens too where it has a budget of them."""
-    gone = pool.dropped_whole.get(name)
-    budget = mixture.sources[name].take.tokens
-    if budget is None or tokens is None:
+    gone, take = pool.dropped_whole.get(name), mixture.sources[name].take
+    shared = take.weight is not None and mixture.size is not None and mixture.size.unit == "tokens"
+    if tokens is None or not (shared or take.tokens is not None):
         return Left(rows=len(entries), gone=gone)
-    number, _ = occurrences(pool.ids[entries])
-    order = draw_order(mixture.seed, name, pool.ids[entries], number)
-    sums = np.cumsum(tokens[entries][order])
-    fitting = int(np.searchsorted(sums, budget, side="right"))
+    ids, mine = pool.ids[entries], tokens[entries]
+    total = int(mine.sum())
     return Left(
-        rows=len(entries), fitting=fitting, tokens=int(sums[-1]) if len(sums) else 0, gone=gone
+        rows=len(entries), tokens=total, gone=gone,
+        fitting=lambda budget: fitting(mixture.seed, name, ids, mine, budget),
     )  # fmt: skip
 
 

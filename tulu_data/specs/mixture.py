@@ -15,6 +15,7 @@ from tulu_data.specs.document import Document, KeyPath
 from tulu_data.specs.licences import Licences
 from tulu_data.specs.mixture_checks import mistakes_of
 from tulu_data.specs.overlay import read_layered
+from tulu_data.specs.shares import Group, Repetition, Size, Temperature
 from tulu_data.specs.source import Source
 from tulu_data.specs.splits import Split
 from tulu_data.specs.steps import Step
@@ -40,8 +41,15 @@ class Mixture(Spec):
     """Seed of draws and order."""
     tokenizer: str | None = None
     """Folder with a tokenizer.json, or a hub id, for token budgets and token filters."""
-    size: Annotated[int, Field(ge=1)] | None = None
-    """Rows to share out among sources with a `weight`."""
+    size: Size | None = None
+    """Rows, or {tokens: N}, to share out among sources with a `weight`."""
+    temperature: Temperature | None = None
+    """From 0 to 1: a weight counts times what the source or group has left, to this power. Default: 0, the
+    weights alone count; at 1, equal weights take the same part of each."""
+    groups: dict[str, Group] | None = None
+    """Named groups of sources that share out their part of `size` among themselves. Default: none."""
+    max_repetition: Repetition | None = None
+    """Most copies of one record, for weights and epochs. Default: 1 for weights, no bound for epochs."""
     licences: Licences | None = None
     """Which licences sources may have. Default: any."""
     sources: dict[str, Source]
@@ -67,6 +75,16 @@ class Mixture(Spec):
             raise refuse(Mistake(text=f"{name!r} is a folder of the store itself; choose another"))
         return name
 
+    @field_validator("size", mode="before")
+    @classmethod
+    def _counts_rows(cls, size: object) -> object:
+        if isinstance(size, int) and not isinstance(size, bool):
+            return {"rows": size}
+        if size is not None and not isinstance(size, dict | Size):
+            text = f"expected a whole number of rows, or {{tokens: N}}, found {shown(size)}"
+            raise refuse(Mistake(text=text))
+        return size
+
     @field_validator("sources", mode="before")
     @classmethod
     def _names_sources(cls, sources: object) -> object:
@@ -77,6 +95,10 @@ class Mixture(Spec):
             text = "must not be empty; name a source: {web: {uri: data/web.jsonl}}"
             raise refuse(Mistake(text=text))
         return sources
+
+    def repetition(self, source: str) -> int:
+        """Return how many copies of a record of a source a weight may take."""
+        return self.sources[source].max_repetition or self.max_repetition or 1
 
     @model_validator(mode="after")
     def _holds_together(self) -> "Mixture":
@@ -110,4 +132,4 @@ def read_mixture(path: Path, settings: Sequence[str] = ()) -> MixtureFile:
 
 def _replaced_whole(path: KeyPath) -> bool:
     """Tell the mappings of which exactly one key is given: an overlay means its own."""
-    return len(path) == 3 and (path[0], path[2]) == ("sources", "take")
+    return path == ("size",) or (len(path) == 3 and (path[0], path[2]) == ("sources", "take"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tulu_data.errors import nearest
 from tulu_data.specs.base import Mistake, shown
+from tulu_data.specs.shares import share_mistakes
 from tulu_data.specs.splits import split_mistakes
 from tulu_data.specs.steps import DedupStep, FilterStep
 from tulu_data.specs.uris import uri_mistakes
@@ -52,17 +53,6 @@ def _decontamination(mixture: "Mixture") -> Iterator[Mistake]:
     if has_step and mixture.decontaminate is not None:
         text = "says none, but steps has a decontaminate step; keep one of the two"
         yield Mistake(text=text, path=("decontaminate",))
-
-
-def _weights(mixture: "Mixture") -> Iterator[Mistake]:
-    """Refuse weights without a size, and a size without weights."""
-    weighted = [name for name, source in mixture.sources.items() if source.take.weight is not None]
-    if weighted and mixture.size is None:
-        text = f"a weight needs `size` (rows to share out among {', '.join(weighted)})"
-        yield Mistake(text=text, path=("sources", weighted[0], "take"))
-    if mixture.size is not None and not weighted:
-        text = "no source takes a weight, so there is nothing to share out; remove size"
-        yield Mistake(text=text, path=("size",), on_key=True)
 
 
 def _token_bounds(mixture: "Mixture") -> Iterator[Mistake]:
@@ -141,6 +131,6 @@ def _splits(mixture: "Mixture") -> Iterator[Mistake]:
 
 
 CHECKS = (
-    _source_names, _decontamination, _weights, _token_bounds, _preferred, _against_itself, _qualities,
+    _source_names, _decontamination, share_mistakes, _token_bounds, _preferred, _against_itself, _qualities,
     _kinds, _uris, _splits,
 )  # fmt: skip

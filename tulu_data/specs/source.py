@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tulu_data.specs.base import Mistake, Spec, listed, refuse, shown
 from tulu_data.specs.licences import LicenceId
+from tulu_data.specs.shares import Repetition
 
 Adapter = Literal[
     "auto", "messages", "alpaca", "sharegpt", "prompt_completion", "hh", "preference", "rlvr", "threads"
@@ -100,6 +101,10 @@ class Source(Spec):
     duplicates the record of the highest stays (step dedup), one without a number only beside such."""
     take: Take = Take(all=True)
     """How much to take; default: all."""
+    group: str | None = None
+    """Group that shares out its part of `size` among its sources. Default: none."""
+    max_repetition: Repetition | None = None
+    """Most copies of one record, for a weight and epochs. Default: the mixture's."""
     tags: tuple[str, ...] = ()
     """Words for grouping sources in reports."""
 
