@@ -162,7 +162,7 @@ def test_manifest_card_and_show_tell_what_was_found(place: Place) -> None:
     assert told["near"] == Near().model_dump()
     assert told["search"] == {"compared": 2, "templates": 1, "rounds": 1}
     line = (
-        "Duplicates (step 0, key conversation, near ones too): of 10 records 4 left out "
+        "Step 0 (key `conversation`, near ones too): of 10 records 4 left out "
         "(2 duplicate_record, 1 duplicate_text, 1 near_duplicate, 0 contained). Near-duplicates share 0.4 of "
         "what either holds, contained ones 0.95 of their own; 2 pairs compared in 1 round, 1 of them alike "
         "but for numbers or results, and kept. "
@@ -177,7 +177,7 @@ def test_manifest_card_and_show_tell_what_was_found(place: Place) -> None:
     assert "2 pairs compared in 1 round, 1 of them alike but for numbers or results, and kept\n" in shown
     exact = place.mix(TWO, steps=[{"step": "dedup"}], name="exact")
     assert exact.manifest.duplicates[0]["search"] is None
-    assert "(step 0, key conversation, exact ones): of 10" in (exact.path / "README.md").read_text()
+    assert "Step 0 (key `conversation`, exact ones): of 10" in (exact.path / "README.md").read_text()
     assert place.mix(TWO, name="none").manifest.duplicates == ()
 
 

@@ -171,7 +171,7 @@ def test_the_same_records_by_another_recipe_are_told_by_the_newer_account(place:
     assert (first.manifest.decontamination, place.store.ids("m")) == (None, [first.content_id])
     assert second.manifest.decontamination is not None
     assert (second.path / "hits.parquet").is_file()
-    assert "Decontaminated against e by rule tulu3" in (second.path / "README.md").read_text()
+    assert "Rule `tulu3` against 1 suite: e. " in (second.path / "README.md").read_text()
     assert {path: path.read_bytes() for path in second.path.glob("*.arrow")} == shards
     third = place.mix(sources)
     assert (third.content_id, third.manifest.decontamination) == (first.content_id, None)

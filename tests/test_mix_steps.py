@@ -206,7 +206,8 @@ def test_a_version_tells_its_spec_inputs_and_story(place: Place) -> None:
     assert lock["sources"]["a"]["files"] == [{"origin": "a.jsonl", "sha256": digest, "rows": 9}]
     card = (version.path / "README.md").read_text()
     head = yaml.safe_load(card.split("---")[1])
-    assert head == {"license": ["mit", "odc-by"], "tags": ["tulu-data", "sft"]}
-    assert "Trains and towns.\n\n10 records of kind sft" in card
-    assert "| a | 9 | 0 | 0 | 6 | 3 | 3 | odc-by |\n| b | 8 | 0 | 1 | 0 | 7 | 7 | mit |\n" in card
-    assert "Decontaminated against trains by rule tulu3 (records with a hit: drop)" in card
+    assert (head["license"], head["tags"]) == (["mit", "odc-by"], ["tulu-data", "sft"])
+    assert "Trains and towns.\n\n10 records of kind `sft`" in card
+    assert "| a | 3 | 30.00% | 9 | 0 | 0 | 6 | 3 | odc-by | `a.jsonl` |  |\n" in card
+    assert "| b | 7 | 70.00% | 8 | 0 | 1 | 0 | 7 | mit | `b.jsonl` |  |\n" in card
+    assert "Rule `tulu3` against 1 suite: trains. " in card

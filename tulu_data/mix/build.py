@@ -17,7 +17,7 @@ import yaml
 from tulu_data import __version__
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.gather import Piece, gather
-from tulu_data.mix.card import render_card
+from tulu_data.mix.card import prose, render_card
 from tulu_data.mix.context import StepContext
 from tulu_data.mix.deduplication import clusters_table
 from tulu_data.mix.filtering import count_tokens
@@ -113,8 +113,9 @@ def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
     """Write the planned version."""
     plan, inputs, findings = prepared.plan, prepared.inputs, prepared.findings
     scanned = findings.decontamination
+    spec = resolved_spec(plan.mixture, inputs.revisions, inputs.versions)
     manifest = Manifest(
-        name=plan.mixture.name, kind=plan.mixture.kind, rows=plan.rows,
+        name=plan.mixture.name, kind=plan.mixture.kind, rows=plan.rows, card=prose(file.mixture),
         content_id=plan.content_id, recipe_id=inputs.recipe_id,
         created=utc_now(), shards=(), sources=plan.sources, inputs=inputs.others, step_versions=STEP_VERSIONS,
         duplicates=tuple(found.to_dict() for found in findings.duplicates),
@@ -132,7 +133,7 @@ def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
     draft = Draft(
         manifest=manifest, inputs_id=inputs.inputs_id, tables=tables,
         files={
-            "spec.yaml": _yaml(resolved_spec(plan.mixture, inputs.revisions, inputs.versions)),
+            "spec.yaml": _yaml(spec),
             "lock.yaml": _yaml(
                 {
                     "sources": {s.name: s.model_dump(include=_READ) for s in plan.sources},
@@ -140,7 +141,7 @@ def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
                     "versions": {ref: one.content_id for ref, one in inputs.versions.items()},
                 }
             ),
-            "README.md": render_card(manifest, file.mixture),
+            "README.md": render_card(manifest, spec),
         },
     )  # fmt: skip
     settings.say(f"write: {plan.rows:,} rows")

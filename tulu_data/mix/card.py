@@ -1,73 +1,190 @@
-"""The card of a version: a README that says what is in it, in the hub's dataset card form."""
+"""The card of a version: a README that says what is in it, in the hub's dataset card form.
 
-from jinja2 import Environment, StrictUndefined
-
-from tulu_data.specs.licences import UNKNOWN
-from tulu_data.specs.mixture import Mixture
-from tulu_data.store import Manifest
-
-_CARD = """\
-{% macro counted(count, noun) -%}
-{{ "{:,}".format(count) }} {{ noun }}{{ "" if count == 1 else "s" }}
-{%- endmacro -%}
----
-{% if licences %}license: {{ licences | tojson }}
-{% endif -%}
-tags: [tulu-data, {{ manifest.kind }}]
----
-# {{ manifest.name }}@{{ manifest.content_id[:8] }}
-
-{{ description }}
-
-{{ counted(manifest.rows, "record") }} of kind {{ manifest.kind }}, \
-content id `{{ manifest.content_id }}`.
-
-| source | read | quarantined | dropped | not drawn | kept | rows | licence |
-|---|--:|--:|--:|--:|--:|--:|---|
-{% for s in manifest.sources -%}
-| {{ s.name }} | {{ s.read }} | {{ s.quarantined.values() | sum }} | {{ s.dropped.values() | sum }} \
-| {{ s.not_drawn }} | {{ s.kept }} | {{ s.rows }} | {{ (s.licences | join(", ")) | replace("|", "/") }} |
-{% endfor %}
-read = quarantined + dropped + not drawn + kept; rows counts copies.
-
-{% for d in manifest.duplicates -%}
-Duplicates (step {{ d.step }}, key {{ d.key }}, {{ "near ones too" if d.near else "exact ones" }}): of \
-{{ counted(d.records, "record") }} {{ "{:,}".format(d.records - d.kept) }} left out \
-({% for reason, count in d.dropped.items() %}{{ "" if loop.first else ", " }}{{ "{:,}".format(count) }} \
-{{ reason }}{% endfor %}){% for one in d.against %}; {{ one.dataset }} holds \
-{{ "{:,}".format(one.dropped.values() | sum) }} of them{% endfor %}.\
-{% if d.search %}
-{%- set compared = d.search.compared + d.against | sum(attribute="compared") %}
-{%- set templates = d.search.templates + d.against | sum(attribute="templates") %} \
-Near-duplicates share {{ d.near.jaccard_threshold }} of what either holds, contained ones \
-{{ d.near.containment_threshold }} of their own; \
-{{ counted(compared, "pair") }} compared in {{ counted(d.search.rounds, "round") }}\
-{% if templates %}, {{ "{:,}".format(templates) }} of them alike but for numbers or results, \
-and kept{% endif %}.\
-{% endif %}\
-{% if d.clusters %} {{ counted(d.clusters, "cluster") }}, the largest of {{ counted(d.largest, "record") }}, \
-listed in `clusters.parquet`.{% endif %}
-
-{% endfor -%}
-{% if manifest.decontamination -%}
-Decontaminated against {{ manifest.decontamination.suites | map(attribute="name") | join(", ") }} \
-by rule {{ manifest.decontamination.rule }} (records with a hit: {{ manifest.decontamination.action }}); \
-hits with evidence are in `hits.parquet`.
-{%- else -%}
-Not decontaminated, as its spec says.
-{%- endif %}
-
-Built by tulu-data {{ manifest.software["tulu-data"] }} from `spec.yaml`; \
-inputs with hashes are in `lock.yaml`, records left out with reasons in `dropped.parquet` \
-and `quarantined.parquet`.
+The one idea: a card follows from the manifest and the resolved spec alone, so it can be written anew at any
+time; whatever it sums up, it sums up from the rows that it shows. It measures nothing.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-def render_card(manifest: Manifest, mixture: Mixture) -> str:
-    """Write the card of a version."""
+import yaml
+from jinja2 import Environment, StrictUndefined
+
+from tulu_data.mix.card_template import CARD
+from tulu_data.schema import Kind
+from tulu_data.specs.licences import UNKNOWN
+from tulu_data.specs.mixture import Mixture
+from tulu_data.store import Manifest, SourceEntry
+
+HUB_LICENCES = frozenset({
+    "afl-3.0", "agpl-3.0", "apache-2.0", "apple-amlr", "apple-ascl", "artistic-2.0", "bigcode-openrail-m",
+    "bigscience-bloom-rail-1.0", "bigscience-openrail-m", "bsd", "bsd-2-clause", "bsd-3-clause",
+    "bsd-3-clause-clear", "bsl-1.0", "c-uda", "cc", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0",
+    "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-2.0",
+    "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "cc-by-nd-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc0-1.0",
+    "cdla-permissive-1.0", "cdla-permissive-2.0", "cdla-sharing-1.0", "creativeml-openrail-m",
+    "deepfloyd-if-license", "ecl-2.0", "epl-1.0", "epl-2.0", "etalab-2.0", "eupl-1.1", "eupl-1.2",
+    "fair-noncommercial-research-license", "gemma", "gfdl", "gpl", "gpl-2.0", "gpl-3.0", "h-research",
+    "intel-research", "isc", "lgpl", "lgpl-2.1", "lgpl-3.0", "lgpl-lr", "llama2", "llama3", "llama3.1",
+    "llama3.2", "llama3.3", "llama4", "lppl-1.3c", "mit", "mpl-2.0", "ms-pl", "ncsa", "odbl", "odc-by",
+    "ofl-1.1", "openmdw-1.0", "openrail", "openrail++", "osl-3.0", "pddl", "postgresql", "unlicense", "wtfpl",
+    "zlib",
+})  # fmt: skip
+"""Licences that the hub knows by these names; others are `other` there, with a name."""
+_SIZES = (
+    ("n<1K", 3),
+    ("1K<n<10K", 4),
+    ("10K<n<100K", 5),
+    ("100K<n<1M", 6),
+    ("1M<n<10M", 7),
+    ("10M<n<100M", 8),
+)
+DESCRIPTION = "A dataset version built from a mixture of sources."
+COLUMNS: dict[Kind, str] = {
+    "sft": "`messages` holds the turns of a record (`role`, `content`, and `tool_calls` as JSON), `tools` "
+    "the tools that it may call, as JSON.",
+    "preference": "`prompt`, `chosen` and `rejected` hold messages (`role`, `content`); the two answers do "
+    "not repeat the prompt.",
+    "rlvr": "`messages` holds the prompt, `ground_truth` what an answer is checked against, `verifier` how.",
+}
+"""What the columns of a kind are."""
+
+
+class Left(NamedTuple):
+    """What is left out of a version for one reason."""
+
+    reason: str
+    rows: int
+
+
+def prose(mixture: Mixture) -> dict[str, Any]:
+    """Return what a spec says for people alone, as the manifest keeps it."""
+    said = {"description": mixture.description} if mixture.description else {}
+    return said | (mixture.card.model_dump(mode="json", exclude_defaults=True) if mixture.card else {})
+
+
+def render_card(manifest: Manifest, spec: Mapping[str, Any]) -> str:
+    """Write the card of a version; `spec` is its resolved spec."""
     environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701
-    licences = sorted({one for s in manifest.sources for one in s.licences} - {UNKNOWN})
-    description = (mixture.description or "A dataset version built from a mixture of sources.").strip()
-    return environment.from_string(_CARD).render(
-        manifest=manifest, licences=licences, description=description
-    )
+    environment.filters |= {"cell": cell, "percent": "{:.2f}%".format, "number": "{:,}".format}
+    sources = manifest.sources
+    return environment.from_string(CARD).render(
+        manifest=manifest, front=front_matter(manifest), ref=f"{manifest.name}@{manifest.content_id[:8]}",
+        description=str(manifest.card.get("description") or DESCRIPTION).strip(),
+        shares=shares([s.rows for s in sources]), total=_total(sources), licences=_by_licence(sources),
+        tags=_by_tag(sources, spec), left=list(_left(sources)), hits=_hits(manifest), clean=_clean(manifest),
+        tokens=_tokens(sources), tokenizer=spec.get("tokenizer"), columns=COLUMNS[manifest.kind],
+        licences_of=licences_of, whole=[s.name for s in sources if s.dropped.get("source_contaminated")],
+    )  # fmt: skip
+
+
+def front_matter(manifest: Manifest) -> str:
+    """Return the YAML that the hub reads; any text is quoted where it has to be."""
+    said = manifest.card
+    found = sorted({one for source in manifest.sources for one in licences_of(source)})
+    known = [one for one in found if one in HUB_LICENCES or one == UNKNOWN]
+    others = [one for one in found if one not in known]
+    licence = [*known, *(["other"] if others else [])]
+    values: dict[str, Any] = {
+        "license": licence[0] if len(licence) == 1 else licence,
+        "license_name": "-and-".join(others) or None,
+        "size_categories": [_size(manifest.rows)],
+        "task_categories": ["text-generation"],
+        "pretty_name": said.get("pretty_name"),
+        "language": said.get("language"),
+        "tags": list(dict.fromkeys(["tulu-data", manifest.kind, *said.get("tags", ())])),
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data-*.arrow"}]}],
+    }
+    kept = {key: value for key, value in values.items() if value not in (None, [], "")}
+    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def licences_of(source: SourceEntry) -> tuple[str, ...]:
+    """Return the licences of a source, `unknown` where none is stated."""
+    return source.licences or (UNKNOWN,)
+
+
+def _size(rows: int) -> str:
+    return next((name for name, digits in _SIZES if rows < 10**digits), "n>100M")
+
+
+def cell(text: object) -> str:
+    """Write a text so that it stays in its cell of a table."""
+    return " ".join(str(text).split()).replace("|", "\\|")
+
+
+def shares(counts: Sequence[int]) -> list[float]:
+    """Return each count in percent with two decimals, so that they add up to 100 (largest remainders)."""
+    total = sum(counts)
+    if not total:
+        return [0.0] * len(counts)
+    parts = [divmod(count * 10_000, total) for count in counts]
+    missing = 10_000 - sum(whole for whole, _ in parts)
+    order = sorted(range(len(parts)), key=lambda k: (-parts[k][1], k))
+    up = set(order[:missing])
+    return [(whole + (k in up)) / 100 for k, (whole, _) in enumerate(parts)]
+
+
+def _total(sources: Sequence[SourceEntry]) -> dict[str, int]:
+    """Add up the columns of the table of sources."""
+    return {
+        "read": sum(s.read for s in sources),
+        "quarantined": sum(sum(s.quarantined.values()) for s in sources),
+        "dropped": sum(sum(s.dropped.values()) for s in sources),
+        "not_drawn": sum(s.not_drawn for s in sources), "kept": sum(s.kept for s in sources),
+        "rows": sum(s.rows for s in sources),
+    }  # fmt: skip
+
+
+def _tokens(sources: Sequence[SourceEntry]) -> int | None:
+    """Add up the tokens, where they were counted."""
+    counts = [s.tokens for s in sources if s.tokens is not None]
+    return sum(counts) if len(counts) == len(sources) and counts else None
+
+
+def _by_licence(sources: Sequence[SourceEntry]) -> dict[str, int]:
+    """Count rows by licence, the most first; those of several licences count as one of all of them."""
+    found: dict[str, int] = {}
+    for source in sources:
+        said = " and ".join(licences_of(source))
+        found[said] = found.get(said, 0) + source.rows
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _by_tag(sources: Sequence[SourceEntry], spec: Mapping[str, Any]) -> dict[str, int]:
+    """Count rows by tag; a source may have several."""
+    rows = {source.name: source.rows for source in sources}
+    found: dict[str, int] = {}
+    for name, source in (spec.get("sources") or {}).items():
+        for tag in source.get("tags") or ():
+            found[tag] = found.get(tag, 0) + rows.get(name, 0)
+    return found
+
+
+def _left(sources: Sequence[SourceEntry]) -> Iterator[Left]:
+    """Yield how many rows are left out, by reason, the most first."""
+    found: dict[str, int] = {}
+    for source in sources:
+        counts = {f"no record: {reason}": count for reason, count in source.quarantined.items()}
+        for reason, count in (counts | source.dropped | {"not drawn": source.not_drawn}).items():
+            found[reason] = found.get(reason, 0) + count
+    for reason, rows in sorted(found.items(), key=lambda item: (-item[1], item[0])):
+        if rows:
+            yield Left(reason, rows)
+
+
+def _hits(manifest: Manifest) -> list[dict[str, Any]]:
+    """Return the rows of the report that found something; those of an early build name no verdict."""
+    rows = manifest.decontamination["table"] if manifest.decontamination else []
+    return [
+        {"verdict": "contaminated" if row["contaminated"] else "at most 2%", **row}
+        for row in rows
+        if row["instances_hit"]
+    ]
+
+
+def _clean(manifest: Manifest) -> list[str]:
+    """Return the suites of which nothing was found."""
+    suites = manifest.decontamination["suites"] if manifest.decontamination else []
+    found = {row["suite"] for row in _hits(manifest)}
+    return [suite["name"] for suite in suites if suite["name"] not in found]

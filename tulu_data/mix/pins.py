@@ -5,7 +5,7 @@ says, and the lock notes it, so that a `name@latest` that has moved shows and `-
 no records.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,7 +53,8 @@ def resolve_all(
     if frozen:
         check_frozen(file.path, pins, noted, may_spare=bool(file.settings))
     moved = {_question(hub[name]) for name in moving if name in hub}
-    known = _known(file, hub, pins)
+    known = _inherited(file) if any(pin is None for pin in pins.values()) else {}
+    known |= {_question(hub[name]): pin for name, pin in pins.items() if pin is not None}
     known = {question: pin for question, pin in known.items() if question not in moved}
     answers: dict[Question, ResolvedSource] = {}
     resolved = []
@@ -76,27 +77,6 @@ def resolve_all(
     if fresh != lock:
         write_lock(file.path, fresh)
     return Resolved(tuple(resolved), versions)
-
-
-def pins_of(file: MixtureFile) -> dict[str, SourcePin]:
-    """Return the pins that there are for the hub sources of a spec, by name; nobody is asked for others."""
-    lock = read_lock(file.path)
-    hub = {name: s for name, s in file.mixture.sources.items() if s.uri.startswith("hf://")}
-    known = _known(file, hub, {name: _fitting(lock, name, source) for name, source in hub.items()})
-    return {name: known[_question(s)] for name, s in hub.items() if _question(s) in known}
-
-
-def version_names(file: MixtureFile, base: Path) -> list[str]:
-    """Return the stored versions that a spec names, as it names them."""
-    return list(dict.fromkeys(ref for _, ref in (*_read(file, base), *_compared(file))))
-
-
-def _known(
-    file: MixtureFile, hub: Mapping[str, Source], pins: Mapping[str, SourcePin | None]
-) -> dict[Question, SourcePin]:
-    """Return what the lock of a spec answers, and for the rest the locks of those that it builds on."""
-    known = _inherited(file) if any(pin is None for pin in pins.values()) else {}
-    return known | {_question(hub[name]): pin for name, pin in pins.items() if pin is not None}
 
 
 def _question(source: Source) -> Question:

@@ -100,6 +100,8 @@ class Manifest(_Entry):
     the largest of them, the search."""
     decontamination: dict[str, Any] | None = None
     """The report of the decontamination step: suites with sha256, rule, table of hits; None if none ran."""
+    card: dict[str, Any] = {}
+    """What the spec says for people alone; it enters no id."""
     warnings: tuple[str, ...] = ()
     software: dict[str, str] = {}
 
