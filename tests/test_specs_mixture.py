@@ -29,7 +29,7 @@ MISTAKES = [
     (
         "an unknown key of the mixture",
         HEAD + NONE + ONE + "sede: 1\n",
-        "6:1 sede: unknown key 'sede'; did you mean 'seed'? (known: card, decontaminate, description, "
+        "6:1 sede: unknown key 'sede'; did you mean 'seed'? (known: assert, card, decontaminate, description, "
         "extends, groups, kind, licences, max_repetition, name, seed, size, sources, splits, steps, "
         "temperature, tokenizer, version)",
     ),
@@ -529,6 +529,67 @@ MISTAKES = [
         "an unknown key of a card",
         HEAD + NONE + ONE + "card: {title: x}\n",
         "6:8 card.title: unknown key 'title' (known: citation, homepage, language, pretty_name, tags)",
+    ),
+    (
+        "an unknown assertion",
+        HEAD + NONE + ONE + "assert: [{min_row: 5}]\n",
+        "6:11 assert[0].min_row: unknown key 'min_row'; did you mean 'min_rows'? (known: max_repetition, max_rows, "
+        "max_share, max_tokens, min_rows, min_share, min_tokens)",
+    ),
+    (
+        "two bounds in an assertion",
+        HEAD + NONE + ONE + "assert: [{min_rows: 5, max_rows: 6}]\n",
+        "6:10 assert[0]: give exactly one of min_rows, max_rows, min_tokens, max_tokens, min_share, max_share, "
+        "max_repetition (found min_rows, max_rows)",
+    ),
+    (
+        "assertions that are no list",
+        HEAD + NONE + ONE + "assert: {min_rows: 5}\n",
+        "6:9 assert: expected a list, found a mapping",
+    ),
+    (
+        "a bound that is a word",
+        HEAD + NONE + ONE + "assert: [{min_rows: many}]\n",
+        "6:21 assert[0].min_rows: expected a number of rows, or {source: NAME, rows: N}, found 'many'",
+    ),
+    (
+        "a share of nothing",
+        HEAD + NONE + ONE + "assert: [{max_share: {fraction: 0.5}}]\n",
+        "6:22 assert[0].max_share: give one of source, tag, group: a share is of something (found none)",
+    ),
+    (
+        "a share of two things",
+        HEAD + NONE + TWO + "assert: [{max_share: {source: a, tag: x, fraction: 0.5}}]\n",
+        "6:22 assert[0].max_share: give at most one of source, tag, group (found source, tag)",
+    ),
+    (
+        "a share above all",
+        HEAD + NONE + TWO + "assert: [{max_share: {source: a, fraction: 60}}]\n",
+        "6:44 assert[0].max_share.fraction: must be at most 1, found 60",
+    ),
+    (
+        "an assertion about a source that is not there",
+        HEAD + NONE + TWO + "assert: [{min_rows: {source: be, rows: 5}}]\n",
+        "6:30 assert[0].min_rows.source: no source 'be'; did you mean 'bee'? (sources: a, bee)",
+    ),
+    (
+        "an assertion about a tag that is not there",
+        source("tags: [math]") + "assert: [{max_share: {tag: maths, fraction: 0.5}}]\n",
+        "8:28 assert[0].max_share.tag: no tag 'maths'; did you mean 'math'? (tags: math)",
+    ),
+    (
+        "an assertion about a group where there is none",
+        HEAD + NONE + TWO + "assert: [{max_share: {group: g, fraction: 0.5}}]\n",
+        "6:30 assert[0].max_share.group: no group 'g' (groups: none)",
+    ),
+    (
+        "an assertion about tokens without a tokenizer",
+        HEAD
+        + NONE
+        + TWO
+        + "assert: [{max_tokens: 5}, {max_share: {source: a, fraction: 0.5, of: tokens}}]\n",
+        "6:23 assert[0].max_tokens: a bound in tokens needs `tokenizer` (a folder or hub id)\n"
+        "m.yaml:6:39 assert[1].max_share: a bound in tokens needs `tokenizer` (a folder or hub id)",
     ),
     ("an empty file", "", "1:1 expected keys and values, found nothing"),
 ]

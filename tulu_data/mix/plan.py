@@ -12,6 +12,7 @@ import numpy as np
 
 from tulu_data.errors import PlanError
 from tulu_data.mix.amounts import Left, amounts
+from tulu_data.mix.assertions import check_assertions
 from tulu_data.mix.draw import draw, final_order, fitting
 from tulu_data.mix.inputs import SourceInput
 from tulu_data.mix.licences import licence_warnings
@@ -62,6 +63,7 @@ def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None) -> Plan:
     sources = tuple(_source_entry(pool, i, drawn[name][0], tokens) for i, name in enumerate(names))
     if not len(entry):
         raise PlanError(f"{file.path}: no rows are left for the version: {_where_rows_went(sources, pool)}")
+    check_assertions(file, sources)
     source = pool.source[entry].astype(np.int64)
     order = final_order(mixture.seed, names, source, pool.ids[entry], copy)
     entry, copy, source = entry[order], copy[order], source[order]

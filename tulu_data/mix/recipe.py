@@ -23,7 +23,8 @@ def resolved_spec(
 
     `revisions` are those of sources by name, `versions` the stored ones by how steps name them.
     """
-    spec = mixture.model_dump(mode="json", exclude={"card", "description", "extends"}, exclude_none=True)
+    prose = {"card", "description", "extends"}
+    spec = mixture.model_dump(mode="json", exclude=prose, exclude_none=True, by_alias=True)
     for name, source in spec["sources"].items():
         if source["uri"].startswith("hf://"):
             # Said once, where it is read first.

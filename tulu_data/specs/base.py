@@ -13,6 +13,7 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tulu_data.errors import SpecError, nearest
@@ -239,21 +240,22 @@ def _missing(model: type[BaseModel], document: Document, path: KeyPath, name: st
     """Say what is missing, and what it means by the first sentence under its field."""
     if isinstance(name, int):
         return f"entry {name + 1} is missing"
-    fields = [t.model_fields[name] for t in _types_at(model, document.data, path) if name in t.model_fields]
+    types = [t for t in _types_at(model, document.data, path) if _is_model(t)]
+    fields = [_fields(t)[name] for t in types if name in _fields(t)]
     meanings = [str(field.description).split(". ")[0].rstrip(".") for field in fields if field.description]
     return f"key {name!r} is missing; add `{name}:`" + (f" ({meanings[0]})" if meanings else "")
 
 
 def _words_of(annotation: Any, tag: str) -> tuple[Any, ...]:
     """Return the words that a field of a model allows."""
-    field = annotation.model_fields.get(tag) if _is_model(annotation) else None
+    field = _fields(annotation).get(tag) if _is_model(annotation) else None
     return get_args(field.annotation) if field is not None and get_origin(field.annotation) is Literal else ()
 
 
 def _keys_at(model: type[BaseModel], data: object, path: KeyPath) -> list[str]:
     """Return the keys that a spec knows at a path."""
     types = _types_at(model, data, path)
-    return list(dict.fromkeys(name for t in types if _is_model(t) for name in t.model_fields))
+    return list(dict.fromkeys(name for t in types if _is_model(t) for name in _fields(t)))
 
 
 def _types_at(model: type[BaseModel], data: object, path: KeyPath) -> list[Any]:
@@ -269,7 +271,7 @@ def _types_at(model: type[BaseModel], data: object, path: KeyPath) -> list[Any]:
 def _below(annotation: Any, part: str | int) -> list[Any]:
     """Return the types that stand under one key or index of a type."""
     if _is_model(annotation):
-        field = annotation.model_fields.get(part)
+        field = _fields(annotation).get(str(part))
         return _members(field.annotation) if field else []
     arguments = get_args(annotation)
     if get_origin(annotation) is dict and arguments:
@@ -287,6 +289,11 @@ def _members(annotation: Any) -> list[Any]:
     return [annotation]
 
 
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields of a model by the keys that a person writes."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
 def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
@@ -295,7 +302,7 @@ def _tag_fits(annotation: Any, data: object) -> bool:
     """Tell whether a mapping can be this member of a tagged union."""
     if not _is_model(annotation) or not isinstance(data, dict):
         return True
-    for name, field in annotation.model_fields.items():
+    for name, field in _fields(annotation).items():
         if get_origin(field.annotation) is Literal and name in data and len(get_args(field.annotation)) == 1:
             return bool(data[name] in get_args(field.annotation))
     return True

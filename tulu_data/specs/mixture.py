@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tulu_data.schema import Kind
+from tulu_data.specs.assertions import Assertion
 from tulu_data.specs.base import Mistake, Spec, refuse, shown, validate
 from tulu_data.specs.card import Card
 from tulu_data.specs.document import Document, KeyPath
@@ -56,6 +57,8 @@ class Mixture(Spec):
     """Named inputs; the name enters ranks and the content id."""
     steps: tuple[Step, ...] = ()
     """What happens to the records, in order, before the draw."""
+    assertions: tuple[Assertion, ...] = Field(default=(), alias="assert")
+    """Bounds on rows, tokens, shares and copies; a plan that does not keep to them is not built."""
     splits: dict[str, Split] | None = None
     """Parts of the version that are kept apart, chosen by record id; the rest is `train`. Default: none."""
     decontaminate: Literal["none"] | None = None

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tulu_data.errors import nearest
+from tulu_data.specs.assertions import assertion_mistakes
 from tulu_data.specs.base import Mistake, shown
 from tulu_data.specs.shares import share_mistakes
 from tulu_data.specs.splits import split_mistakes
@@ -132,5 +133,5 @@ def _splits(mixture: "Mixture") -> Iterator[Mistake]:
 
 CHECKS = (
     _source_names, _decontamination, share_mistakes, _token_bounds, _preferred, _against_itself, _qualities,
-    _kinds, _uris, _splits,
+    _kinds, _uris, _splits, assertion_mistakes,
 )  # fmt: skip
