@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "mix": {"engine", "errors", "kernels", "root", "schema", "sources", "specs", "steps", "store"},
     "account": {"engine", "errors", "kernels", "mix", "schema", "sources", "specs", "steps", "store"},
     "report": {"store"},
-    "versions": {"engine", "errors", "kernels", "schema", "sources", "steps", "store"},
+    "versions": {"engine", "errors", "kernels", "schema", "sources", "specs", "steps", "store"},
     "cli": {
         "account",
         "errors",

@@ -31,6 +31,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "stats": ("stats", "Count one version: rows, lengths, turns, tokens, per source and tag."),
     "card": ("card", "Print the card of a version, or write it anew with --write."),
     "tag": ("tag", "Name a version, as in sft_v3@best, or list and delete such names."),
+    "gc": ("gc", "Remove versions and caches that nothing needs; without --yes only list them."),
     "diff": ("diff", "Compare two versions: specs, inputs, rows added and removed with reasons."),
     "lineage": ("lineage", "Show where a version comes from, and what was made of it."),
     "verify": ("verify", "Check a version, and build it again to compare."),
