@@ -96,7 +96,7 @@ def test_the_tulu_3_mixture_is_built_from_one_download_and_pinned(server: HubSer
     assert [(s["name"], s["read"], s["rows"]) for s in version["sources"]] == [(n, 38, 2) for n in PARTS]
     assert all(s["dropped"] == {"where": 36} and s["revision"] == commit for s in version["sources"])
     licences = {s["name"]: s["licences"] for s in version["sources"]}
-    assert (licences["no_robots"], licences["flan_v2"]) == (["cc-by-nc-4.0"], ["odc-by"])
+    assert (licences["no_robots"], licences["flan_v2"]) == (["cc-by-nc-4.0"], ["unknown"])
     gets = [r for r in server.requests if r.startswith("GET") and "/resolve/" in r]
     assert sorted(r.rsplit("/", 1)[1] for r in gets) == [
         "train-00000-of-00002.parquet",

@@ -433,3 +433,23 @@ def test_a_prompt_is_messages_only_where_all_of_the_column_are(count: int) -> No
     assert chats(rows) == [[("user", "2 + 2?"), ("assistant", "4")]] * count
     mixed = chats([*rows, {"prompt": "plain", "completion": "4"}])
     assert [first for first, _ in mixed] == [("user", text) for text in [*[chat] * count, "plain"]]
+
+
+def test_of_several_columns_the_first_that_is_not_blank_is_the_rows() -> None:
+    rows = [
+        {"vanilla": "v1", "adversarial": "", "completion": "c1"},
+        {"vanilla": "v2", "adversarial": "a2", "completion": "c2"},
+        {"vanilla": None, "adversarial": "a3", "completion": "c3"},
+        {"vanilla": " ", "adversarial": None, "completion": "c4"},
+    ]
+    settings = {"adapter": "prompt_completion", "columns": {"prompt": "adversarial | vanilla"}}
+    found = run(rows, **settings)
+    assert [chat[0]["content"] for chat in found.records["messages"].to_pylist()] == ["v1", "a2", "a3"]
+    assert [(b.row, b.reason) for b in found.bad] == [(4, "empty prompt")]
+    with pytest.raises(SourceError, match=r"^no column 'advers' for the part 'prompt' \(columns"):
+        run(rows, adapter="prompt_completion", columns={"prompt": "advers | vanilla"})
+
+
+def test_a_column_that_has_a_bar_in_its_name_is_itself() -> None:
+    rows = [{"a|b": "whole", "a": "x", "b": "y", "completion": "c"}]
+    assert chats(rows, columns={"prompt": "a|b"}, adapter="prompt_completion")[0][0] == ("user", "whole")

@@ -10,7 +10,7 @@ from tulu_data.errors import LockError, SourceError, StoreError
 from tulu_data.kernels.record_ids import record_ids
 from tulu_data.schema import normalised_schema, version_schema
 from tulu_data.sources.adapters import adapt
-from tulu_data.sources.location import ResolvedSource, resolve_source
+from tulu_data.sources.location import ResolvedSource, named, resolve_source
 from tulu_data.sources.records import Records, open_records
 from tulu_data.sources.rows import RawBatch
 from tulu_data.specs.lock import (
@@ -196,3 +196,12 @@ def test_frozen_refuses_a_missing_and_a_stale_lock(tmp_path: Path) -> None:
         check_frozen(spec, {"a": pin(), "b": None})
     write_lock(spec, Lock(sources={"a": pin()}))
     check_frozen(spec, {"a": pin()})
+
+
+def test_a_licence_that_is_said_to_be_unknown_is_not_that_of_the_whole_dataset() -> None:
+    whole = ResolvedSource(name="a", uri="hf://o/n", revision=None, files=(), licences=("odc-by",))
+    said = {
+        licence: named(whole, "a", Source(uri="hf://o/n", licence=licence)).licences
+        for licence in (None, "unknown", "mit")
+    }
+    assert said == {None: ("odc-by",), "unknown": ("unknown",), "mit": ("mit",)}

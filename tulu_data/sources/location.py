@@ -101,6 +101,9 @@ def named(found: ResolvedSource, name: str, source: Source) -> ResolvedSource:
     records are that nobody had stated, and takes no licence away.
     """
     stated = licence_ids(source.licence)
+    if source.licence is not None and not stated and not found.version_ref:
+        # Whoever writes that it is unknown does not mean what a card says of the whole.
+        stated = (UNKNOWN,)
     carried = set(found.licences) - {UNKNOWN} if found.version_ref else set()
     licences = tuple(sorted(carried | set(stated))) if carried and stated else stated or found.licences
     files = tuple(replace(file, threads=source.adapter == "threads") for file in found.files)

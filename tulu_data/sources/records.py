@@ -16,6 +16,7 @@ from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.errors import SourceError, nearest
 from tulu_data.schema import Kind
 from tulu_data.sources.adapters import LAYOUTS, choose, kind_looked_like
+from tulu_data.sources.adapters.parts import alternatives
 from tulu_data.sources.archives import Told, untold
 from tulu_data.sources.cache import NormalisedFile, normalised
 from tulu_data.sources.files import SourceFile
@@ -173,7 +174,8 @@ def _first_schema(file: SourceFile) -> pa.Schema | None:
 
 def _check_columns(schema: pa.Schema, columns: Mapping[str, str]) -> None:
     """Raise SourceError where `columns` names a column that is not there."""
-    absent = [column for column in columns.values() if column.split(".")[0] not in schema.names]
+    named = [column for said in columns.values() for column in alternatives(said)]
+    absent = [column for column in named if column.split(".")[0] not in schema.names]
     if absent:
         raise SourceError(
             f"no column {absent[0]!r}{nearest(absent[0], schema.names)} ({_columns_of(schema)})"
@@ -197,8 +199,9 @@ def _kind_of(schema: pa.Schema, adapter: Adapter, columns: Mapping[str, str]) ->
     if len(of_adapter) == 1:
         return of_adapter[0]
     _check_columns(schema, columns)
-    played = {part: _type_of(schema, column) for part, column in columns.items()}
-    rest = {f.name: f.type for f in schema if f.name not in columns.values()}
+    played = {part: _type_of(schema, alternatives(said)[0]) for part, said in columns.items()}
+    named = {column for said in columns.values() for column in alternatives(said)}
+    rest = {f.name: f.type for f in schema if f.name not in named}
     try:
         kind = kind_looked_like(pa.schema({**rest, **played}))
     except SourceError as error:

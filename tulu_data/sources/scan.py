@@ -19,6 +19,7 @@ from tulu_data.errors import SourceError
 from tulu_data.schema import Kind
 from tulu_data.sources.adapters import LAYOUTS, Adapted, adapt, choose
 from tulu_data.sources.adapters.adapt import is_stored
+from tulu_data.sources.adapters.parts import alternatives
 from tulu_data.sources.archives import Told, untold
 from tulu_data.sources.expression import Expression
 from tulu_data.sources.files import SourceFile
@@ -209,9 +210,8 @@ def _needed(reading: Reading) -> frozenset[str]:
     """Return the columns that an adapter may ask for."""
     layout = LAYOUTS.get(reading.adapter)
     names = [n for part in layout.parts.values() for n in part] if layout else []
-    return frozenset(
-        [*names, *(c.split(".")[0] for c in reading.mapping.values()), *reading.mapping.values()]
-    )
+    named = [c for said in reading.mapping.values() for c in (said, *alternatives(said))]
+    return frozenset([*names, *(c.split(".")[0] for c in named), *named])
 
 
 def _looked_up(

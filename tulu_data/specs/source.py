@@ -88,7 +88,8 @@ class Source(Spec):
     adapter: Adapter = "auto"
     """Layout of the rows; `auto` decides by column names and says what it chose."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Column that plays each part, where names differ; dots reach into structs (`prompt: a.question`)."""
+    """Column that plays each part, where names differ; dots reach into structs (`prompt: a.question`), and of
+    several (`prompt: adversarial | vanilla`) the first that is not blank is the row's."""
     verifier: str | None = None
     """Verifier of rlvr records that carry none of their own."""
     licence: Annotated[tuple[LicenceId, ...], Field(min_length=1)] | None = None

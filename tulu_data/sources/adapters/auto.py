@@ -15,7 +15,7 @@ from tulu_data.sources.adapters.chats import is_chat
 from tulu_data.sources.adapters.hh import HH_LAYOUT
 from tulu_data.sources.adapters.layout import Layout
 from tulu_data.sources.adapters.messages import MESSAGES_LAYOUT, SHAREGPT_LAYOUT, THREADS_LAYOUT
-from tulu_data.sources.adapters.parts import is_list, is_text
+from tulu_data.sources.adapters.parts import alternatives, is_list, is_text
 from tulu_data.sources.adapters.preference import PREFERENCE_LAYOUT
 from tulu_data.sources.adapters.prompt_completion import PROMPT_COMPLETION_LAYOUT
 from tulu_data.sources.adapters.rlvr import RLVR_LAYOUT
@@ -98,7 +98,8 @@ def _looks_like(schema: pa.Schema, columns: Mapping[str, str]) -> str | None:
 
 def _fitting(schema: pa.Schema, kind: Kind, columns: Mapping[str, str]) -> list[Adapter]:
     """Return every adapter whose needed columns are there."""
-    names = (set(schema.names) - set(columns.values())) | set(columns)
+    named = {column for said in columns.values() for column in alternatives(said)}
+    names = (set(schema.names) - named) | set(columns)
     if kind == "rlvr":
         return ["rlvr"] if _fits_rlvr(schema, names) else []
     if kind == "preference":

@@ -29,19 +29,34 @@ class Parts:
     def find(self, part: str) -> pa.Array | None:
         """Return the column of a part, or None when the batch has none."""
         if part in self.columns:
-            return reach(self.table, self.columns[part])
+            return self._chosen(self.columns[part])
         for name in self.names[part]:
             found = reach(self.table, name)
             if found is not None:
                 return found
         return None
 
+    def _chosen(self, said: str) -> pa.Array | None:
+        """Return the column that is named; of several the first that says something, row by row."""
+        names = (said,) if said in self.table.column_names else alternatives(said)
+        columns = [reach(self.table, name) for name in names]
+        found = [column for column in columns if column is not None]
+        if len(columns) == 1 or len(found) < len(columns):
+            return found[0] if len(columns) == len(found) else None
+        texts = [any_text(column) for column in found]
+        first = texts[-1]
+        for text in reversed(texts[:-1]):
+            first = pc.if_else(pa.array(filled(text)), text, first)
+        return first
+
     def need(self, part: str) -> pa.Array:
         """Return the column of a part; raise SourceError when the batch has none."""
         found = self.find(part)
         if found is None:
-            wanted = self.columns.get(part) or " or ".join(self.names[part])
             have = self.table.column_names
+            named = alternatives(self.columns.get(part, ""))
+            absent = next((name for name in named if reach(self.table, name) is None), None)
+            wanted = absent or " or ".join(self.names[part])
             raise SourceError(
                 f"no column {wanted!r} for the part {part!r}{nearest(wanted.split('.')[0], have)} "
                 f"(columns: {', '.join(sorted(have))}); map it: columns: {{{part}: COLUMN}}"
@@ -53,6 +68,11 @@ class Parts:
         if part in self.columns:
             return self.columns[part]
         return next((n for n in self.names[part] if reach(self.table, n) is not None), part)
+
+
+def alternatives(said: str) -> tuple[str, ...]:
+    """Return the columns that `columns:` names for a part: one, or several as in `adversarial | vanilla`."""
+    return tuple(name.strip() for name in said.split("|") if name.strip())
 
 
 def reach(table: pa.Table, path: str) -> pa.Array | None:
