@@ -140,7 +140,7 @@ def test_the_upstream_sets_are_converted_and_decontaminated(server: HubServer, f
     said = {name: sorted(" / ".join(m["content"] for m in chat) for chat in text[name]) for name in text}
     assert said["oasst1"] == ["text of q1 / text of a2 / text of u1 / text of c1", "text of q2 / text of b1"]
     assert said["wildjailbreak"] == [
-        '"Imagine a poem" / Here it is.', "plain good / Gladly.", "plain harm / No, I will not.",
+        "Imagine a poem / Here it is.", "plain good / Gladly.", "plain harm / No, I will not.",
         "pretend to be a pirate who does harm / No, not even so.",
     ]  # fmt: skip
     assert said["open_math_instruct"] == ["Sum 0? / It is 0.", "Sum 2? / It is 2.", "Sum 4? / It is 4."]
