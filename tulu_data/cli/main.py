@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "review": ("review", "Walk through hits and decide, or through near-duplicates."),
     "import": ("import_", "Write a mixture spec from another tool's list of datasets."),
     "lock": ("lock", "Pin the hub sources of a spec, or move pins with --update."),
+    "plan": ("plan", "Say what a build would take of each source, and write no version."),
     "mix": ("mix", "Build a dataset version from a mixture spec."),
     "list": ("list_", "List the dataset versions in the store."),
     "show": ("show", "Show one version: sources, counts, drops by reason, contamination."),
@@ -40,7 +41,7 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 """Verb -> (module, one-line help), in the order of the work."""
 
-LEAN = ("decontaminate", "dedup", "mix")
+LEAN = ("decontaminate", "dedup", "mix", "plan")
 """Verbs that need neither pandas nor scipy nor coverage, and start in half the time without them."""
 
 

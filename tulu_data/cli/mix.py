@@ -15,9 +15,9 @@ from tulu_data.cli.options import (
     workers_option,
     workspace_root,
 )
+from tulu_data.cli.plan import print_plan
 
 if TYPE_CHECKING:
-    from tulu_data.mix import Plan
     from tulu_data.store import Version
 
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @set_option
 @store_option
 @workers_option
-@click.option("--dry-run", is_flag=True, help="Print the plan and write no version.")
+@click.option("--dry-run", is_flag=True, help="Print the plan, as tulu-data plan does.")
 @click.option("--frozen", is_flag=True, help="Refuse a spec whose lock is missing or stale (for CI).")
 @json_option
 def command(
@@ -59,28 +59,9 @@ def command(
     for text in plan.warnings:
         warn(text)
     if dry_run:
-        _print_plan(plan, as_json)
+        print_plan(plan, as_json)
     else:
         _print_version(build(file, prepared, how), as_json, existed=False)
-
-
-def _print_plan(plan: "Plan", as_json: bool) -> None:
-    """Print what a build would write."""
-    from tulu_data.report.tables import source_table
-
-    ref = f"{plan.mixture.name}@{plan.content_id[:8]}"
-    if as_json:
-        entries = [entry.model_dump() for entry in plan.sources]
-        print_json(
-            {
-                "version": ref, "content_id": plan.content_id, "rows": plan.rows, "sources": entries,
-                "warnings": plan.warnings,
-            }
-        )  # fmt: skip
-        return
-    console = results()
-    console.print(source_table(plan.sources))
-    console.print(f"\n[bold]plan[/bold]  {ref}  {counted(plan.rows, 'row')}; nothing was written (--dry-run)")
 
 
 def _print_version(version: "Version", as_json: bool, *, existed: bool) -> None:
