@@ -105,10 +105,10 @@ def test_a_shard_that_changed_is_refused(base: Path) -> None:
 
 def test_what_cannot_be_resolved_says_where_and_what_would_do(base: Path) -> None:
     with pytest.raises(SourceError) as error:
-        resolve("s3://bucket/x.jsonl", base)
+        resolve("ftp://bucket/x.jsonl", base)
     assert str(error.value) == (
-        "sources.web.uri: 's3://bucket/x.jsonl': s3: is not supported yet; copy the files to a disk and give "
-        "their path, or use hf://owner/name or name@version"
+        "sources.web.uri: 'ftp://bucket/x.jsonl': ftp: is not supported yet; copy the files to a disk and "
+        "give their path, or use hf://owner/name, s3://bucket/key, gs://bucket/key or name@version"
     )
     with pytest.raises(
         SourceError, match=r"sources.web.uri: data/chat.json: no such file; .*did you mean 'chat.jsonl'"

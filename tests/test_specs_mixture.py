@@ -74,7 +74,7 @@ MISTAKES = [
     (
         "a source without a uri",
         HEAD + NONE + "sources:\n  a: {take: {all: true}}\n",
-        "6:6 sources.a: key 'uri' is missing; add `uri:` (`hf://owner/name`, a path or glob relative to the workspace, or `name@version` of the store)",
+        "6:6 sources.a: key 'uri' is missing; add `uri:` (`hf://owner/name`, `s3://` or `gs://bucket/key`, a path or glob of the workspace, or `name@version`)",
     ),
     (
         "rows that are no whole number",
@@ -432,8 +432,14 @@ MISTAKES = [
     ),
     (
         "another scheme",
-        HEAD + NONE + "sources:\n  a: {uri: s3://b/x.jsonl}\n",
-        "6:12 sources.a.uri: scheme 's3://' is not supported; use hf://owner/name, a path, or name@version",
+        HEAD + NONE + "sources:\n  a: {uri: ftp://b/x.jsonl}\n",
+        "6:12 sources.a.uri: scheme 'ftp://' is not supported; use hf://owner/name, s3://bucket/key, gs://bucket/key, "
+        "a path, or name@version",
+    ),
+    (
+        "a bucket without a name",
+        HEAD + NONE + "sources:\n  a: {uri: 's3://*/x.jsonl'}\n",
+        "6:12 sources.a.uri: expected s3://bucket/key, found 's3://*/x.jsonl'",
     ),
     (
         "a hub uri without an owner",

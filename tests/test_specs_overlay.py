@@ -125,8 +125,8 @@ MISTAKES = [
     ),
     (
         "extends: base.yaml\nsources: {new: {take: {rows: 1}}}\n",
-        "top.yaml:2:16 sources.new: key 'uri' is missing; add `uri:` (`hf://owner/name`, a path or glob "
-        "relative to the workspace, or `name@version` of the store)",
+        "top.yaml:2:16 sources.new: key 'uri' is missing; add `uri:` (`hf://owner/name`, `s3://` or "
+        "`gs://bucket/key`, a path or glob of the workspace, or `name@version`)",
     ),
     ("extends: list.yaml\n", "list.yaml:1:1 expected keys and values, found a list"),
     (

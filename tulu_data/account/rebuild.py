@@ -93,7 +93,9 @@ def own_pins(version: Version, mixture: Mixture) -> dict[str, SourcePin]:
     lock: Any = read_document(version.path / "lock.yaml").data
     pins = {name: SourcePin.model_validate_json(dumps(pin)) for name, pin in lock.get("pins", {}).items()}
     return {
-        name: pin.model_copy(update={"wanted": pin.revision, "uri": mixture.sources[name].uri})
+        name: pin.model_copy(
+            update={"wanted": mixture.sources[name].revision or "main", "uri": mixture.sources[name].uri}
+        )
         for name, pin in pins.items()
     }
 

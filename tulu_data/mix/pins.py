@@ -1,8 +1,8 @@
-"""What the hub sources and stored versions of a mixture are, by the lock beside its spec.
+"""What the sources elsewhere and the stored versions of a mixture are, by the lock beside its spec.
 
-The one idea: a hub source is what the lock says until somebody moves it; a stored version is what the store
-says, and the lock notes it, so that a `name@latest` that has moved shows and `--frozen` refuses it. It reads
-no records.
+The one idea: what is on the hub or in a bucket is what the lock says until somebody moves it; a stored
+version is what the store says, and the lock notes it, so that a `name@latest` that has moved shows and
+`--frozen` refuses it. It reads no records.
 """
 
 from collections.abc import Collection, Iterator
@@ -16,6 +16,7 @@ from tulu_data.specs.lock import Lock, SourcePin, check_frozen, fitting_pin, rea
 from tulu_data.specs.mixture import MixtureFile
 from tulu_data.specs.source import Source
 from tulu_data.specs.steps import DedupStep
+from tulu_data.specs.uris import is_pinned
 from tulu_data.store import Store, Version
 
 Question = tuple[str, str | None, str | None, str]
@@ -44,21 +45,21 @@ def resolve_all(
     Sources with the same uri, revision, configuration and split are resolved once. A question that
     the lock has no answer to is answered by the locks of the specs that this one builds on, the nearest
     first. The pins of the sources in `moving` are not obeyed but replaced. `only_pinned` leaves out sources
-    that are not on the hub.
+    that no lock pins.
     """
     lock, versions = read_lock(file.path), _open_versions(file, base, store)
     noted = {ref: version.content_id for ref, version in versions.items()}
-    hub = {name: s for name, s in file.mixture.sources.items() if s.uri.startswith("hf://")}
-    pins = {name: _fitting(lock, name, source) for name, source in hub.items()}
+    pinned = {name: s for name, s in file.mixture.sources.items() if is_pinned(s.uri)}
+    pins = {name: _fitting(lock, name, source) for name, source in pinned.items()}
     if frozen:
         check_frozen(file.path, pins, noted, may_spare=bool(file.settings))
-    moved = {_question(hub[name]) for name in moving if name in hub}
+    moved = {_question(pinned[name]) for name in moving if name in pinned}
     known = _inherited(file) if any(pin is None for pin in pins.values()) else {}
-    known |= {_question(hub[name]): pin for name, pin in pins.items() if pin is not None}
+    known |= {_question(pinned[name]): pin for name, pin in pins.items() if pin is not None}
     known = {question: pin for question, pin in known.items() if question not in moved}
     answers: dict[Question, ResolvedSource] = {}
     resolved = []
-    for name, source in (hub if only_pinned else file.mixture.sources).items():
+    for name, source in (pinned if only_pinned else file.mixture.sources).items():
         question = _question(source)
         if question not in answers:
             unstated = source.model_copy(update={"licence": None})

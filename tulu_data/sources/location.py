@@ -1,4 +1,4 @@
-"""Where a source is: the hub, a disk or the store, resolved to files with their hashes.
+"""Where a source is: the hub, a bucket, a disk or the store, resolved to files with their hashes.
 
 The one idea: whatever the uri says, what comes out is a tuple of local files whose bytes are
 known; everything after this module is the same for all kinds of source.
@@ -14,6 +14,7 @@ from tulu_data.errors import SourceError, StoreError, nearest
 from tulu_data.sources.files import SourceFile, find_files, sha256_of
 from tulu_data.specs.licences import UNKNOWN, licence_ids
 from tulu_data.specs.source import Source
+from tulu_data.specs.uris import BUCKETS
 from tulu_data.store import Store, Version
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 _VERSION = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+")
-_SCHEMES = ("hf", "file")
+_SCHEMES = ("hf", "s3", "gs", "file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +32,14 @@ class ResolvedSource:
     name: str
     uri: str
     revision: str | None
-    """Commit of a hub dataset, content id of a stored version, None for files on disk."""
+    """Commit of a hub dataset, content id of a stored version, None for what has no versions of its own."""
     files: tuple[SourceFile, ...]
     licences: tuple[str, ...]
     """Licences that the records are under, `unknown` among them where some are under none that is known."""
     version_ref: str | None = None
     """`name@shortid` when the source is a stored version."""
     pin: "SourcePin | None" = None
-    """What the lock should hold; hub sources only."""
+    """What the lock should hold; none for files on a disk and stored versions."""
 
 
 def resolve_source(
@@ -50,7 +51,7 @@ def resolve_source(
     pins: "Mapping[str, SourcePin] | None" = None,
     offline: bool = False,
 ) -> ResolvedSource:
-    """Resolve a source to local files; a pinned hub source is read as its pin says.
+    """Resolve a source to local files; a pinned source is read as its pin says.
 
     `name` is the source's in its spec, empty for a dataset that a command line names.
     Raises SourceError (HubError for the hub), StoreError or LockError.
@@ -78,6 +79,13 @@ def _resolved(
             name=name, uri=uri, revision=pin.revision, files=files,
             licences=licence_ids(licence) or (UNKNOWN,), pin=pin,
         )  # fmt: skip
+    if uri.startswith(BUCKETS):
+        from tulu_data.sources.hub_client import is_offline
+        from tulu_data.sources.objects import resolve_objects
+
+        cache = store.root / "cache" / "objects"
+        pin, files = resolve_objects(uri, cache, pin=pin, offline=offline or is_offline())
+        return ResolvedSource(name=name, uri=uri, revision=None, files=files, licences=(UNKNOWN,), pin=pin)
     scheme = _SCHEME.match(uri)
     if scheme and scheme[1].lower() not in _SCHEMES and (scheme[2] or len(scheme[1]) > 1):
         raise _unknown_scheme(uri, scheme[1])
@@ -141,7 +149,8 @@ def version_files(version: Version) -> tuple[SourceFile, ...]:
 def _unknown_scheme(uri: str, scheme: str) -> SourceError:
     text = f"{uri!r}: {scheme}: is not supported yet{nearest(scheme, _SCHEMES)}"
     return SourceError(
-        f"{text}; copy the files to a disk and give their path, or use hf://owner/name or name@version"
+        f"{text}; copy the files to a disk and give their path, or use hf://owner/name, s3://bucket/key, "
+        "gs://bucket/key or name@version"
     )
 
 

@@ -1,12 +1,13 @@
-"""The lock beside a spec: what its hub sources were when they were first resolved, and its stored versions.
+"""The lock beside a spec: what its sources elsewhere were when they were first resolved, and stored versions.
 
-The one idea: a spec may say a branch; the lock says the commit and the sha256 of every file. It
+The one idea: a spec may say a branch or a bucket; the lock says the commit and the sha256 of every file. It
 is written by the client that saw them, obeyed from then on, and moved only when asked to. Of a stored
 version it notes the content id that a name stood for last, so that a move shows: the store decides, the
 lock does not. Files on a disk are hashed whenever they are read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
@@ -25,18 +26,20 @@ ContentId = Annotated[str, Field(pattern=f"^{_SHA256}$")]
 
 
 class FilePin(Spec):
-    """One file of a hub dataset."""
+    """One file of a source."""
 
     path: Annotated[str, Field(min_length=1)]
-    """Path inside the repository."""
+    """Path inside the repository or bucket."""
     sha256: Annotated[str, Field(pattern=f"^{_SHA256}$")]
     """Hash of its bytes."""
     size: Annotated[int, Field(ge=0)]
     """Size in bytes."""
+    etag: str | None = None
+    """ETag of an object in a bucket: while it has this and the size, its bytes need not be read again."""
 
 
 class SourcePin(Spec):
-    """One hub source, fixed."""
+    """One source, fixed."""
 
     uri: Annotated[str, Field(min_length=1)]
     """The uri that was resolved."""
@@ -47,11 +50,18 @@ class SourcePin(Spec):
     split: str = "train"
     """The split that was asked for."""
     revision: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
-    """Commit that the branch or tag stood for."""
+    """Commit that the branch or tag stood for; of what is not on the hub, a hash of the files below."""
     licence: str | None = None
     """Licence that the dataset card named."""
     files: tuple[FilePin, ...]
     """Files to read, in order."""
+
+    @classmethod
+    def of_files(cls, uri: str, files: Iterable[FilePin]) -> "SourcePin":
+        """Pin a source that has no commits by what its files are."""
+        pinned = tuple(files)
+        text = "".join(f"{file.path}\0{file.sha256}\n" for file in pinned)
+        return cls(uri=uri, revision=sha256(text.encode()).hexdigest()[:40], files=pinned)
 
 
 class Lock(Spec):

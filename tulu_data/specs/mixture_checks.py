@@ -15,7 +15,7 @@ from tulu_data.specs.base import Mistake, shown
 from tulu_data.specs.shares import share_mistakes
 from tulu_data.specs.splits import split_mistakes
 from tulu_data.specs.steps import DedupStep, FilterStep
-from tulu_data.specs.uris import uri_mistakes
+from tulu_data.specs.uris import BUCKETS, HUB, uri_mistakes
 
 if TYPE_CHECKING:
     from tulu_data.specs.mixture import Mixture
@@ -120,9 +120,10 @@ def _kinds(mixture: "Mixture") -> Iterator[Mistake]:
 
 def _uris(mixture: "Mixture") -> Iterator[Mistake]:
     """Refuse unknown schemes, and hub settings at sources that are not on the hub."""
-    forms = "hf://owner/name, a path, or name@version"
+    forms = "hf://owner/name, s3://bucket/key, gs://bucket/key, a path, or name@version"
     for name, source in mixture.sources.items():
-        for mistake in uri_mistakes(source.uri, source.revision, source.model_fields_set, forms):
+        given, schemes = source.model_fields_set, (HUB, *BUCKETS)
+        for mistake in uri_mistakes(source.uri, source.revision, given, forms, schemes=schemes):
             yield replace(mistake, path=("sources", name, *mistake.path))
 
 

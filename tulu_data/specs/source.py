@@ -78,7 +78,7 @@ class Source(Spec):
     """One named input of a mixture."""
 
     uri: Annotated[str, Field(min_length=1)]
-    """`hf://owner/name`, a path or glob relative to the workspace, or `name@version` of the store."""
+    """`hf://owner/name`, `s3://` or `gs://bucket/key`, a path or glob of the workspace, or `name@version`."""
     revision: str | None = None
     """Branch, tag or commit of a hub dataset, pinned to a commit in the lock; default: main."""
     config: str | None = None

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from tulu_data.specs.base import Mistake
 
 HUB = "hf://"
+BUCKETS = ("s3://", "gs://")
 HUB_ONLY = ("revision", "config", "split")
 """Keys that only a hub source has."""
 
@@ -13,14 +14,22 @@ _HUB_URI = re.compile(r"hf://(?:datasets/)?[^/@\s]+/[^/@\s]+(?:@(?P<revision>[^/
 
 
 def uri_mistakes(
-    uri: str, revision: str | None, given: Collection[str], forms: str, only: Collection[str] = HUB_ONLY
+    uri: str,
+    revision: str | None,
+    given: Collection[str],
+    forms: str,
+    only: Collection[str] = HUB_ONLY,
+    schemes: Collection[str] = (HUB,),
 ) -> Iterator[Mistake]:
     """Yield what is wrong with a uri, and with hub keys where it is not on the hub.
 
-    `given` are the keys that the spec has, `forms` the uris that would do, `only` the keys of the hub.
+    `given` are the keys that the spec has, `forms` the uris that would do, `only` the keys of the hub,
+    `schemes` the ones that are read here.
     """
-    scheme, separator, _ = uri.partition("://")
-    if separator and scheme != "hf":
+    scheme, separator, rest = uri.partition("://")
+    if separator and scheme + separator in BUCKETS and not re.match("[^/*?]+(/|$)", rest):
+        yield Mistake(text=f"expected {scheme}://bucket/key, found {uri!r}", path=("uri",))
+    if separator and scheme + separator not in schemes:
         text = f"scheme {scheme + separator!r} is not supported; use {forms}"
         yield Mistake(text=text, path=("uri",))
     if uri.startswith(HUB):
@@ -41,6 +50,11 @@ def _hub_uri(uri: str, revision: str | None) -> Iterator[Mistake]:
     elif found["revision"] and revision and found["revision"] != revision:
         text = f"the uri says revision {found['revision']!r}, this says {revision!r}; keep one"
         yield Mistake(text=text, path=("revision",))
+
+
+def is_pinned(uri: str) -> bool:
+    """Tell whether the lock says what a source is: it is not a file of the workspace or a stored version."""
+    return uri.startswith((HUB, *BUCKETS))
 
 
 def without_revision(uri: str) -> str:
