@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tulu_data.kernels.gather import Piece, gather
+from tulu_data.kernels.gather import Batches
 from tulu_data.schema import CONTENT, KINDS, MESSAGES
 
 TEXTS = st.text(max_size=8)
@@ -34,13 +34,9 @@ def test_gather_equals_taking_row_by_row(kind, data):
             max_size=10,
         )
     )
-    pieces = []
-    for b, rows in enumerate(inputs):
-        # A slice of a longer batch: offsets must not leak in.
-        batch = pa.RecordBatch.from_pylist([rows[0], *rows], schema=schema).slice(1)
-        places = np.array([i for i, (j, _) in enumerate(wanted) if j == b], np.int64)
-        local = np.array([r for j, r in wanted if j == b], np.int64)
-        pieces.append(Piece(batch=batch, rows=local, places=places))
-    found = gather(pieces, schema, len(wanted))
+    # Slices of longer batches: offsets must not leak in.
+    batches = [pa.RecordBatch.from_pylist([rows[0], *rows], schema=schema).slice(1) for rows in inputs]
+    numbers, places = (np.array([pair[i] for pair in wanted], np.int64) for i in range(2))
+    found = Batches(batches, schema).gather(numbers, places)
     found.validate(full=True)
     assert found.to_pylist() == [inputs[b][r] for b, r in wanted]

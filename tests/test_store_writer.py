@@ -187,7 +187,7 @@ def test_a_full_disk_is_one_clear_error_and_the_store_is_as_it_was(
     real = writer._HashingFile.write
 
     def full(self: object, data: bytes) -> int:
-        if self.size > 2000:  # type: ignore[attr-defined]
+        if self.file.size > 2000:  # type: ignore[attr-defined]
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return real(self, data)  # type: ignore[arg-type]
 

@@ -25,7 +25,7 @@ from tulu_data.dedup.pile import Piled
 from tulu_data.dedup.signatures import Signed, signed
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.bands import band_keys
-from tulu_data.kernels.gather import Piece, gather
+from tulu_data.kernels.gather import Batches
 from tulu_data.kernels.kept import chain, find, marks_of, new_kept
 from tulu_data.kernels.words import Ints, fixed
 from tulu_data.schema import CONTENT, KINDS, TEXT
@@ -201,15 +201,11 @@ class _Rows:
 
     def gathered(self, rows: Ints, schema: pa.Schema) -> pa.RecordBatch:
         """Return columns of rows, which are in order."""
-        bounds = np.searchsorted(rows, self._starts).tolist()
-        pieces = [
-            Piece(batch=batch, rows=rows[begin:end] - start, places=np.arange(begin, end))
-            for batch, start, begin, end in zip(
-                self._batches, self._starts[:-1], bounds[:-1], bounds[1:], strict=True
-            )
-            if end > begin
-        ]
-        return gather(pieces, schema, len(rows))
+        first = int(np.searchsorted(self._starts, rows[0], side="right")) - 1 if len(rows) else 0
+        last = int(np.searchsorted(self._starts, rows[-1], side="right")) if len(rows) else 0
+        numbers = np.searchsorted(self._starts[first:last], rows, side="right") - 1
+        lie_in = Batches(self._batches[first:last], schema)
+        return lie_in.gather(numbers, rows - self._starts[first:last][numbers])
 
     def texts(self, rows: Ints, key: Key, unit: str) -> Piled:
         """Return what is compared of rows, which are in order."""

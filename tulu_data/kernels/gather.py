@@ -1,128 +1,146 @@
 """Gather rows from many memory-mapped batches into one batch, copying each text once.
 
-Rows of the result are numbered by their place; every input batch says which of its rows go where.
-Two passes: measure (lengths, then offsets), then copy bytes to their final place. Arrow's own
-`take` on chunked nested columns joins whole columns first, which a dataset larger than memory
-does not survive.
+The buffers of all batches are known by their addresses, so a column of the result is two calls of a kernel
+however many batches its rows come from: measure (lengths, then offsets), then copy bytes to their final
+place. Arrow's own `take` on chunked nested columns joins whole columns first, which a dataset larger than
+memory does not survive.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tulu_data.kernels.buffers import Messages, Text, messages_of, text_of
-from tulu_data.kernels.copying import copy
-from tulu_data.kernels.jit import kernel
+from tulu_data.kernels.addresses import copy_from, read_byte, read_half, read_word
+from tulu_data.kernels.jit import inner, kernel
 from tulu_data.schema import MESSAGE, MESSAGES
 
 Index = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """Rows `rows` of a batch that become rows `places` of the result."""
+class Batches:
+    """Text and messages columns of many batches, ready to be gathered from."""
 
-    batch: pa.RecordBatch
-    rows: Index
-    places: Index
+    def __init__(self, batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> None:
+        """Note where the columns of `schema` lie in every batch, which stays alive as long as this."""
+        self._batches, self._schema = tuple(batches), schema
+        self._columns = {f.name: _addresses(b.column(f.name) for b in batches) for f in schema}
+        self._children = {
+            field.name: [
+                _addresses(b.column(field.name).values.field(i) for b in batches) for i in range(len(MESSAGE))
+            ]
+            for field in schema
+            if field.type == MESSAGES
+        }
+
+    def gather(self, numbers: Index, rows: Index) -> pa.RecordBatch:
+        """Return as row i the row `rows[i]` of batch `numbers[i]`."""
+        columns = [
+            self._messages(field.name, numbers, rows)
+            if field.type == MESSAGES
+            else _gather_text(self._columns[field.name], numbers, rows)
+            for field in self._schema
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=self._schema)
+
+    def _messages(self, name: str, numbers: Index, rows: Index) -> pa.Array:
+        """Gather one messages column: lists first, then the texts of their messages."""
+        lists, size = self._columns[name], len(rows)
+        offsets, valid = np.zeros(size + 1, np.int64), np.zeros(size, np.bool_)
+        _measure_lists(lists, numbers, rows, offsets, valid)
+        np.cumsum(offsets, out=offsets)
+        count = int(offsets[-1])
+        if count > np.iinfo(np.int32).max:
+            raise OverflowError(f"{count} messages in one batch; gather fewer rows at a time")
+        batch_of, row_of = np.empty(count, np.int64), np.empty(count, np.int64)
+        _spread(lists, numbers, rows, offsets, batch_of, row_of)
+        texts = [_gather_text(child, batch_of, row_of) for child in self._children[name]]
+        values = pa.StructArray.from_arrays(texts, fields=list(MESSAGE))
+        buffers = [_bitmap(valid), pa.py_buffer(offsets.astype(np.int32))]
+        return pa.Array.from_buffers(MESSAGES, size, buffers, children=[values])
 
 
-def gather(pieces: Sequence[Piece], schema: pa.Schema, size: int) -> pa.RecordBatch:
-    """Return the batch of `size` rows that the pieces make up; columns are text or messages."""
-    columns = []
-    for field in schema:
-        arrays = [piece.batch.column(field.name) for piece in pieces]
-        if field.type == MESSAGES:
-            columns.append(_gather_messages([messages_of(a) for a in arrays], pieces, size))
-        else:
-            spots = [(piece.rows, piece.places) for piece in pieces]
-            columns.append(_gather_text([text_of(a) for a in arrays], spots, size))
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+def _addresses(arrays: Iterable[pa.Array]) -> Index:
+    """Return for each array where it lies: validity (0: all valid), its first bit, offsets, bytes."""
+    found = []
+    for array in arrays:
+        # The values of a list have no buffer of their own.
+        validity, offsets, *data = array.buffers()[:3]
+        width = 4 if array.type == MESSAGES else 8
+        # An array without rows may have no buffers, and nobody asks for its rows.
+        begin = offsets.address + array.offset * width if offsets is not None else 0
+        content = data[0].address if data and data[0] is not None and array.type != MESSAGES else 0
+        found.append((validity.address if validity is not None else 0, array.offset, begin, content))
+    return np.array(found, np.int64).reshape(-1, 4)
 
 
-def _gather_text(texts: Sequence[Text], spots: Sequence[tuple[Index, Index]], size: int) -> pa.Array:
-    """Gather one text column: `spots` holds (rows, places) of each text."""
+def _gather_text(texts: Index, numbers: Index, rows: Index) -> pa.Array:
+    """Gather one text column."""
+    size = len(rows)
     offsets, valid = np.zeros(size + 1, np.int64), np.zeros(size, np.bool_)
-    for text, (rows, places) in zip(texts, spots, strict=True):
-        _measure(text.offsets, text.valid, rows, places, offsets, valid)
+    _measure_texts(texts, numbers, rows, offsets, valid)
     np.cumsum(offsets, out=offsets)
     data = np.empty(offsets[-1], np.uint8)
-    for text, (rows, places) in zip(texts, spots, strict=True):
-        _copy(text.offsets, text.bytes, text.valid, rows, places, offsets, data)
+    _copy(texts, numbers, rows, offsets, data)
     buffers = [_bitmap(valid), pa.py_buffer(offsets), pa.py_buffer(data)]
     return pa.Array.from_buffers(pa.large_string(), size, buffers)
 
 
-def _gather_messages(columns: Sequence[Messages], pieces: Sequence[Piece], size: int) -> pa.Array:
-    """Gather one messages column: lists first, then the texts of their messages."""
-    offsets, valid = np.zeros(size + 1, np.int64), np.zeros(size, np.bool_)
-    for column, piece in zip(columns, pieces, strict=True):
-        _measure(column.offsets, column.valid, piece.rows, piece.places, offsets, valid)
-    np.cumsum(offsets, out=offsets)
-    if offsets[-1] > np.iinfo(np.int32).max:
-        raise OverflowError(f"{offsets[-1]} messages in one batch; gather fewer rows at a time")
-    spots = [_elements(column, piece, offsets) for column, piece in zip(columns, pieces, strict=True)]
-    count = int(offsets[-1])
-    children = [
-        _gather_text([getattr(column, name) for column in columns], spots, count)
-        for name in ("role", "content", "tool_calls")
-    ]
-    values = pa.StructArray.from_arrays(children, fields=list(MESSAGE))
-    buffers = [_bitmap(valid), pa.py_buffer(offsets.astype(np.int32))]
-    return pa.Array.from_buffers(MESSAGES, size, buffers, children=[values])
-
-
-def _elements(column: Messages, piece: Piece, out_offsets: Index) -> tuple[Index, Index]:
-    """Return the rows and places of the messages of a piece's records."""
-    sizes = np.diff(column.offsets)[piece.rows] * column.valid[piece.rows]
-    rows, places = np.empty((2, int(sizes.sum())), np.int64)
-    _spread(column.offsets, column.valid, piece.rows, piece.places, out_offsets, rows, places)
-    return rows, places
-
-
-def _bitmap(valid: npt.NDArray[np.bool_]) -> pa.Buffer | None:
+def _bitmap(valid: Mask) -> pa.Buffer | None:
     """Pack validity into Arrow's bitmap; None when nothing is null."""
     return None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
 
 
+@inner
+def _is_valid(arrays: Index, number: int, row: int) -> bool:
+    """Tell whether a row of an array is not null."""
+    bit = arrays[number, 1] + row
+    here: bool = arrays[number, 0] == 0 or (read_byte(arrays[number, 0] + (bit >> 3)) >> (bit & 7)) & 1 == 1
+    return here
+
+
 @kernel
-def _measure(
-    offsets: Index, valid: npt.NDArray[np.bool_], rows: Index, places: Index,
-    out_offsets: Index, out_valid: npt.NDArray[np.bool_],
-) -> None:  # fmt: skip
-    """Note the length of every gathered value, one place to the right, ready for a running sum."""
+def _measure_texts(arrays: Index, numbers: Index, rows: Index, offsets: Index, valid: Mask) -> None:
+    """Note the length of every text, one place to the right, ready for a running sum."""
     for i in range(rows.size):
-        row = rows[i]
-        if valid[row]:
-            out_valid[places[i]] = True
-            out_offsets[places[i] + 1] = offsets[row + 1] - offsets[row]
+        if _is_valid(arrays, numbers[i], rows[i]):
+            at = arrays[numbers[i], 2] + rows[i] * 8
+            valid[i] = True
+            offsets[i + 1] = read_word(at + 8) - read_word(at)
+
+
+@kernel
+def _measure_lists(arrays: Index, numbers: Index, rows: Index, offsets: Index, valid: Mask) -> None:
+    """Note the length of every list, one place to the right, ready for a running sum."""
+    for i in range(rows.size):
+        if _is_valid(arrays, numbers[i], rows[i]):
+            at = arrays[numbers[i], 2] + rows[i] * 4
+            valid[i] = True
+            offsets[i + 1] = read_half(at + 4) - read_half(at)
 
 
 @kernel
 def _copy(
-    offsets: Index, data: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_],
-    rows: Index, places: Index, out_offsets: Index, out: npt.NDArray[np.uint8],
+    arrays: Index, numbers: Index, rows: Index, offsets: Index, out: npt.NDArray[np.uint8]
 ) -> None:  # fmt: skip
-    """Copy the bytes of every gathered text to its place."""
+    """Copy the bytes of every text to its place."""
     for i in range(rows.size):
-        row = rows[i]
-        if valid[row]:
-            copy(out, out_offsets[places[i]], data, offsets[row], offsets[row + 1] - offsets[row])
+        size = offsets[i + 1] - offsets[i]
+        if size:
+            begin = read_word(arrays[numbers[i], 2] + rows[i] * 8)
+            copy_from(out, offsets[i], arrays[numbers[i], 3] + begin, size)
 
 
 @kernel
 def _spread(
-    offsets: Index, valid: npt.NDArray[np.bool_], rows: Index, places: Index, out_offsets: Index,
-    element_rows: Index, element_places: Index,
-) -> None:  # fmt: skip
-    """Turn (rows, places) of lists into (rows, places) of their elements."""
-    at = 0
+    arrays: Index, numbers: Index, rows: Index, offsets: Index, element_numbers: Index, element_rows: Index
+) -> None:
+    """Turn (number, row) of lists into (number, row) of their elements."""
     for i in range(rows.size):
-        if valid[rows[i]]:
-            for j in range(offsets[rows[i] + 1] - offsets[rows[i]]):
-                element_rows[at] = offsets[rows[i]] + j
-                element_places[at] = out_offsets[places[i]] + j
-                at += 1
+        count = offsets[i + 1] - offsets[i]
+        begin = read_half(arrays[numbers[i], 2] + rows[i] * 4) if count else 0
+        for j in range(count):
+            element_numbers[offsets[i] + j] = numbers[i]
+            element_rows[offsets[i] + j] = begin + j

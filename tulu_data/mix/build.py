@@ -16,7 +16,7 @@ import yaml
 
 from tulu_data import __version__
 from tulu_data.engine.local import default_workers, ordered_map
-from tulu_data.kernels.gather import Piece, gather
+from tulu_data.kernels.gather import Batches
 from tulu_data.mix.card import prose, render_card
 from tulu_data.mix.context import StepContext
 from tulu_data.mix.deduplication import clusters_table
@@ -32,7 +32,7 @@ from tulu_data.store import Draft, Manifest, Store, Version, make_newest, open_w
 from tulu_data.store.refs import find_built
 from tulu_data.store.writer import utc_now
 
-BATCH_BYTES = 32 << 20
+BATCH_BYTES = 8 << 20
 _READ = {"uri", "revision", "files"}
 DROPPED = pa.schema(
     [(name, pa.large_string()) for name in ("id", "source", "origin", "step", "reason", "evidence")]
@@ -153,26 +153,22 @@ def gathered(prepared: Prepared, workers: int) -> Iterator[pa.RecordBatch]:
     pool, plan = prepared.pool, prepared.plan
     text, rows = sum(batch.nbytes for batch in pool.batches), int(pool.starts[-1])
     step = max(1, min(1 << 17, BATCH_BYTES * rows // max(text, 1)))
-    starts = range(0, plan.rows, step)
-    return ordered_map(lambda start: _batch(prepared, start, min(start + step, plan.rows)), starts, workers)
+    content = Batches(pool.batches, pa.schema([ID, *CONTENT[plan.mixture.kind]]))
+
+    def batch(start: int) -> pa.RecordBatch:
+        return _batch(prepared, content, start, min(start + step, plan.rows))
+
+    return ordered_map(batch, range(0, plan.rows, step), workers)
 
 
-def _batch(prepared: Prepared, start: int, end: int) -> pa.RecordBatch:
+def _batch(prepared: Prepared, content: Batches, start: int, end: int) -> pa.RecordBatch:
     """Gather rows `start` to `end` of the version."""
-    pool, kind = prepared.pool, prepared.plan.mixture.kind
-    entries = prepared.plan.entry[start:end]
-    pieces = [
-        Piece(
-            batch=pool.batches[number],
-            rows=pool.row[entries[places]] - pool.starts[number],
-            places=places,
-        )
-        for number, places in pool.grouped(entries)
-    ]
-    content = gather(pieces, pa.schema([ID, *CONTENT[kind]]), len(entries))
-    copies = pa.array(prepared.plan.copy[start:end].astype(np.int32))
+    pool, plan = prepared.pool, prepared.plan
+    entries = plan.entry[start:end]
+    columns = content.gather(*pool.places_of(entries)).columns
+    copies = pa.array(plan.copy[start:end].astype(np.int32))
     provenance = [pool.source_of(entries), pool.origin_of(entries), copies]
-    return pa.RecordBatch.from_arrays([*content.columns, *provenance], schema=version_schema(kind))
+    return pa.RecordBatch.from_arrays([*columns, *provenance], schema=version_schema(plan.mixture.kind))
 
 
 def dropped_table(pool: Pool) -> pa.Table:

@@ -69,6 +69,8 @@ class Pool:
     """Row at which each batch begins, and the number of rows at the end."""
     origins: tuple[str, ...]
     """Name of the file that each batch is of."""
+    lines: Index
+    """The row of its file that each record is."""
     source: npt.NDArray[np.int32]
     row: Index
     ids: npt.NDArray[np.uint64]
@@ -115,9 +117,14 @@ class Pool:
         pairs = zip(self.reasons[1:], counts[1:], strict=True)
         return {reason: count for (_, reason), count in pairs}
 
+    def places_of(self, entries: Index) -> tuple[Index, Index]:
+        """Return the batch that each entry lies in, and its row there."""
+        number = np.searchsorted(self.starts, self.row[entries], side="right") - 1
+        return number, self.row[entries] - self.starts[number]
+
     def grouped(self, entries: Index) -> Iterator[tuple[int, Index]]:
         """Yield every batch that entries lie in, with the positions in `entries` of those that do."""
-        number = np.searchsorted(self.starts, self.row[entries], side="right") - 1
+        number, _ = self.places_of(entries)
         order = np.argsort(number, kind="stable")
         ordered = number[order]
         cuts = np.flatnonzero(np.diff(ordered)) + 1
@@ -133,15 +140,11 @@ class Pool:
 
     def origin_of(self, entries: Index) -> pa.Array:
         """Return the `file:row` of entries."""
+        number, row = self.places_of(entries)
         names = {name: number for number, name in enumerate(dict.fromkeys(self.origins))}
-        file_of = [names[name] for name in self.origins]
-        file, line = np.empty(len(entries), np.int64), np.empty(len(entries), np.int64)
-        for number, positions in self.grouped(entries):
-            rows = self.row[entries[positions]] - self.starts[number]
-            line[positions] = self.batches[number].column("row").to_numpy()[rows]
-            file[positions] = file_of[number]
-        lines = pa.array(line).cast(TEXT)
-        files = pa.array(list(names), TEXT).take(pa.array(file))
+        file_of = np.array([names[name] for name in self.origins], np.int64)
+        lines = pa.array(self.lines[self.starts[number] + row]).cast(TEXT)
+        files = pa.array(list(names), TEXT).take(pa.array(file_of[number]))
         return pc.binary_join_element_wise(files, lines, pa.scalar(":", TEXT))
 
     def source_of(self, entries: Index) -> pa.Array:
@@ -174,6 +177,7 @@ def make_pool(sources: Sequence[SourceInput]) -> Pool:
         sources=tuple(sources), batches=tuple(batch for _, batch in batches),
         starts=np.cumsum([0, *(batch.num_rows for _, batch in batches)]),
         origins=tuple(origin for origin, _ in batches),
+        lines=np.concatenate([np.zeros(0, np.int64), *(b.column("row").to_numpy() for _, b in batches)]),
         source=np.concatenate([np.full(len(rows), number, np.int32) for number, _, rows in found]),
         row=np.concatenate([rows + first[at] for _, at, rows in found]),
         ids=np.concatenate([words[at][rows] for _, at, rows in found]),

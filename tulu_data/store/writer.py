@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,6 +25,7 @@ from tulu_data.store.locks import locked
 from tulu_data.store.manifest import MANIFEST, FileEntry, Manifest, ShardEntry
 from tulu_data.store.refs import Ref, append_ref, read_refs
 from tulu_data.store.store import Store
+from tulu_data.store.unbuffered import Pieces, UnbufferedFile
 from tulu_data.store.version import SIGNATURES, Version
 
 SHARD_BYTES = 256 << 20
@@ -172,37 +172,39 @@ def _write_shards(
     written: list[tuple[Path, int, int, str]] = []
     stream = iter(batches)
     batch = next(stream, None)
-    while batch is not None or not written:
-        path = folder / f"{len(written)}.tmp"
-        with path.open("wb") as file:
-            sink = _HashingFile(file)
-            with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), version_schema(manifest.kind)) as writer:
-                rows = 0
-                while batch is not None and sink.size < SHARD_BYTES:
-                    writer.write_batch(batch)
-                    rows += batch.num_rows
-                    batch = next(stream, None)
-            file.flush()
-            os.fsync(file.fileno())
-        written.append((path, rows, sink.size, sink.digest.hexdigest()))
+    with Pieces() as pieces:
+        while batch is not None or not written:
+            path, rows = folder / f"{len(written)}.tmp", 0
+            sink = _HashingFile(UnbufferedFile(path, pieces))
+            try:
+                with pa.ipc.new_stream(
+                    pa.PythonFile(sink, mode="w"), version_schema(manifest.kind)
+                ) as writer:
+                    while batch is not None and sink.file.size < SHARD_BYTES:
+                        writer.write_batch(batch)
+                        rows += batch.num_rows
+                        batch = next(stream, None)
+                sink.file.close()
+            finally:
+                sink.file.abandon()
+            written.append((path, rows, sink.file.size, sink.digest.hexdigest()))
     for i, (path, rows, size, digest) in enumerate(written):
         final = path.rename(folder / f"data-{i:05d}-of-{len(written):05d}.arrow")
         yield ShardEntry(file=final.name, rows=rows, bytes=size, sha256=digest)
 
 
 class _HashingFile:
-    """A write-only file that counts and hashes what passes through."""
+    """A write-only file that hashes what passes through."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self.file, self.size, self.digest, self.closed = file, 0, sha256(), False
+    def __init__(self, file: UnbufferedFile) -> None:
+        self.file, self.digest, self.closed = file, sha256(), False
 
     def write(self, data: bytes) -> int:
         self.digest.update(data)
-        self.size += len(data)
         return self.file.write(data)
 
     def flush(self) -> None:
-        self.file.flush()
+        """Do nothing: only the whole file is handed over."""
 
     def close(self) -> None:
         self.closed = True
