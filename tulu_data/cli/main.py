@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "card": ("card", "Print the card of a version, or write it anew with --write."),
     "tag": ("tag", "Name a version, as in sft_v3@best, or list and delete such names."),
     "gc": ("gc", "Remove versions and caches that nothing needs; without --yes only list them."),
+    "export": ("export", "Write a version as jsonl, parquet, a datasets folder, or for TRL."),
     "diff": ("diff", "Compare two versions: specs, inputs, rows added and removed with reasons."),
     "explain": ("explain", "Say why a record is in a version, or not."),
     "lineage": ("lineage", "Show where a version comes from, and what was made of it."),
