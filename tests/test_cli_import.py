@@ -153,13 +153,14 @@ def test_an_axolotl_config_keeps_layouts_and_names_what_is_a_trainers_business()
         "odd": {"uri": "hf://owner/odd"},
     }  # fmt: skip
     assert found["steps"] == [{"step": "dedup", "key": "conversation"}]
+    assert found["splits"] == {"validation": {"fraction": 0.1}}
     told = "\n".join(warnings(done))
     for text in (
         "ax.yml:5:5 datasets[0].type: 'phi'", "datasets[0].split: the slice [:10%]",
         "datasets[1].roles: robot as words for assistant",
         "datasets[1].roles_to_train: how chats are rendered",
         "datasets[3]: type 'completion': plain text to go on with; records are chats; left out",
-        "datasets[5].wat: has no equivalent in a mixture", "val_set_size: ",
+        "datasets[5].wat: has no equivalent in a mixture",
         "ax.yml: settings of training, of which a mixture has none: base_model",
     ):  # fmt: skip
         assert text in told
@@ -231,7 +232,7 @@ def registry() -> None:
 def test_a_train_config_takes_what_it_names_from_the_registry_and_builds() -> None:
     registry()
     text = (
-        "stage: sft\ndataset: plain, mapped,chats,nowhere\nmax_samples: 1\ntemplate: llama3\nval_size: 0.1\n"
+        "stage: sft\ndataset: plain, mapped,chats,nowhere\nmax_samples: 1\ntemplate: llama3\nval_size: 20\n"
     )
     done = imported("llama-factory", "train.yaml", text, "--out", "mixtures/train.yaml")
     assert done.exit_code == 0, done.stderr

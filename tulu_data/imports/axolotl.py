@@ -71,10 +71,10 @@ def _whole(draft: Draft, top: Entry) -> None:
     for key, text in (
         ("test_datasets", "datasets for evaluation; import them as a mixture of their own"),
         ("pretraining_dataset", "plain text to go on with; records are chats"),
-        ("val_set_size", "a part for validation; say it with splits"),
     ):
         if top.get(key):
             draft.left.append(top.said(key, text))
+    draft.keep_apart(top, "val_set_size")
     rest = top.rest()
     if rest:
         place = top.document.name

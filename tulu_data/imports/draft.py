@@ -36,8 +36,19 @@ class Draft:
     sources: list[DraftSource] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     """Steps, as they are written."""
+    validation: float | None = None
+    """Share of the records that is kept apart for validation."""
     left: list[str] = field(default_factory=list)
     """What has no equivalent or was left out, each with its place."""
+
+    def keep_apart(self, top: "Entry", key: str) -> None:
+        """Carry over how much is kept apart for validation: a share, or nothing that a mixture can say."""
+        size = top.get(key)
+        if isinstance(size, int | float) and 0 < size < 1:
+            self.validation = float(size)
+        elif size:
+            text = f"{size} rows for validation; say with splits what share they are"
+            self.left.append(top.said(key, text))
 
     def add(self, name: str, keys: Mapping[str, Any]) -> DraftSource:
         """Add a source under a name of its own."""

@@ -114,12 +114,10 @@ def _mixing(draft: Draft, top: Entry, names: list[str]) -> None:
         weights = ", ".join(f"{n} {p}" for n, p in zip(names, each, strict=False))
         text = f"{strategy} by probabilities ({weights}): give size, and each source take: {{weight: ...}}"
         draft.left.append(top.said("mix_strategy", text))
-    for key, text in (
-        ("eval_dataset", "datasets for evaluation; import them as a mixture of their own"),
-        ("val_size", "a part for validation; say it with splits"),
-    ):
-        if top.get(key):
-            draft.left.append(top.said(key, text))
+    if top.get("eval_dataset"):
+        text = "datasets for evaluation; import them as a mixture of their own"
+        draft.left.append(top.said("eval_dataset", text))
+    draft.keep_apart(top, "val_size")
 
 
 def _add(draft: Draft, entry: Entry, name: str, base: Path, folder: Path, take: dict[str, Any]) -> None:

@@ -27,6 +27,8 @@ def spec_text(draft: Draft, *, name: str, origin: str) -> str:
         lines.append("decontaminate: none")
     else:
         lines += ["decontaminate: none", "steps:", *(f"  - {step}" for step in draft.steps)]
+    if draft.validation is not None:
+        lines.append(f"splits: {{validation: {{fraction: {_scalar(draft.validation)}}}}}")
     lines.append("sources:")
     for source in draft.sources:
         lines += _source(source)
