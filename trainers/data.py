@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase
 
 from trainers.chat import Ints, Message, RenderError, Span, render, token_mask
 from tulu_data.errors import TrainError
-from tulu_data.store.version import Version
+from tulu_data.store.version import TRAIN, Version
 
 Overflow = Literal["truncate", "drop", "split"]
 
@@ -100,8 +100,8 @@ def template_text(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def _records(version: Version) -> Iterator[list[tuple[str, list[Message], list[Any] | None]]]:
-    """Yield (record id, messages, tools) in the version's order, some at a time."""
-    for whole in version.batches(["id", "messages", "tools"]):
+    """Yield (record id, messages, tools) of what is trained on, in the version's order, some at a time."""
+    for whole in version.batches(["id", "messages", "tools"], TRAIN if version.splits else None):
         for start in range(0, whole.num_rows, _BATCH):
             part: pa.RecordBatch = whole.slice(start, _BATCH)
             ids, messages, tools = (part.column(i).to_pylist() for i in range(3))

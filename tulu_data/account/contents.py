@@ -5,7 +5,7 @@ and the content id from these. It reads one version, and nothing else.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from tulu_data.kernels.record_ids import id_words, record_ids
 from tulu_data.schema import Kind
 from tulu_data.sources.files import sha256_of
 from tulu_data.store import Manifest, ShardEntry
-from tulu_data.store.content_id import content_id
+from tulu_data.store.content_id import content_id_of_splits
 
 _NAMED = 3
 """Records that a fault names."""
@@ -64,12 +64,12 @@ class Read:
             mine = batch.column("origin").filter(pc.equal(coded.indices, number))
             self.origins.setdefault(name, []).append(mine)
 
-    def content_id(self, kind: Kind) -> str:
+    def content_id(self, kind: Kind, splits: Mapping[str, int]) -> str:
         """Return the content id of what was read."""
         none = np.zeros(0, np.int64)
         ids = np.concatenate([np.zeros((0, 2), np.uint64), *self.ids])
         source, copies = (np.concatenate([none, *parts]) for parts in (self.source, self.copies))
-        return content_id(kind, ids, self.sources, source, copies)
+        return content_id_of_splits(kind, splits, ids, self.sources, source, copies)
 
 
 def content_faults(path: Path, manifest: Manifest, workers: int) -> Iterator[Fault]:
@@ -138,7 +138,7 @@ def _checked(
 
 def _count_faults(manifest: Manifest, read: Read, rows: int) -> Iterator[Fault]:
     """Compare what was read with what the manifest says of it."""
-    found = read.content_id(manifest.kind)
+    found = read.content_id(manifest.kind, manifest.splits)
     if found != manifest.content_id:
         yield Fault(
             where="content id", what=f"the records make it {found[:12]}, not {manifest.content_id[:12]}"

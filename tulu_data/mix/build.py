@@ -117,7 +117,8 @@ def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
     manifest = Manifest(
         name=plan.mixture.name, kind=plan.mixture.kind, rows=plan.rows, card=prose(file.mixture),
         content_id=plan.content_id, recipe_id=inputs.recipe_id,
-        created=utc_now(), shards=(), sources=plan.sources, inputs=inputs.others, step_versions=STEP_VERSIONS,
+        created=utc_now(), shards=(), splits=plan.splits, sources=plan.sources, inputs=inputs.others,
+        step_versions=STEP_VERSIONS,
         duplicates=tuple(found.to_dict() for found in findings.duplicates),
         decontamination=scanned.to_dict() if scanned else None, warnings=plan.warnings,
         software={"tulu-data": __version__, "pyarrow": installed("pyarrow"), "numpy": installed("numpy")},
@@ -155,10 +156,19 @@ def gathered(prepared: Prepared, workers: int) -> Iterator[pa.RecordBatch]:
     step = max(1, min(1 << 17, BATCH_BYTES * rows // max(text, 1)))
     content = Batches(pool.batches, pa.schema([ID, *CONTENT[plan.mixture.kind]]))
 
-    def batch(start: int) -> pa.RecordBatch:
-        return _batch(prepared, content, start, min(start + step, plan.rows))
+    def batch(cut: tuple[int, int]) -> pa.RecordBatch:
+        return _batch(prepared, content, *cut)
 
-    return ordered_map(batch, range(0, plan.rows, step), workers)
+    return ordered_map(batch, _cuts(plan, step), workers)
+
+
+def _cuts(plan: Plan, step: int) -> Iterator[tuple[int, int]]:
+    """Yield where batches begin and end; none lies in two splits."""
+    start = 0
+    for rows in plan.splits.values() or (plan.rows,):
+        for at in range(start, start + rows, step):
+            yield at, min(at + step, start + rows)
+        start += rows
 
 
 def _batch(prepared: Prepared, content: Batches, start: int, end: int) -> pa.RecordBatch:

@@ -17,9 +17,10 @@ from tulu_data.mix.draw import draw, final_order, fitting
 from tulu_data.mix.inputs import SourceInput
 from tulu_data.mix.licences import licence_warnings
 from tulu_data.mix.pool import Index, Pool
+from tulu_data.mix.splitting import Words, split_names, split_of
 from tulu_data.specs.mixture import Mixture, MixtureFile
 from tulu_data.specs.steps import DedupStep
-from tulu_data.store.content_id import content_id
+from tulu_data.store.content_id import content_id_of_splits
 from tulu_data.store.manifest import FileEntry, SourceEntry
 
 
@@ -32,6 +33,8 @@ class Plan:
     entry: Index
     """Entry of the pool behind every row of the version, in its order."""
     copy: Index
+    splits: dict[str, int]
+    """Rows of each split, which lie one after the other; empty where the version is not split."""
     content_id: str
     warnings: tuple[str, ...]
 
@@ -46,10 +49,6 @@ def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None) -> Plan:
 
     `tokens` holds the tokens of every entry where a take needs them.
     """
-    if file.mixture.splits:
-        raise PlanError(
-            file.document.problem(("splits",), "versions are not split yet; remove the key", key=True)
-        )
     mixture, names = file.mixture, [source.name for source in pool.sources]
     alive = pool.alive_by_source()
     left = {name: _left(mixture, name, pool, entries, tokens) for name, entries in alive.items()}
@@ -66,12 +65,24 @@ def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None) -> Plan:
     check_assertions(file, sources)
     source = pool.source[entry].astype(np.int64)
     order = final_order(mixture.seed, names, source, pool.ids[entry], copy)
+    rows_of, order = _split(mixture, pool.ids[entry], order)
     entry, copy, source = entry[order], copy[order], source[order]
     return Plan(
         mixture=mixture, sources=sources, entry=entry, copy=copy,
-        content_id=content_id(mixture.kind, pool.ids[entry], names, source, copy),
-        warnings=(*taken.warnings, *_warnings(file, pool, sources)),
+        splits=rows_of,
+        content_id=content_id_of_splits(mixture.kind, rows_of, pool.ids[entry], names, source, copy),
+        warnings=(*taken.warnings, *_warnings(file, pool, sources), *_empty(rows_of)),
     )  # fmt: skip
+
+
+def _split(mixture: Mixture, ids: Words, order: Index) -> tuple[dict[str, int], Index]:
+    """Return the rows of each split, and the order with one split after the other."""
+    if not mixture.splits:
+        return {}, order
+    names = split_names(mixture.splits)
+    split = split_of(mixture.splits, ids)[order]
+    counts = np.bincount(split, minlength=len(names)).tolist()
+    return dict(zip(names, counts, strict=True)), order[np.argsort(split, kind="stable")]
 
 
 def _left(mixture: Mixture, name: str, pool: Pool, entries: Index, tokens: Index | None) -> Left:
@@ -143,6 +154,15 @@ def _warnings(file: MixtureFile, pool: Pool, entries: Sequence[SourceEntry]) -> 
                 "each is drawn from on its own, so without a dedup step records may come twice"
             )
     return found
+
+
+def _empty(splits: dict[str, int]) -> list[str]:
+    """Report splits that have no rows."""
+    return [
+        f"split {name!r} has no rows; so few records may all fall on one side"
+        for name, rows in splits.items()
+        if not rows
+    ]
 
 
 def _signature(source: SourceInput) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from tulu_data.specs.mixture import Mixture
 from tulu_data.specs.uris import HUB_ONLY, without_revision
 from tulu_data.store import Version
+from tulu_data.store.version import TRAIN
 
 STEP_VERSIONS = {"draw": 1, "decontaminate": 1, "dedup": 3, "filter": 1, "normalise": 1, "order": 1}
 """Raised when a step starts to give other results for the same input."""
@@ -30,8 +31,11 @@ def resolved_spec(
             # Said once, where it is read first.
             source["uri"], source["revision"] = without_revision(source["uri"]), revisions[name]
             continue
+        split = source["split"]
         for key in HUB_ONLY:
             source.pop(key, None)
+        if name in revisions and split != TRAIN:
+            source["split"] = split
         if name in revisions:
             source["uri"] = f"{source['uri'].partition('@')[0]}@{revisions[name]}"
     for step in spec["steps"]:

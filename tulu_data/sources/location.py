@@ -16,6 +16,7 @@ from tulu_data.specs.licences import UNKNOWN, licence_ids
 from tulu_data.specs.source import Source
 from tulu_data.specs.uris import BUCKETS
 from tulu_data.store import Store, Version
+from tulu_data.store.version import TRAIN
 
 if TYPE_CHECKING:
     from tulu_data.specs.lock import SourcePin
@@ -92,7 +93,8 @@ def _resolved(
     if names_version(uri, base):
         version = store.resolve(uri)
         return ResolvedSource(
-            name=name, uri=uri, revision=version.content_id, files=version_files(version),
+            name=name, uri=uri, revision=version.content_id,
+            files=version_files(version, source.split if name else None),
             licences=_carried(version), version_ref=version.ref,
         )  # fmt: skip
     try:
@@ -129,10 +131,13 @@ def names_version(uri: str, base: Path) -> bool:
     return _VERSION.fullmatch(uri) is not None and not (base / uri).exists()
 
 
-def version_files(version: Version) -> tuple[SourceFile, ...]:
-    """Return the shards of a stored version; raise StoreError when one is not what was written."""
+def version_files(version: Version, split: str | None = None) -> tuple[SourceFile, ...]:
+    """Return the shards of a stored version, or of a split of it, where it has any.
+
+    Raises StoreError when one is not what was written, or there is no such split.
+    """
     found = []
-    for shard in version.manifest.shards:
+    for shard in version.shards(split if version.splits or split != TRAIN else None):
         path = version.path / shard.file
         digest = sha256_of(path)
         if digest != shard.sha256:

@@ -12,6 +12,8 @@ HUB_ONLY = ("revision", "config", "split")
 
 _HUB_URI = re.compile(r"hf://(?:datasets/)?[^/@\s]+/[^/@\s]+(?:@(?P<revision>[^/\s]+))?(?:/.+)?")
 
+_STORED = re.compile(r"[\w.-]+@[\w.-]+")
+
 
 def uri_mistakes(
     uri: str,
@@ -36,7 +38,7 @@ def uri_mistakes(
         yield from _hub_uri(uri, revision)
         return
     for key in only:
-        if key in given:
+        if key in given and not (key == "split" and _STORED.fullmatch(uri)):
             text = f"only an hf:// source has a {key}; remove it"
             yield Mistake(text=text, path=(key,), on_key=True)
 

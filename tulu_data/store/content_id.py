@@ -6,9 +6,13 @@ library release or machine:
     row  := id (16 bytes)  sha256(source name)[:8]  copy (8 bytes, little-endian)
     leaf := sha256(row * 4096)            the last leaf may be shorter
     root := sha256("tulu-data version 1" 0x00 kind 0x00 rows (8 bytes, little-endian) leaf*)
+
+Of a version in splits, each has its own root, and the version has one over them, in their order:
+
+    root := sha256("tulu-data splits 1" 0x00 (name 0x00 root of the split (32 bytes))*)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 import numpy as np
@@ -37,4 +41,27 @@ def content_id(
     root = sha256(head)
     for start in range(0, len(ids), LEAF_ROWS):
         root.update(sha256(rows[start : start + LEAF_ROWS].tobytes()).digest())
+    return root.hexdigest()
+
+
+def content_id_of_splits(
+    kind: Kind,
+    splits: Mapping[str, int],
+    ids: npt.NDArray[np.uint64],
+    sources: Sequence[str],
+    source: npt.NDArray[np.integer],
+    copies: npt.NDArray[np.integer],
+) -> str:
+    """Hash the records of a version whose splits, given by name and rows, lie one after the other.
+
+    A version that is not split, for which `splits` is empty, has the content id of its records.
+    """
+    if not splits:
+        return content_id(kind, ids, sources, source, copies)
+    root, start = sha256(b"tulu-data splits 1\0"), 0
+    for name, rows in splits.items():
+        here = slice(start, start + rows)
+        root.update(name.encode() + b"\0")
+        root.update(bytes.fromhex(content_id(kind, ids[here], sources, source[here], copies[here])))
+        start += rows
     return root.hexdigest()

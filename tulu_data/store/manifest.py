@@ -28,6 +28,8 @@ class ShardEntry(_Entry):
     rows: int
     bytes: int
     sha256: str
+    split: str | None = None
+    """Split that it is a part of; None where the version is not split."""
 
 
 class FileEntry(_Entry):
@@ -90,6 +92,8 @@ class Manifest(_Entry):
     created: str
     """UTC time in ISO form; it enters no id."""
     shards: tuple[ShardEntry, ...]
+    splits: dict[str, int] = {}
+    """Rows of each split, in the order in which they lie; empty where the version is not split."""
     sources: tuple[SourceEntry, ...]
     inputs: tuple[InputEntry, ...] = ()
     """What was read besides sources."""

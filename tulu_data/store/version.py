@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from tulu_data.errors import StoreError
+from tulu_data.errors import StoreError, nearest
 from tulu_data.schema import Kind, version_schema
-from tulu_data.store.manifest import Manifest, read_manifest
+from tulu_data.store.manifest import Manifest, ShardEntry, read_manifest
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 SHORT = 8
 """Digits of a content id that people read and type."""
+TRAIN = "train"
+"""The split that a version in splits is trained on."""
 SIGNATURES = "signatures"
 """Folder of a version for what is made of its records to compare others with them; it can be made anew."""
 
@@ -81,20 +83,45 @@ class Version:
         """Arrow schema of every shard."""
         return version_schema(self.kind)
 
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield the record batches in the version's order, memory-mapped, a shard at a time."""
-        for shard in self.manifest.shards:
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of its splits, `train` first; none where it is not split."""
+        return tuple(self.manifest.splits)
+
+    def shards(self, split: str | None = None) -> tuple[ShardEntry, ...]:
+        """Return the shards of a split, or of the whole version; raise StoreError where there is no such."""
+        if split is None:
+            return self.manifest.shards
+        if split not in self.splits:
+            have = f"(it has {', '.join(self.splits)})" if self.splits else "(it is not split)"
+            raise StoreError(f"{self.ref}: no split {split!r}{nearest(split, self.splits)} {have}")
+        return tuple(shard for shard in self.manifest.shards if shard.split == split)
+
+    def batches(
+        self, columns: Sequence[str] | None = None, split: str | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the record batches in the version's order, memory-mapped, a shard at a time.
+
+        Of all splits where none is named, `train` first.
+        """
+        for shard in self.shards(split):
             with pa.memory_map(str(self.path / shard.file)) as source, pa.ipc.open_stream(source) as reader:
                 for batch in reader:
                     yield batch.select(list(columns)) if columns is not None else batch
 
-    def dataset(self) -> "Dataset":
-        """Open the version as a `datasets.Dataset`, memory-mapped, as other trainers take it."""
+    def dataset(self, split: str | None = None) -> "Dataset":
+        """Open a version, or a split of it, as a memory-mapped `datasets.Dataset`, as other trainers take it.
+
+        Of a version in splits, `train` where none is named.
+        """
         from datasets import Dataset
 
-        return Dataset.load_from_disk(str(self.path))
+        if split is None and not self.splits:
+            return Dataset.load_from_disk(str(self.path))
+        self.shards(split or TRAIN)
+        return Dataset.load_from_disk(str(self.path / (split or TRAIN)))
 
-    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return the whole version as one memory-mapped table."""
+    def table(self, columns: Sequence[str] | None = None, split: str | None = None) -> pa.Table:
+        """Return the whole version, or a split of it, as one memory-mapped table."""
         schema = self.schema if columns is None else pa.schema([self.schema.field(c) for c in columns])
-        return pa.Table.from_batches(self.batches(columns), schema=schema)
+        return pa.Table.from_batches(self.batches(columns, split), schema=schema)

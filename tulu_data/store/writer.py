@@ -9,7 +9,7 @@ inputs make the same records, only the account of them is replaced, file by file
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,13 +20,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tulu_data.errors import StoreError
-from tulu_data.schema import version_schema
+from tulu_data.schema import Kind, version_schema
 from tulu_data.store.locks import locked
 from tulu_data.store.manifest import MANIFEST, FileEntry, Manifest, ShardEntry
 from tulu_data.store.refs import Ref, append_ref, read_refs
 from tulu_data.store.store import Store
 from tulu_data.store.unbuffered import Pieces, UnbufferedFile
-from tulu_data.store.version import SIGNATURES, Version
+from tulu_data.store.version import SIGNATURES, TRAIN, Version
 
 SHARD_BYTES = 256 << 20
 TEMPORARY = ".building-"
@@ -146,8 +146,14 @@ def _write_account(folder: Path, draft: Draft, shards: tuple[ShardEntry, ...]) -
     for name, table in draft.tables.items():
         pq.write_table(table, folder / name, compression="zstd")
         _sync(folder / name)
-    _write_synced(folder / "dataset_info.json", _dataset_info(draft.manifest))
-    _write_synced(folder / "state.json", _dataset_state(draft.manifest, shards))
+    for split in draft.manifest.splits or (None,):
+        part = folder / (split or "")
+        part.mkdir(exist_ok=True)
+        mine = [shard for shard in shards if shard.split == split]
+        _write_synced(part / "dataset_info.json", _dataset_info(draft.manifest))
+        _write_synced(part / "state.json", _dataset_state(draft.manifest, split, mine))
+    if draft.manifest.splits:
+        _write_synced(folder / "dataset_dict.json", json.dumps({"splits": [*draft.manifest.splits]}).encode())
     manifest = draft.manifest.model_copy(update={"shards": shards})
     _write_synced(folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
     _sync(folder)
@@ -155,10 +161,11 @@ def _write_account(folder: Path, draft: Draft, shards: tuple[ShardEntry, ...]) -
 
 def _replace_account(folder: Path, target: Path, shards: tuple[ShardEntry, ...]) -> None:
     """Move the files of an account over those of a version, the manifest last."""
-    names = sorted(path.name for path in folder.iterdir() if path.name != MANIFEST)
+    # What lies in the folders of splits is of the records alone, and stays.
+    names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
     for name in (*names, MANIFEST):
         (folder / name).replace(target / name)
-    kept = {*names, MANIFEST, SIGNATURES, *(shard.file for shard in shards)}
+    kept = {*names, MANIFEST, SIGNATURES, *(Path(shard.file).parts[0] for shard in shards)}
     for path in target.iterdir():
         if path.name not in kept:
             path.unlink()
@@ -168,26 +175,48 @@ def _replace_account(folder: Path, target: Path, shards: tuple[ShardEntry, ...])
 def _write_shards(
     folder: Path, manifest: Manifest, batches: Iterable[pa.RecordBatch]
 ) -> Iterator[ShardEntry]:
+    """Write batches, of which none lies in two splits, into the shards of each split."""
+    stream = iter(batches)
+    with Pieces() as pieces:
+        parts: list[tuple[str | None, int]] = [*manifest.splits.items()] or [(None, manifest.rows)]
+        for split, rows in parts:
+            part = folder / (split or "")
+            part.mkdir(exist_ok=True)
+            for shard in _write_split(part, manifest.kind, _first(stream, rows), pieces):
+                name = shard.file if split is None else f"{split}/{shard.file}"
+                yield shard.model_copy(update={"file": name, "split": split})
+            if split is not None:
+                _sync(part)
+
+
+def _first(stream: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield batches until they hold so many rows."""
+    while rows > 0:
+        batch = next(stream, None)
+        assert batch is not None, f"{rows} rows of what was planned are missing"
+        rows -= batch.num_rows
+        yield batch
+
+
+def _write_split(
+    folder: Path, kind: Kind, stream: Iterator[pa.RecordBatch], pieces: Pieces
+) -> Iterator[ShardEntry]:
     """Write batches into Arrow stream files of about SHARD_BYTES, named once their number is known."""
     written: list[tuple[Path, int, int, str]] = []
-    stream = iter(batches)
     batch = next(stream, None)
-    with Pieces() as pieces:
-        while batch is not None or not written:
-            path, rows = folder / f"{len(written)}.tmp", 0
-            sink = _HashingFile(UnbufferedFile(path, pieces))
-            try:
-                with pa.ipc.new_stream(
-                    pa.PythonFile(sink, mode="w"), version_schema(manifest.kind)
-                ) as writer:
-                    while batch is not None and sink.file.size < SHARD_BYTES:
-                        writer.write_batch(batch)
-                        rows += batch.num_rows
-                        batch = next(stream, None)
-                sink.file.close()
-            finally:
-                sink.file.abandon()
-            written.append((path, rows, sink.file.size, sink.digest.hexdigest()))
+    while batch is not None or not written:
+        path, rows = folder / f"{len(written)}.tmp", 0
+        sink = _HashingFile(UnbufferedFile(path, pieces))
+        try:
+            with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), version_schema(kind)) as writer:
+                while batch is not None and sink.file.size < SHARD_BYTES:
+                    writer.write_batch(batch)
+                    rows += batch.num_rows
+                    batch = next(stream, None)
+            sink.file.close()
+        finally:
+            sink.file.abandon()
+        written.append((path, rows, sink.file.size, sink.digest.hexdigest()))
     for i, (path, rows, size, digest) in enumerate(written):
         final = path.rename(folder / f"data-{i:05d}-of-{len(written):05d}.arrow")
         yield ShardEntry(file=final.name, rows=rows, bytes=size, sha256=digest)
@@ -215,16 +244,16 @@ def _dataset_info(manifest: Manifest) -> bytes:
     return json.dumps({"dataset_name": manifest.name, "version": {"version_str": "0.0.0"}}).encode()
 
 
-def _dataset_state(manifest: Manifest, shards: tuple[ShardEntry, ...]) -> bytes:
+def _dataset_state(manifest: Manifest, split: str | None, shards: Sequence[ShardEntry]) -> bytes:
     """Return the state.json that `datasets.load_from_disk` wants."""
     state: dict[str, object] = {
-        "_data_files": [{"filename": shard.file} for shard in shards],
-        "_fingerprint": manifest.content_id[:16],
+        "_data_files": [{"filename": Path(shard.file).name} for shard in shards],
+        "_fingerprint": f"{manifest.content_id[:16]}{split or ''}",
         "_format_columns": None,
         "_format_kwargs": {},
         "_format_type": None,
         "_output_all_columns": False,
-        "_split": "train",
+        "_split": split or TRAIN,
     }
     return json.dumps(state, indent=1).encode()
 
