@@ -131,6 +131,12 @@ def test_the_upstream_sets_are_converted_and_decontaminated(server: HubServer, f
     assert sources(version, "licences")["flan_v2"] == ["unknown"]
     assert sources(version, "licences")["persona_math"] == ["odc-by", "cc-by-nc-sa-4.0"]
     assert "no licence is known of source 'flan_v2'" in version["stderr"]
+    pins = yaml.safe_load((folder / "mixtures" / "sft_v3_upstream.lock.yaml").read_text("utf-8"))["sources"]
+    heads = {name: server.repo(name).branches["main"] for name in DATASETS}
+    assert {name: pin["revision"] for name, pin in pins.items()} == {
+        name: heads[pin["uri"].removeprefix("hf://")] for name, pin in pins.items()
+    }
+    assert set(pins) == set(rows)
     found = records(folder, version)
     text = {name: [r["messages"] for r in found if r["source"] == name] for name in rows}
     assert not [

@@ -117,7 +117,7 @@ def test_what_belongs_to_no_thread_is_counted_with_a_reason(written: Callable[..
 def test_a_chain_longer_than_a_thread_may_be_is_cut_and_counted() -> None:
     roles = ("prompter", "assistant")
     chain = [
-        Message(ident=str(i), parent=str(i - 1) if i else None, role=roles[i % 2], text="t")
+        Message(ident=str(i), parent=str(i - 1) if i else None, role=roles[i % 2])
         for i in range(MOST_TURNS + 3)
     ]
     forest = Forest(chain)
@@ -189,7 +189,7 @@ def forests(draw: st.DrawFn) -> list[Row]:
 
 def message(row: Row) -> Message:
     named = {"ident": row["message_id"], "parent": row["parent_id"], "role": row["role"]}
-    return Message(text="t", rank=row["rank"], **named)  # type: ignore[arg-type]
+    return Message(rank=row["rank"], **named)  # type: ignore[arg-type]
 
 
 @given(forests(), st.randoms(use_true_random=False))

@@ -22,7 +22,8 @@ class Message:
     parent: str | None
     """Identifier of what it replies to; None begins a tree."""
     role: str | None
-    text: str | None
+    silent: bool = False
+    """It says nothing: its text is null."""
     rank: float | None = None
     """Place among the replies to its parent, lowest best."""
     quality: float = 0.0
@@ -87,7 +88,7 @@ class Forest:
                 self._trouble(
                     i, "orphan message", f"no message {message.parent!r}, its parent, is in the file"
                 )
-            if message.text is None:
+            if message.silent:
                 self._trouble(i, "missing value", "text is null")
             if message.deleted:
                 self._trouble(i, "deleted message", "it was deleted by its authors")

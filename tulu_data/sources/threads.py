@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from tulu_data.errors import SourceError, nearest
 from tulu_data.schema import TEXT
+from tulu_data.sources.adapters.parts import any_text, whole
 from tulu_data.sources.forest import Forest, Message
 from tulu_data.sources.json_values import dump
 from tulu_data.sources.rows import RAW_LIMIT, BadRow, RawBatch
@@ -45,7 +46,7 @@ def joined(batches: Iterator[RawBatch], only: frozenset[str] | None, name: str) 
         yield from held
         return
     forest = Forest(messages)
-    texts = pa.array([message.text for message in messages], TEXT)
+    texts = pa.concat_arrays([_texts(batch) for batch in held if batch.table.num_rows])
     roles = pa.array([message.role for message in messages], TEXT)
     start = 0
     for batch in held:
@@ -85,15 +86,21 @@ def _check(have: Sequence[str]) -> None:
 
 def _messages(batch: RawBatch) -> Iterator[Message]:
     """Yield what a batch says of its messages."""
-    names = [*NEEDED, "rank", "deleted", "labels"]
+    names = ["message_id", "parent_id", "role", "rank", "deleted", "labels"]
     found = [batch.table.column(n).to_pylist() if n in batch.table.column_names else None for n in names]
+    silent = _texts(batch).is_null().to_pylist() if batch.table.num_rows else []
     for row in range(batch.table.num_rows):
-        ident, parent, role, text, rank, deleted, labels = (c[row] if c else None for c in found)
+        ident, parent, role, rank, deleted, labels = (c[row] if c else None for c in found)
         yield Message(
-            ident=_word(ident), parent=_word(parent), role=_word(role), text=_word(text),
+            ident=_word(ident), parent=_word(parent), role=_word(role), silent=silent[row],
             rank=float(rank) if isinstance(rank, int | float) else None,
             quality=_quality(labels), deleted=deleted is True,
         )  # fmt: skip
+
+
+def _texts(batch: RawBatch) -> pa.Array:
+    """Return what the messages of a batch say."""
+    return any_text(whole(batch.table.column("text")))
 
 
 def _word(value: object) -> str | None:
