@@ -12,11 +12,12 @@ STEPS = ("filters", "dedup", "decontaminate")
 
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
-    "schema": set(),
+    "kinds": set(),
+    "schema": {"kinds"},
     "workspace": set(),
     "engine": set(),
     "kernels": {"schema"},
-    "specs": {"errors", "schema"},
+    "specs": {"errors", "kinds"},
     "imports": {"errors", "schema", "specs"},
     "store": {"errors", "schema"},
     "sources": {"engine", "errors", "kernels", "schema", "specs", "store"},
@@ -29,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
         "account",
         "errors",
         "imports",
+        "kinds",
         "mix",
         "report",
         "root",

@@ -1,6 +1,8 @@
 """Mistakes in a mixture: each at its line and column, with what would do, word for word."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -662,9 +664,27 @@ def test_good_specs_are_ok_and_nothing_is_read_or_written(monkeypatch: pytest.Mo
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     before = sorted((ROOT / "mixtures").iterdir())
     code, output = check(str(ROOT / "mixtures"))
-    assert (code, output) == (0, f"{ROOT}/mixtures/sft_v3.yaml: ok\n")
+    shipped = [path for path in before if path.suffix == ".yaml" and not path.name.endswith(".lock.yaml")]
+    assert (code, output) == (0, "".join(f"{path}: ok\n" for path in shipped))
     assert sorted((ROOT / "mixtures").iterdir()) == before
     assert list(Path().iterdir()) == []
+
+
+def test_to_check_all_shipped_specs_loads_no_library_that_reads_records() -> None:
+    code = (
+        "import sys; from tulu_data.cli.check import command; command(sys.argv[1:], standalone_mode=False)\n"
+    )
+    code += "print(*(name for name in sys.modules if '.' not in name), file=sys.stderr)"
+    folders = [ROOT / "mixtures", ROOT / "evals", ROOT / "tulu_data" / "workspace" / "files" / "mixtures"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, folders)], capture_output=True, text=True, check=True
+    )
+    assert {line.rsplit(": ")[1] for line in done.stdout.splitlines()} == {"ok"}
+    loaded = set(done.stderr.split())
+    # DuckDB parses conditions; nothing else of weight is wanted, or a check takes a second and more.
+    assert "duckdb" in loaded
+    heavy = {"pyarrow", "numpy", "numba", "polars", "pandas", "datasets", "rich", "jinja2", "huggingface_hub"}
+    assert loaded & heavy == set()
 
 
 def test_check_reads_mixtures_of_the_current_folder_and_leaves_locks_aside() -> None:

@@ -8,8 +8,10 @@ from typing import Literal, get_args
 
 import pyarrow as pa
 
-Kind = Literal["sft", "preference", "rlvr"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+from tulu_data import kinds
+
+Kind = kinds.Kind
+KINDS = kinds.KINDS
 
 Role = Literal["system", "user", "assistant", "tool"]
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -42,8 +42,7 @@ def _files(path: Path) -> list[Path]:
 
 def _problems(file: Path, settings: tuple[str, ...]) -> list[str]:
     """Return every mistake of one spec, its SQL included."""
-    from tulu_data.decontaminate.suites import compile_suite_wheres
-    from tulu_data.mix.inputs import compile_sql
+    from tulu_data.sources.compiled import compile_sql, compile_suite_wheres
     from tulu_data.specs.decisions import is_decisions, read_decisions
     from tulu_data.specs.mixture import read_mixture
     from tulu_data.specs.suite import is_suite_spec, read_suites

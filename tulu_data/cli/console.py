@@ -3,19 +3,24 @@
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from tulu_data.cli.options import workspace_root
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 PLAIN_WIDTH = 160
 """Width of tables where the output is no terminal: wide enough not to cut names."""
 
 
-def results() -> Console:
+def results() -> "Console":
     """Return the console for results; without a terminal it is plain and wide."""
+    from rich.console import Console
+
     console = Console(highlight=False, soft_wrap=False)
     return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
 
@@ -42,7 +47,7 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=1))
 
 
-def print_table(console: Console, made: Table) -> None:
+def print_table(console: "Console", made: "Table") -> None:
     """Print a table without the spaces that fill up its last column."""
     with console.capture() as captured:
         console.print(made)

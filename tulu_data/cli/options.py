@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tulu_data.schema import KINDS
+from tulu_data.kinds import KINDS
 from tulu_data.specs.source import ADAPTERS
 from tulu_data.specs.workspace import WORKSPACE_FILE, read_workspace
-from tulu_data.store import Store
-from tulu_data.store.store import STORE_ENV
 
 if TYPE_CHECKING:
     from tulu_data.specs.decisions import Decisions
+    from tulu_data.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def store_option(function: F) -> F:
     """Add --store to a command."""
     return click.option(
-        "--store", type=click.Path(file_okay=False, path_type=Path), envvar=STORE_ENV,
+        "--store", type=click.Path(file_okay=False, path_type=Path), envvar="TULU_DATA_STORE",
         help="Folder of the dataset versions (default: the workspace's store).",
     )(function)  # fmt: skip
 
@@ -95,8 +94,10 @@ def workspace_root(start: Path) -> Path:
     return Path.cwd()
 
 
-def open_store(given: Path | None, root: Path) -> Store:
+def open_store(given: Path | None, root: Path) -> "Store":
     """Return the store that was asked for, else the workspace's."""
+    from tulu_data.store import Store
+
     return Store(given if given is not None else root / read_workspace(root).store)
 
 

@@ -9,33 +9,30 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from tulu_data.decontaminate import find_suites
-from tulu_data.dedup.likeness import Search
 from tulu_data.engine.local import ordered_map
-from tulu_data.errors import SourceError, SpecError, StoreError, SuiteError, nearest
+from tulu_data.errors import SpecError, StoreError, SuiteError
 from tulu_data.mix.licences import check_licences
 from tulu_data.mix.pins import resolve_all
 from tulu_data.mix.recipe import inputs_id, recipe_id
 from tulu_data.mix.tokens import TokenCounter
 from tulu_data.schema import TEXT
-from tulu_data.sources.adapters import LAYOUTS
 from tulu_data.sources.cache import NormalisedFile, normalise
-from tulu_data.sources.expression import Expression
+from tulu_data.sources.compiled import Compiled, compile_sql
 from tulu_data.sources.files import SourceFile, sha256_of
 from tulu_data.sources.location import ResolvedSource
-from tulu_data.sources.quality import Numbers, Quality, record_qualities
+from tulu_data.sources.quality import Numbers, record_qualities
 from tulu_data.sources.scan import Reading
 from tulu_data.sources.where import Where
 from tulu_data.specs.decisions import read_decisions
 from tulu_data.specs.mixture import Mixture, MixtureFile
 from tulu_data.specs.source import Source
-from tulu_data.specs.steps import DecontaminateStep, DedupStep
+from tulu_data.specs.steps import DecontaminateStep
 from tulu_data.store import Store, Version
 from tulu_data.store.manifest import InputEntry
 
@@ -43,23 +40,13 @@ QUARANTINED = pa.schema(
     [(name, pa.large_string()) for name in ("source", "origin", "reason", "detail", "raw")]
 )
 
-Sql = TypeVar("Sql", bound=Expression)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compiled:
-    """The SQL of a mixture, by source name."""
-
-    wheres: dict[str, Where]
-    qualities: dict[str, Quality]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
     """Everything that a mixture reads, resolved and hashed but not yet read."""
 
     sources: tuple[ResolvedSource, ...]
-    compiled: "Compiled"
+    compiled: Compiled
     counter: TokenCounter | None
     revisions: dict[str, str]
     versions: dict[str, Version]
@@ -123,60 +110,6 @@ def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool 
         others=tuple(InputEntry(role=role, origin=origin, sha256=key) for role, origin, key in others),
         recipe_id=recipe_id(mixture, revisions, versions), inputs_id=inputs_id([*read, *others]),
     )  # fmt: skip
-
-
-def compile_sql(file: MixtureFile) -> Compiled:
-    """Compile conditions and qualities; raise SpecError with all that cannot work, searches too."""
-    problems = [*_search_problems(file)]
-    for name, source in file.mixture.sources.items():
-        problems += _reading_problems(file, name, source)
-    found = Compiled(
-        wheres=_compile_each(file, Where, problems), qualities=_compile_each(file, Quality, problems)
-    )
-    if problems:
-        raise SpecError(problems)
-    return found
-
-
-def _compile_each(file: MixtureFile, kind: type[Sql], problems: list[str]) -> dict[str, Sql]:
-    """Compile what sources say under the key of a kind of expression; add what cannot work to `problems`."""
-    found: dict[str, Sql] = {}
-    for name, source in file.mixture.sources.items():
-        sql = getattr(source, kind.key)
-        try:
-            if sql is not None:
-                found[name] = kind(sql)
-        except SourceError as error:
-            text = str(error).removeprefix(f"{kind.key} ")
-            problems.append(file.document.problem(("sources", name, kind.key), text))
-    return found
-
-
-def _search_problems(file: MixtureFile) -> Iterator[str]:
-    """Yield what is wrong with searches for near-duplicates: a recall that their signatures cannot give."""
-    for i, step in enumerate(file.mixture.steps):
-        if isinstance(step, DedupStep) and step.near is not None:
-            try:
-                Search(step.near).bands  # noqa: B018 - it is what may not exist
-            except ValueError as error:
-                yield file.document.problem(("steps", i, "near"), str(error))
-
-
-def _reading_problems(file: MixtureFile, name: str, source: Source) -> Iterator[str]:
-    """Yield what is wrong with an adapter that is named: its kind, and parts that it does not have."""
-    layout, kind = LAYOUTS.get(source.adapter), file.mixture.kind
-    if layout is None:
-        return
-    if kind not in layout.kinds:
-        fitting = ", ".join(sorted(n for n, other in LAYOUTS.items() if kind in other.kinds))
-        given = " or ".join(layout.kinds)
-        text = f"gives {given} records, the mixture is of kind {kind!r}; use {fitting} or auto"
-        yield file.document.problem(("sources", name, "adapter"), text)
-    for part in source.columns:
-        if part not in layout.parts:
-            known = f"(parts of {source.adapter}: {', '.join(sorted(layout.parts))})"
-            text = f"no part {part!r}{nearest(part, layout.parts)} {known}"
-            yield file.document.problem(("sources", name, "columns", part), text, key=True)
 
 
 def _suite_inputs(file: MixtureFile, base: Path, *, frozen: bool) -> list[tuple[str, str]]:

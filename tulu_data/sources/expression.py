@@ -9,12 +9,13 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
-from typing import Any, ClassVar
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tulu_data.errors import SourceError, nearest
 from tulu_data.sources.sql import locked_cursor, sql_error
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _REFUSED = {
     "SUBQUERY": "a subquery", "WINDOW": "a window function", "STAR": "a star", "PARAMETER": "a parameter",
@@ -55,7 +56,7 @@ class Expression(ABC):
         return name.lower() in self._names
 
     @abstractmethod
-    def values(self, table: pa.Table) -> pa.Array:
+    def values(self, table: "pa.Table") -> "pa.Array":
         """Return what the expression gives for every row."""
 
     @property
@@ -63,7 +64,7 @@ class Expression(ABC):
         """The expression in brackets; one that ends in a comment must not swallow the closing one."""
         return f"(\n{self.sql}\n)"
 
-    def _evaluate(self, table: pa.Table, select: str) -> pa.Table:
+    def _evaluate(self, table: "pa.Table", select: str) -> "pa.Table":
         """Return the columns that `select` names for every row, `{sql}` being the expression in brackets."""
         try:
             found = selected(table, select.format(sql=self.bracketed), self._names)
@@ -122,10 +123,12 @@ class Expression(ABC):
         return SourceError(f"{self._place} {self.sql!r}: {first}{shown}")
 
 
-def selected(table: pa.Table, select: str, names: Collection[str]) -> pa.Table:
+def selected(table: "pa.Table", select: str, names: Collection[str]) -> "pa.Table":
     """Return what SQL selects from a table of which it reads the columns `names`, given in lower case."""
     seen = table.select([n for n in table.column_names if n.lower() in names])
     if not seen.num_columns:
+        import pyarrow as pa  # reading loads it anyway; a check of specs does without
+
         seen = pa.table({"row": pa.array(range(table.num_rows), pa.int64())})
     connection = locked_cursor()
     try:

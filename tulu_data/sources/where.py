@@ -4,11 +4,13 @@ The one idea: a row is taken where the condition is true; null counts as false.
 """
 
 from collections.abc import Sequence
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from tulu_data.sources.expression import Expression, selected
 from tulu_data.sources.sql import sql_error
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Where(Expression):
@@ -18,8 +20,10 @@ class Where(Expression):
     noun = "condition"
     example = "length(messages) <= 20"
 
-    def values(self, table: pa.Table) -> pa.BooleanArray:
+    def values(self, table: "pa.Table") -> "pa.BooleanArray":
         """Return for every row whether the condition is true; null counts as false."""
+        import pyarrow as pa  # what has a table has it loaded; a check of specs does without
+
         if table.num_rows == 0:
             return pa.array([], pa.bool_())
         found = self._evaluate(table, "coalesce({sql}, false) AS keep")["keep"].combine_chunks()
@@ -28,8 +32,10 @@ class Where(Expression):
         return found
 
 
-def held(wheres: Sequence[Where], table: pa.Table) -> list[pa.BooleanArray]:
+def held(wheres: Sequence[Where], table: "pa.Table") -> "list[pa.BooleanArray]":
     """Return what each condition's `values` gives, of many conditions by one query."""
+    import pyarrow as pa
+
     if len(wheres) > 1 and table.num_rows:
         select = ", ".join(f"coalesce({where.bracketed}, false) AS held{i}" for i, where in enumerate(wheres))
         try:

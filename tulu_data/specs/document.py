@@ -9,6 +9,7 @@ surrogate pair, an alias bomb) is refused here; what a spec means is not known h
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
 from pathlib import Path as FilePath
 from typing import NamedTuple
@@ -116,8 +117,12 @@ def read_document(path: FilePath, name: str | None = None) -> Document:
     return parse_document(text, shown)
 
 
+@lru_cache(maxsize=32)
 def parse_document(text: str, name: str) -> Document:
-    """Parse YAML text; raise SpecError with line and column of a syntax error or a repeated key."""
+    """Parse YAML text; raise SpecError with line and column of a syntax error or a repeated key.
+
+    A file is read again to tell what kind of spec it is, and by every overlay; the same text is parsed once.
+    """
     builder = _Builder(name)
     try:
         node = yaml.compose(text, Loader=_CoreLoader)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tulu_data.schema import Kind
+from tulu_data.kinds import Kind
 from tulu_data.specs.assertions import Assertion
 from tulu_data.specs.base import Mistake, Spec, refuse, shown, validate
 from tulu_data.specs.card import Card

@@ -11,7 +11,6 @@ from tulu_data.decontaminate.suites.adding import add_suite
 from tulu_data.decontaminate.suites.again import load_again
 from tulu_data.decontaminate.suites.fields import INSTANCES
 from tulu_data.decontaminate.suites.loading import load_suites
-from tulu_data.decontaminate.suites.maps import compile_suite_wheres
 from tulu_data.decontaminate.suites.places import MissingSuite, find_suites
 from tulu_data.decontaminate.suites.suite import BadRows, Suite, bad_counts
 from tulu_data.decontaminate.suites.survey import fetch_spec, pin_suites, survey_suites
@@ -23,7 +22,6 @@ __all__ = [
     "Suite",
     "add_suite",
     "bad_counts",
-    "compile_suite_wheres",
     "fetch_spec",
     "find_suites",
     "load_again",

@@ -11,12 +11,10 @@ from functools import lru_cache
 from hashlib import sha256
 
 from tulu_data.decontaminate.suites import refusals
-from tulu_data.errors import SourceError, SpecError
 from tulu_data.sources.files import SourceFile
 from tulu_data.sources.readers import READER_VERSION
-from tulu_data.sources.where import Where
 from tulu_data.specs.layouts import EVAL_KEY, LAYOUTS, OURS, Layout, fitting_layouts
-from tulu_data.specs.suite import Fields, SuiteFile, SuiteSource
+from tulu_data.specs.suite import Fields, SuiteSource
 
 SUITES_VERSION = 1
 """Raised whenever the same files and maps would give other instances."""
@@ -96,19 +94,6 @@ def told_layout(file: SourceFile, columns: Sequence[str]) -> str:
     if len(fitting) != 1:
         raise refusals.untold(file, columns, fitting)
     return fitting[0]
-
-
-def compile_suite_wheres(file: SuiteFile) -> None:
-    """Compile the conditions of a spec; raise SpecError with every one that cannot work."""
-    problems = []
-    for name, suite in file.spec.suites.items():
-        try:
-            Where(suite.where or "true")
-        except SourceError as error:
-            text = str(error).removeprefix("where ")
-            problems.append(file.document.problem(("suites", name, "where"), text))
-    if problems:
-        raise SpecError(problems)
 
 
 def merged(fields: Fields, over: Fields | None) -> Fields:

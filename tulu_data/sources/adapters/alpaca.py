@@ -70,13 +70,4 @@ def _pairs(value: Any, row: int, place: str, faults: Faults) -> list[dict[str, s
     return chat
 
 
-ALPACA_LAYOUT = Layout(
-    name="alpaca",
-    kinds=("sft",),
-    parts={
-        "instruction": ("instruction",), "input": ("input",), "output": ("output", "response"),
-        "system": ("system",), "history": ("history",), "tools": ("tools",),
-    },
-    needs="instruction and output (or response)",
-    read=read_alpaca,
-)  # fmt: skip
+ALPACA_LAYOUT = Layout(name="alpaca", read=read_alpaca)

@@ -61,10 +61,4 @@ def _turns(text: str) -> list[dict[str, str | None]]:
     ]
 
 
-HH_LAYOUT = Layout(
-    name="hh",
-    kinds=("preference", "sft"),
-    parts={"chosen": ("chosen",), "rejected": ("rejected",), "text": ("text",)},
-    needs="chosen and rejected as transcripts, without a prompt column",
-    read=read_hh,
-)
+HH_LAYOUT = Layout(name="hh", read=read_hh)

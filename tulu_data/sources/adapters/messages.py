@@ -41,21 +41,9 @@ def read_tools(parts: Parts, faults: Faults) -> pa.Array:
     return pa.array(tool_definitions(column.to_pylist(), faults, parts.shown("tools")), TEXT)
 
 
-MESSAGES_LAYOUT = Layout(
-    name="messages",
-    kinds=("sft",),
-    parts={"messages": ("messages",), "system": ("system",), "tools": ("tools",)},
-    needs="messages (a list of {role, content})",
-    read=read_messages,
-)
+MESSAGES_LAYOUT = Layout(name="messages", read=read_messages)
 
-SHAREGPT_LAYOUT = Layout(
-    name="sharegpt",
-    kinds=("sft",),
-    parts={"messages": ("conversations", "conversation"), "system": ("system",), "tools": ("tools",)},
-    needs="conversations (a list of {from, value})",
-    read=read_messages,
-)
+SHAREGPT_LAYOUT = Layout(name="sharegpt", read=read_messages)
 
 
 def read_threads(parts: Parts, faults: Faults, kind: Kind) -> Content:
@@ -67,10 +55,4 @@ def read_threads(parts: Parts, faults: Faults, kind: Kind) -> Content:
     return content
 
 
-THREADS_LAYOUT = Layout(
-    name="threads",
-    kinds=("sft",),
-    parts={"messages": ("thread.messages",), "system": (), "tools": ()},
-    needs="messages of trees (message_id, parent_id, role, text), said with adapter: threads",
-    read=read_threads,
-)
+THREADS_LAYOUT = Layout(name="threads", read=read_threads)

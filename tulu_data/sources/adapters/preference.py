@@ -67,15 +67,4 @@ def _choose(first: Mask, yes: pa.Array, no: pa.Array) -> pa.Array:
     return pa.concat_arrays([yes, no]).take(pa.array(index))
 
 
-PREFERENCE_LAYOUT = Layout(
-    name="preference",
-    kinds=("preference",),
-    parts={
-        "prompt": ("prompt", "conversations", "conversation", "messages", "question"),
-        "instruction": ("instruction",), "input": ("input",),
-        "chosen": ("chosen", "chosen_messages"), "rejected": ("rejected", "rejected_messages"),
-        "system": ("system",),
-    },
-    needs="chosen and rejected, with a prompt (prompt, conversations, instruction) or as whole conversations",
-    read=read_preference,
-)  # fmt: skip
+PREFERENCE_LAYOUT = Layout(name="preference", read=read_preference)

@@ -52,13 +52,4 @@ def _all_json_chats(text: pa.Array) -> bool:
     return bool(pc.all(pc.fill_null(head, True)).as_py())  # noqa: FBT003
 
 
-PROMPT_COMPLETION_LAYOUT = Layout(
-    name="prompt_completion",
-    kinds=("sft",),
-    parts={
-        "prompt": ("prompt",), "completion": ("completion", "response"), "system": ("system",),
-        "tools": ("tools",),
-    },
-    needs="prompt and completion (or response)",
-    read=read_prompt_completion,
-)  # fmt: skip
+PROMPT_COMPLETION_LAYOUT = Layout(name="prompt_completion", read=read_prompt_completion)

@@ -64,14 +64,4 @@ def fill_verifier(content: Content, verifier: str | None, faults: Faults) -> Non
     content["verifier"] = column
 
 
-RLVR_LAYOUT = Layout(
-    name="rlvr",
-    kinds=("rlvr",),
-    parts={
-        "messages": ("messages",), "prompt": ("prompt",),
-        "ground_truth": ("ground_truth", "reward_model.ground_truth"),
-        "verifier": ("verifier", "dataset"), "system": ("system",),
-    },
-    needs="messages or prompt, and ground_truth (or reward_model.ground_truth)",
-    read=read_rlvr,
-)  # fmt: skip
+RLVR_LAYOUT = Layout(name="rlvr", read=read_rlvr)
