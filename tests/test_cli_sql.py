@@ -73,7 +73,7 @@ def test_a_version_has_its_records_too(place):
     assert rows("SELECT reason FROM dropped", "m@latest") == [{"reason": "contaminated"}]
     assert rows("SELECT instances_hit FROM verdicts", "m") == [{"instances_hit": 1}]
     place.mix({"a": {"uri": "data/a.jsonl"}}, name="plain")
-    with pytest.raises(SourceError, match=r"views: decisions, dropped, quarantined, records"):
+    with pytest.raises(SourceError, match=r"views: decisions, dropped, quarantined, reasons, records, so"):
         sql("SELECT * FROM hits", "plain")
 
 
@@ -159,3 +159,71 @@ def test_mistakes_are_said_in_one_line_with_the_views(place):
 def test_what_is_no_report_and_no_version_is_refused(place):
     with pytest.raises(SourceError, match=r"elsewhere: no report .is not there.; make one with"):
         sql("SELECT 1", "elsewhere")
+
+
+@pytest.fixture
+def two(place):
+    """Make two versions, of which the second lost a record and won another."""
+    place.write("data/b.jsonl", [chat(f"b {i}") for i in range(5)])
+    place.write("data/c.jsonl", [*(chat(f"b {i}") for i in range(1, 6)), {"messages": []}, chat("b 9", "")])
+    steps = [{"step": "filter", "drop": ["empty_turn"]}]
+    source = {"adapter": "messages", "licence": "mit"}
+    old = place.mix({"b": {"uri": "data/b.jsonl", **source}}, steps=steps)
+    new = place.mix({"b": {"uri": "data/c.jsonl", **source, "take": {"rows": 4}}}, steps=steps)
+    return old, new
+
+
+def test_versions_are_joined_under_letters_or_names_of_their_own(two):
+    old, new = two
+    wanted = sorted(set(old.table(["id"])["id"].to_pylist()) & set(new.table(["id"])["id"].to_pylist()))
+    query = "SELECT id FROM a.records JOIN b.records USING (id) ORDER BY id"
+    assert [row["id"] for row in rows(query, old.ref, new.ref)] == wanted
+    query = "SELECT id FROM old.records JOIN new.records USING (id) ORDER BY id"
+    assert [row["id"] for row in rows(query, f"old={old.ref}", f"new={new.ref}")] == wanted
+    assert rows("SELECT count(*) AS n FROM one.records", "one=m") == [{"n": 4}]
+    assert sql(old.ref, new.ref).stdout.splitlines()[0].startswith("a.records: id, messages, ")
+    assert "'A' is another one already" in sql("SELECT 1", "a=m", "A=m").output
+    with pytest.raises(SourceError, match=r"sql: no view 'c\.records'; did you mean '[ab]\.records'"):
+        sql("SELECT * FROM c.records", old.ref, new.ref)
+
+
+def test_the_account_of_a_version_is_asked_too(two):
+    assert rows("SELECT * FROM sources", "m") == [
+        {
+            "source": "b", "uri": "data/c.jsonl", "revision": None, "licences": ["mit"], "files": 1,
+            "read": 7, "quarantined": 1, "dropped": 1, "not_drawn": 1, "kept": 4, "rows": 4, "tokens": None,
+        }
+    ]  # fmt: skip
+    assert rows("SELECT * FROM reasons", "m") == [
+        {"source": "b", "what": "quarantined", "reason": "no messages", "rows": 1},
+        {"source": "b", "what": "dropped", "reason": "empty_turn", "rows": 1},
+        {"source": "b", "what": "not drawn", "reason": None, "rows": 1},
+    ]
+    assert rows("SELECT reason, origin FROM dropped", "m") == [
+        {"reason": "empty_turn", "origin": "data/c.jsonl:7"}
+    ]
+
+
+def test_views_and_columns_that_are_not_there_are_named_with_the_nearest(two):
+    with pytest.raises(SourceError, match=r"^sql: no view 'recods'; did you mean 'records'\? \(views: "):
+        sql("SELECT * FROM recods", "m")
+    with pytest.raises(SourceError, match=r'^sql: .*"orign" not found.*; candidate bindings: "origin"'):
+        sql("SELECT orign FROM records", "m")
+
+
+def test_a_table_ends_after_a_thousand_rows_and_files_do_not(place):
+    query = "SELECT * FROM range(1001)"
+    lines = sql(query).stdout.splitlines()
+    assert (len(lines), lines[-1]) == (1002, "1,000 rows; there are more, which --csv, --json and --out have")
+    assert sql("SELECT * FROM range(1000)").stdout.splitlines()[-1] == "1,000 rows"
+    assert len(rows(query)) == 1001
+    assert len(sql(query, "--csv").stdout.splitlines()) == 1002
+
+
+@pytest.mark.parametrize("query", ["COPY a.records TO 'out.csv'", "SELECT * FROM 'secret.csv', b.records"])
+def test_no_file_is_reached_with_several_versions_either(two, place, query):
+    (place.root / "secret.csv").write_text("a\n1\n")
+    before = sorted(p.name for p in place.root.iterdir())
+    with pytest.raises(SourceError, match=r"^sql: "):
+        sql(query, "m", "m")
+    assert sorted(p.name for p in place.root.iterdir()) == before

@@ -2,10 +2,12 @@
 
 import csv
 import json
+import re
 import sys
 from decimal import Decimal
 from math import isfinite
 from pathlib import Path
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,7 +24,7 @@ from tulu_data.cli.options import (
 from tulu_data.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
@@ -34,11 +36,14 @@ REPORT = "reports/decontamination"
 """Folder of a workspace that is queried when nothing is named."""
 CELL = 100
 """Characters of a value that a table shows."""
+ROWS = 1000
+"""Rows that a table shows."""
+NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.+)")
+"""A version with the name of its views."""
 
 
 @click.command(short_help="Query hits, drops and records with SQL.")
-@click.argument("query", metavar="[SQL]", required=False)
-@click.argument("what", metavar="[REPORT]", required=False)
+@click.argument("words", nargs=-1, metavar="[SQL] [WHAT]...")
 @decisions_option
 @store_option
 @click.option(
@@ -47,32 +52,33 @@ CELL = 100
 @click.option("--csv", "as_csv", is_flag=True, help="Print the result as CSV.")
 @json_option
 def command(
-    query: str | None, what: str | None, decisions: Path | None, store: Path | None, out: Path | None,
-    as_csv: bool, as_json: bool,
+    words: tuple[str, ...], decisions: Path | None, store: Path | None, out: Path | None, as_csv: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
-    """Query hits, drops and records with SQL (DuckDB's), as in "SELECT suite, count(*) FROM hits GROUP BY 1".
+    """Query with SQL (DuckDB's), as in "SELECT suite, count(*) FROM hits GROUP BY 1".
 
-    REPORT is the folder of a report or name@version; default: the workspace's report. The views are
-    hits, clusters (duplicates), dropped, quarantined, verdicts (source by suite and split),
-    decisions, and records: those of a version, or those behind the hits or clusters of a report.
-    Without SQL, or with REPORT alone, the views are listed with their columns. A query sees nothing
-    else: no file and no network.
+    WHAT is the folder of a report, or a version (name, name@id, name@tag); default: the workspace's report.
+    The views are hits, clusters (duplicates), dropped, quarantined, verdicts (source by suite and split),
+    decisions, and records: those of a version, or those behind the hits or clusters of a report. Of a version
+    also sources (its account) and reasons (rows left out).
+
+    With several versions each has views of its own: a.records, b.records, or old.records where it is given as
+    old=NAME@ID. Without SQL the views are listed with their columns. A query sees nothing else: no file and
+    no network. A table shows the first 1,000 rows; --csv, --json and --out have all of them.
     """
     from tulu_data.sources.views import run_query
 
     if out is not None and out.suffix != ".parquet":
         raise click.UsageError(f"--out {out}: give a name that ends in .parquet, or print --csv or --json")
-    if what is None and query and len(query.split()) == 1:
-        # No query is a single word.
-        query, what = None, query
-    here = Path.cwd()
-    root = workspace_root(here)
-    base = here if what and (here / what).exists() else root
-    known = _views(what or REPORT, base, open_store(store, root), open_decisions(decisions, root))
-    if query is None or not query.strip():
+    # No query is a single word.
+    is_query = bool(words) and (len(words[0].split()) != 1)
+    query, asked = (words[0], words[1:]) if is_query else ("", words)
+    known = _known(asked, store, decisions)
+    if not query.strip():
         _list(known, as_json=as_json)
         return
-    found = run_query(query, known)
+    is_table = out is None and not as_json and not as_csv
+    found = run_query(query, known, ROWS + 1 if is_table else None)
     if out is not None:
         _write(found, out)
     elif as_json:
@@ -83,12 +89,36 @@ def command(
         _print(found)
 
 
+def _known(asked: "Sequence[str]", store: Path | None, decided: Path | None) -> "Mapping[str, View]":
+    """Name the views of what is asked."""
+    from tulu_data.sources.views import named
+
+    here = Path.cwd()
+    root = workspace_root(here)
+    opened, decisions = open_store(store, root), open_decisions(decided, root)
+    if len(asked) <= 1 and not any(NAMED.fullmatch(one) for one in asked):
+        what = asked[0] if asked else REPORT
+        return _views(what, here if asked and (here / what).exists() else root, opened, decisions)
+    found: dict[str, Mapping[str, View]] = {}
+    for letter, one in zip(ascii_lowercase, asked, strict=False):
+        match = NAMED.fullmatch(one)
+        name, what = match.groups() if match else (letter, one)
+        if name.lower() in found:
+            raise click.UsageError(f"{one}: {name!r} is another one already; choose another name")
+        found[name.lower()] = _views(what, here if (here / what).exists() else root, opened, decisions)
+    return named(found)
+
+
 def _views(what: str, base: Path, store: "Store", decisions: "Decisions") -> "Mapping[str, View]":
     """Name the views of a report or a version."""
     from tulu_data.sources.reports import is_of, locate
 
     found = locate(what, base, store)
-    if isinstance(found, Path) and is_of(found, "dedup"):
+    if not isinstance(found, Path):
+        from tulu_data.versions.views import version_views
+
+        return version_views(found, decisions)
+    if is_of(found, "dedup"):
         from tulu_data.dedup import pairs
 
         return pairs.views(found, base, store)
@@ -139,11 +169,12 @@ def _print(found: "pa.Table") -> None:
     tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
     right = [">" if any(test(field.type) for test in tests) else "" for field in found.schema]
     made = table(*(f"{side}{escape(name)}" for side, name in zip(right, found.column_names, strict=True)))
-    for row in _rows(found):
+    for row in _rows(found.slice(0, ROWS)):
         texts = (safe_text(_text(value, digits=6)).replace("\n", " ") for value in row)
         made.add_row(*(escape(text if len(text) <= CELL else f"{text[:CELL]}...") for text in texts))
     print_table(results(), made)
-    click.echo(f"{found.num_rows:,} row{'' if found.num_rows == 1 else 's'}")
+    more = "; there are more, which --csv, --json and --out have" if found.num_rows > ROWS else ""
+    click.echo(f"{counted(min(found.num_rows, ROWS), 'row')}{more}")
 
 
 def _rows(found: "pa.Table") -> list[tuple[Any, ...]]:

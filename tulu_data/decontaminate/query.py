@@ -1,4 +1,4 @@
-"""The views of what a scan found, and of a version.
+"""The views of what a scan found.
 
 The one idea: beside the tables that lie there, the verdicts, the decisions and the records are views too. It
 runs no query.
@@ -15,24 +15,19 @@ from tulu_data.schema import TEXT
 from tulu_data.sources.reports import read_report
 from tulu_data.sources.views import View, side_views
 from tulu_data.specs.decisions import Decision, Decisions
-from tulu_data.store import Store, Version
+from tulu_data.store import Store
 
 
-def views(
-    found: Path | Version, name: str, base: Path, store: Store, decisions: Decisions
-) -> dict[str, View]:
-    """Name the views of a report's folder or of a version."""
-    if isinstance(found, Version):
-        more = _more(found.manifest.decontamination or {}, decisions)
-        return {"records": found.table, **side_views(found.path), **more}
+def views(found: Path, name: str, base: Path, store: Store, decisions: Decisions) -> dict[str, View]:
+    """Name the views of a report's folder."""
 
     def records() -> pa.Table:
         return open_findings(found, name, base, store).shelves.records()
 
-    return {"records": records, **side_views(found), **_more(read_report(found), decisions)}
+    return {"records": records, **side_views(found), **verdict_views(read_report(found), decisions)}
 
 
-def _more(report: Mapping[str, Any], decisions: Decisions) -> dict[str, View]:
+def verdict_views(report: Mapping[str, Any], decisions: Decisions) -> dict[str, View]:
     """Name what is no file of its own: the verdicts of a report, and the decisions."""
     found: dict[str, View] = {}
     if report.get("table"):
