@@ -4,13 +4,14 @@
 revision, file trees and file contents with HEAD, GET, Range, ETag and X-Repo-Commit; files of
 `lfs_from` bytes and more have a sha256 as large files do on the hub. Its switches let requests
 fail, connections drop and files change under a commit that was given out before; `Faults` does the first
-two by a seeded schedule.
+two by a seeded schedule. It takes new datasets, large files and commits from who has the token.
 """
 
 import json
 import random
 import re
 import threading
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha1, sha256
@@ -100,6 +101,12 @@ class HubServer:
         self.served: list[tuple[str, int, int]] = []
         """Of every download: path, first byte and number of bytes that were sent."""
         self.requests: list[str] = []
+        self.writer = "hf_writer"
+        """The token that may write."""
+        self.created: list[dict[str, Any]] = []
+        """What was asked of new datasets."""
+        self.large: dict[str, bytes] = {}
+        """Large files that were sent, by sha256."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -153,6 +160,70 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._answer()
+
+    def do_POST(self) -> None:
+        self._take()
+
+    def do_PUT(self) -> None:
+        self._take()
+
+    def _take(self) -> None:
+        """Take what a client sends: a new dataset, large files, a commit."""
+        hub, path = self.server_hub, unquote(urlsplit(self.path).path)
+        hub.requests.append(f"{self.command} {path}")
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        fault = hub.failures.pop(0) if hub.failures else None
+        step = re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/(preupload|commit)/main", path)
+        if fault:
+            self._send(fault, b"busy", {})
+        elif path == "/api/validate-yaml":
+            self._json({"errors": [], "warnings": []})
+        elif path.startswith("/lfs/"):
+            hub.large[path.removeprefix("/lfs/")] = body
+            self._send(200, b"", {})
+        elif self.headers.get("Authorization") != f"Bearer {hub.writer}":
+            self._send(401, b"{}", {"X-Error-Message": "Invalid username or password."})
+        elif path == "/api/repos/create":
+            said = json.loads(body)
+            name = f"{said.get('organization') or 'me'}/{said['name']}"
+            if name not in hub.repositories:
+                hub.repositories[name] = Repository()
+                hub.repositories[name].push({})
+            hub.created.append(said)
+            self._json({"url": f"{hub.endpoint}/datasets/{name}", "id": name})
+        elif path.endswith("/info/lfs/objects/batch"):
+            objects = [self._upload(asked) for asked in json.loads(body)["objects"]]
+            self._json({"transfer": "basic", "objects": objects})
+        elif step and step[2] == "preupload":
+            files = json.loads(body)["files"]
+            self._json({"files": [self._mode(file) for file in files]})
+        elif step:
+            self._commit(step[1], [json.loads(line) for line in body.splitlines()])
+        else:
+            self._send(404, b"", {})
+
+    def _mode(self, file: Mapping[str, Any]) -> dict[str, Any]:
+        mode = "lfs" if file["size"] >= self.server_hub.lfs_from else "regular"
+        return {"path": file["path"], "uploadMode": mode, "shouldIgnore": False}
+
+    def _upload(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        at = {"href": f"{self.server_hub.endpoint}/lfs/{asked['oid']}"}
+        return {**asked, "actions": {"upload": at}}
+
+    def _commit(self, name: str, lines: list[dict[str, Any]]) -> None:
+        hub = self.server_hub
+        repository = hub.repositories[name]
+        files = dict(repository.commits[repository.branches["main"]])
+        for line in lines:
+            said = line["value"]
+            if line["key"] == "file":
+                files[said["path"]] = b64decode(said["content"])
+            elif line["key"] == "lfsFile":
+                files[said["path"]] = hub.large[said["oid"]]
+            elif line["key"] == "deletedFile":
+                del files[said["path"]]
+        commit = repository.push(files)
+        self._json({"commitUrl": f"{hub.endpoint}/datasets/{name}/commit/{commit}", "commitOid": commit})
 
     def _answer(self) -> None:
         hub = self.server_hub
@@ -245,7 +316,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(key, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(body if stop is None else body[:stop])
         if stop is not None:
             self.wfile.flush()

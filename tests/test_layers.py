@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "kernels": {"schema"},
     "specs": {"errors", "kinds"},
     "imports": {"errors", "schema", "specs"},
+    "exchange": {"account", "engine", "errors", "sources", "store"},
     "store": {"errors", "schema"},
     "sources": {"engine", "errors", "kernels", "schema", "specs", "store"},
     "steps": {"engine", "errors", "kernels", "schema", "sources", "specs", "store"},
@@ -28,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "versions": {"engine", "errors", "kernels", "schema", "sources", "specs", "steps", "store"},
     "cli": {
         "account",
+        "exchange",
         "errors",
         "imports",
         "kinds",

@@ -38,6 +38,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "explain": ("explain", "Say why a record is in a version, or not."),
     "lineage": ("lineage", "Show where a version comes from, and what was made of it."),
     "verify": ("verify", "Check a version, and build it again to compare."),
+    "push": ("push", "Send a version to the hub, a bucket or a folder, after asking."),
+    "pull": ("pull", "Bring a version into the store from the hub, a bucket or a folder."),
     "train": ("train", "Train a model on a dataset version."),
 }
 """Verb -> (module, one-line help), in the order of the work."""

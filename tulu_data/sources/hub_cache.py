@@ -11,13 +11,14 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tulu_data.errors import HubError
 from tulu_data.sources.fetching import CHUNK, ChangedMeanwhileError, Remote, fetch
 from tulu_data.sources.files import sha256_of
-from tulu_data.sources.hub_client import asked, endpoint, is_offline, lost, token, told
+from tulu_data.sources.hub_client import api, asked, endpoint, is_offline, lost, token, told
 
 if TYPE_CHECKING:
     from huggingface_hub.file_download import HfFileMetadata
@@ -38,27 +39,68 @@ def bring(uri: str, repo: str, path: str, commit: str, *, offline: bool) -> Path
     """Bring a file of a dataset into the cache and return where it lies; raise HubError."""
     if offline:
         return fetch_file(repo, path, revision=commit, repo_type="dataset", offline=True)
-    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+    from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
+
+    file = remote_file(uri, repo, path, commit)
+    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type="dataset")
+    return _linked(file.bring(folder / "blobs" / file.etag), folder / "snapshots" / commit / path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubFile:
+    """A file of a dataset at a commit, as the hub announces it."""
+
+    uri: str
+    commit: str
+    etag: str
+    remote: Remote
+
+    def bring(self, target: Path) -> Path:
+        """Bring it to the disk; raise HubError."""
+        try:
+            with told(self.uri, self.commit):
+                return fetch(self.remote, target)
+        except ChangedMeanwhileError:
+            raise HubError(
+                f"{self.remote.name}: the bytes that {endpoint()} sends are not those that it announces "
+                f"({self.etag[:12]}), in two downloads; try again later"
+            ) from None
+
+
+def remote_file(uri: str, repo: str, path: str, commit: str) -> HubFile:
+    """Ask the hub what a file of a dataset is; raise HubError."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     url = hf_hub_url(repo, path, repo_type="dataset", revision=commit, endpoint=endpoint())
     facts = asked(uri, commit, lambda: get_hf_file_metadata(url, token=token() or False, timeout=TIMEOUT))
     if facts.etag is None or facts.size is None or "/" in facts.etag:
         raise HubError(f"{uri}: {endpoint()} does not say what {path!r} is; it does not answer as a hub does")
-    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type="dataset")
     remote = Remote(
         name=f"hf://{repo}@{commit[:12]}/{path}", size=facts.size, read=_reader(facts, url), trouble=lost,
         is_right=_check_of(facts.etag),
     )  # fmt: skip
-    try:
-        with told(uri, commit):
-            blob = fetch(remote, folder / "blobs" / facts.etag)
-    except ChangedMeanwhileError:
-        raise HubError(
-            f"{remote.name}: the bytes that {endpoint()} sends are not those that it announces "
-            f"({facts.etag[:12]}), in two downloads; try again later"
-        ) from None
-    return _linked(blob, folder / "snapshots" / commit / path)
+    return HubFile(uri=uri, commit=commit, etag=facts.etag, remote=remote)
+
+
+def commit_of(repo: str, revision: str) -> str:
+    """Return the commit that a revision of a dataset stands for; raise HubError."""
+    uri = f"hf://{repo}"
+    info = asked(uri, revision, lambda: api().dataset_info(repo, revision=revision, timeout=TIMEOUT))
+    if not info.sha:
+        raise HubError(f"{uri}: {endpoint()} gave no commit for {revision!r}")
+    return info.sha
+
+
+def commit_files(repo: str, commit: str) -> dict[str, int]:
+    """Return the size of every file of a dataset at a commit, by path; raise HubError."""
+    from huggingface_hub.hf_api import RepoFile
+
+    def ask() -> dict[str, int]:
+        entries = api().list_repo_tree(repo, recursive=True, revision=commit, repo_type="dataset")
+        return {entry.path: entry.size for entry in entries if isinstance(entry, RepoFile)}
+
+    return asked(f"hf://{repo}", commit, ask)
 
 
 def fetch_file(

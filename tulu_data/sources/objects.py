@@ -114,13 +114,16 @@ def cached_path(place: Place, facts: Facts, cache: Path) -> Path:
 
 def download(place: Place, facts: Facts, cache: Path) -> Path:
     """Bring an object into the cache, unless it is there; raise SourceError where it changes meanwhile."""
+    target = cached_path(place, facts, cache)
+    return target if target.is_file() else download_to(place, facts, target)
+
+
+def download_to(place: Place, facts: Facts, target: Path) -> Path:
+    """Bring an object to the disk; raise SourceError where it changes meanwhile."""
     remote = Remote(
         name=place.uri, size=facts.size, read=lambda start: read_from(place, facts, start), trouble=lost,
         is_right=lambda _path: look_at(place) == facts,
     )  # fmt: skip
-    target = cached_path(place, facts, cache)
-    if target.is_file():
-        return target
     try:
         return fetch(remote, target)
     except (OtherObjectError, ChangedMeanwhileError):

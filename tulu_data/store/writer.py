@@ -88,6 +88,23 @@ def make_newest(store: Store, version: Version, recipe_id: str, inputs_id: str) 
         raise _refused(error, store, version.name) from error
 
 
+def adopt_version(store: Store, manifest: Manifest, folder: Path) -> Version:
+    """Take a whole version, which lies in a folder on the store's disk, into the store by a rename."""
+    target = store.root / manifest.name / manifest.content_id
+    try:
+        with _writing(store, manifest.name):
+            if open_whole(target) is None:
+                shutil.rmtree(target, ignore_errors=True)
+                folder.rename(target)
+                _sync(target.parent)
+            # What made it elsewhere has no inputs id here: a build of the same recipe looks again.
+            arrived = manifest.model_copy(update={"created": utc_now()})
+            append_ref(store.root, manifest.name, _ref(arrived, "-"))
+    except OSError as error:
+        raise _refused(error, store, manifest.name) from error
+    return Version.open(target)
+
+
 def open_whole(path: Path) -> Version | None:
     """Open a version folder, or return None where there is no whole version."""
     try:

@@ -1,0 +1,1 @@
+"""Versions sent elsewhere and brought back: to the hub, into buckets, into folders."""
