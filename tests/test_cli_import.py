@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tulu_data.cli.main import group
+from tulu_data.errors import SpecError
 from tulu_data.imports import read_draft, spec_text
 from tulu_data.specs.base import validate
 from tulu_data.specs.document import parse_document
@@ -183,6 +184,59 @@ def test_no_key_is_passed_over_in_silence(tmp_path_factory: pytest.TempPathFacto
         file.write_text(json.dumps(data), "utf-8")
         left = " ".join(read_draft(name, file, folder, None).left)
         assert all(left.count(key) >= (2 if name == "axolotl" else 1) for key in keys)
+
+
+WORDS = [
+    "", "o/n", "data/x.jsonl", "s3://b/x.jsonl", "https://x.y/z", "train[:1%]", "a: b", "#", "\u00fc", "json",
+    "0.5", "chat_template", "alpaca:x", "dpo",
+]  # fmt: skip
+PLAIN = st.one_of(
+    st.none(), st.booleans(), st.integers(-5, 3000), st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(WORDS),
+)  # fmt: skip
+ODD = st.recursive(
+    PLAIN,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.sampled_from(WORDS), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+"""Values that a file of another tool may hold where something else belongs."""
+KEYS = {
+    "axolotl": [
+        "path", "type", "name", "split", "revision", "data_files", "shards", "field_messages", "roles",
+        "message_property_mappings", "chat_template", "ds_type",
+    ],
+    "llama-factory": [
+        "hf_hub_url", "file_name", "columns", "tags", "formatting", "ranking", "subset", "split",
+        "num_samples", "script_url", "folder",
+    ],
+}  # fmt: skip
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_whatever_a_file_says_becomes_a_spec_that_is_right_or_a_mistake_at_its_place(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("odd")
+    name = data.draw(st.sampled_from([*KEYS, "open-instruct"]))
+    entry = data.draw(st.dictionaries(st.sampled_from(KEYS.get(name, ["k"])), ODD, max_size=6))
+    whole: dict[str, Any] = {
+        "axolotl": {"datasets": [{"path": "o/n", **entry}, data.draw(ODD)], "val_set_size": data.draw(ODD)},
+        "llama-factory": {"n": {"hf_hub_url": "o/n", **entry}},
+        "open-instruct": {"dataset_mixer_list": data.draw(ODD), "dataset_mixer_list_splits": data.draw(ODD)},
+    }[name]
+    file = folder / "odd.yaml"
+    file.write_text(json.dumps(whole), "utf-8")
+    try:
+        draft = read_draft(name, file, folder, None)
+    except SpecError as error:
+        told = str(error)
+    else:
+        told = str(file)
+        validate(Mixture, parse_document(spec_text(draft, name="odd", origin="odd"), "odd"))
+    assert str(file) in told
 
 
 @pytest.mark.parametrize(

@@ -108,8 +108,8 @@ def _add(draft: Draft, entry: Entry, base: Path, folder: Path) -> None:
 
 def _amount(draft: Draft, entry: Entry, source: DraftSource, cut: str | None) -> None:
     """Carry over how much of a dataset is taken."""
-    shards = entry.get("shards")
-    if isinstance(shards, int) and shards > 1:
+    shards = entry.count("shards") or 1
+    if shards > 1:
         source.keys["take"] = {"fraction": round(1 / shards, 12)}
         source.notes.append(f"the first of {shards} shards there; here as large a part, drawn by record")
     if cut is not None:
@@ -118,11 +118,10 @@ def _amount(draft: Draft, entry: Entry, source: DraftSource, cut: str | None) ->
 
 def _uris(entry: Entry, path: str, base: Path, folder: Path) -> list[str]:
     """Return what a dataset stands for: itself, or its data_files."""
-    files = entry.get("data_files")
+    names = entry.texts("data_files")
     uri = uri_of(path, base, folder)
-    if files is None:
+    if not names:
         return [uri] if uri else []
-    names = [str(one) for one in files] if isinstance(files, list) else [str(files)]
     if uri is not None and uri.startswith("hf://"):
         return [f"{uri}/{name}" for name in names]
     found = [uri_of(name, base, folder) for name in names]
@@ -186,7 +185,7 @@ def _chats(draft: Draft, entry: Entry, *, sharegpt: bool) -> dict[str, Any]:
     """Return the layout of chats in one column."""
     usual = "conversations" if sharegpt else "messages"
     column = entry.text("field_messages") or usual
-    fields = entry.get("message_property_mappings") or {}
+    fields = entry.mapping("message_property_mappings")
     old = {"role": entry.text("message_field_role"), "content": entry.text("message_field_content")}
     role, content = (str(fields.get(k) or old[k] or "") for k in ("role", "content"))
     if (role, content) not in (("", ""), ("role", "content"), ("from", "value")):
@@ -202,10 +201,9 @@ def _chats(draft: Draft, entry: Entry, *, sharegpt: bool) -> dict[str, Any]:
 
 def _roles(draft: Draft, entry: Entry) -> None:
     """Name the words for roles that adapters do not know."""
-    said = entry.get("roles")
-    for role, words in said.items() if isinstance(said, dict) else ():
+    for role, words in entry.mapping("roles").items():
         each = words if isinstance(words, list) else [words]
-        unknown = [str(word) for word in each if str(word).lower() not in _ROLES.get(str(role), set())]
+        unknown = [str(word) for word in each if str(word).lower() not in _ROLES.get(role, set())]
         if unknown:
             words_for = f"{', '.join(unknown)} as words for {role}"
             text = f"{words_for}: not among those known, so such rows are quarantined"

@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tulu_data.errors import SpecError
 from tulu_data.schema import Kind
+from tulu_data.specs.base import shown
 from tulu_data.specs.document import Document, KeyPath
+from tulu_data.specs.uris import uri_mistakes
 
 _DATA = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".gz", ".zst")
 _SLICE = re.compile(r"(?P<split>[^\[\]]+)\[(?P<slice>[^\]]*)\]")
@@ -87,9 +90,33 @@ class Entry:
         return self.values.get(key)
 
     def text(self, key: str) -> str | None:
-        """Return a value as text; None where there is none."""
+        """Return a value as text, None where there is none; raise SpecError where it is something else."""
         value = self.get(key)
-        return None if value is None else str(value)
+        if isinstance(value, list | dict):
+            raise SpecError([self.said(key, f"expected text, found {shown(value)}")])
+        return None if value is None or value == "" else str(value)
+
+    def texts(self, key: str) -> list[str]:
+        """Return one text or several; raise SpecError where something else is among them."""
+        value = self.get(key)
+        several = value if isinstance(value, list) else [value]
+        if any(isinstance(one, list | dict) for one in several):
+            raise SpecError([self.said(key, f"expected texts, found {shown(value)}")])
+        return [str(one) for one in several if one is not None and one != ""]
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        """Return keys and values, none where there are none; raise SpecError where it is something else."""
+        value = self.get(key)
+        if value is not None and not isinstance(value, dict):
+            raise SpecError([self.said(key, f"expected keys and values, found {shown(value)}")])
+        return {str(name): one for name, one in (value or {}).items() if one is not None}
+
+    def count(self, key: str) -> int | None:
+        """Return a whole number, None where there is none; raise SpecError where it is something else."""
+        value = self.get(key)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+            raise SpecError([self.said(key, f"expected a whole number, found {shown(value)}")])
+        return value
 
     def said(self, key: str | None, text: str) -> str:
         """Say something of a key, or of the whole entry, at its place."""
@@ -126,14 +153,19 @@ def uri_of(name: str, base: Path, folder: Path) -> str | None:
     A path that is there, or that looks like one, is written relative to `base`; `owner/name` is on the hub.
     """
     if "://" in name:
-        return name if name.startswith(("hf://", "s3://", "gs://")) else None
+        return None if list(uri_mistakes(name, None, (), "")) else name
     path = Path(name).expanduser()
     there = next((p for p in (Path.cwd() / path, folder / path) if p.exists()), None)
     if there is not None:
         return written(there, base)
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and path.suffix.lower() not in _DATA and name[0] not in "./~":
+    if hub_uri(name) and path.suffix.lower() not in _DATA and name[0] not in "./~":
         return f"hf://{name}"
     return written(folder / path, base) if path.is_absolute() or path.suffix or "/" in name else None
+
+
+def hub_uri(name: str) -> str | None:
+    """Return the uri of a dataset on the hub, None where no dataset can have the name."""
+    return f"hf://{name}" if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name, re.ASCII) else None
 
 
 def written(path: Path, base: Path) -> str:

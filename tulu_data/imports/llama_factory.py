@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tulu_data.errors import SpecError, nearest
-from tulu_data.imports.draft import Draft, Entry, entry_at, uri_of, written
+from tulu_data.imports.draft import Draft, Entry, entry_at, hub_uri, uri_of, written
 from tulu_data.schema import Kind
 from tulu_data.specs.base import shown
 from tulu_data.specs.document import read_document
@@ -98,19 +98,19 @@ def _info(top: Entry, file: Path) -> Path:
 
 def _take(draft: Draft, top: Entry) -> dict[str, Any]:
     """Return how much of every dataset is taken."""
-    most = top.get("max_samples")
+    most = top.count("max_samples")
     if most is None:
         return {}
     text = f"{most}: the first rows of each dataset there, fewer where it has fewer; here so many are drawn"
     draft.left.append(top.said("max_samples", text))
-    return {"rows": int(most)}
+    return {"rows": most}
 
 
 def _mixing(draft: Draft, top: Entry, names: list[str]) -> None:
     """Name how datasets are mixed and split, as far as a mixture does it otherwise."""
     strategy, probs = top.text("mix_strategy") or "concat", top.get("interleave_probs")
     if strategy != "concat" or probs is not None:
-        each = [part.strip() for part in probs.split(",")] if isinstance(probs, str) else probs or []
+        each = probs if isinstance(probs, list) else [part.strip() for part in str(probs or "").split(",")]
         weights = ", ".join(f"{n} {p}" for n, p in zip(names, each, strict=False))
         text = f"{strategy} by probabilities ({weights}): give size, and each source take: {{weight: ...}}"
         draft.left.append(top.said("mix_strategy", text))
@@ -131,8 +131,8 @@ def _add(draft: Draft, entry: Entry, name: str, base: Path, folder: Path, take: 
     at_hub = {"config": entry.text("subset"), "split": entry.text("split")}
     at_hub["split"] = None if at_hub["split"] == "train" else at_hub["split"]
     keys = {"uri": uri, **(at_hub if uri.startswith("hf://") else {}), **_layout(draft, entry)}
-    number = entry.get("num_samples")
-    amount = {"rows": int(number)} if number is not None else take
+    number = entry.count("num_samples")
+    amount = {"rows": number} if number is not None else take
     source = draft.add(name, {**keys, "take": amount or None})
     if number is not None and take:
         source.notes.append("the registry's num_samples goes before max_samples")
@@ -142,7 +142,7 @@ def _add(draft: Draft, entry: Entry, name: str, base: Path, folder: Path, take: 
 
 def _unreadable(draft: Draft, entry: Entry) -> str | None:
     """Say why a dataset cannot be a source of this mixture."""
-    columns = entry.values.get("columns") or {}
+    columns = entry.mapping("columns")
     media = [key for key in _MEDIA if key in columns]
     if media:
         return f"it has {' and '.join(media)}, and records are text"
@@ -162,24 +162,24 @@ def _unreadable(draft: Draft, entry: Entry) -> str | None:
 
 def _uri(entry: Entry, base: Path, folder: Path) -> str | None:
     """Return where a dataset is: on the hub first, as there, else its file."""
-    entry.used.update(("file_name", "cloud_file_name"))
+    entry.used.update(("file_name", "cloud_file_name"))  # the hub goes first
     hub = entry.text("hf_hub_url")
     if hub is not None:
         inner = entry.text("folder")
-        place = f"hf://{hub}" + (f"/{inner}" if inner else "")
-        return place if "/" in hub else None
-    file = entry.values.get("file_name")
+        place = hub_uri(hub)
+        return f"{place}/{inner}" if place and inner else place
+    file = entry.text("file_name")
     if file is not None:
-        return written(folder / str(file), base)
-    cloud = entry.values.get("cloud_file_name")
-    return uri_of(str(cloud), base, folder) if cloud is not None else None
+        return written(folder / file, base)
+    cloud = entry.text("cloud_file_name")
+    return uri_of(cloud, base, folder) if cloud is not None else None
 
 
 def _layout(draft: Draft, entry: Entry) -> dict[str, Any]:
     """Return adapter and columns of a dataset."""
     formatting = entry.text("formatting") or "alpaca"
-    columns = {str(k): str(v) for k, v in (entry.get("columns") or {}).items()}
-    tags = {str(k): str(v) for k, v in (entry.get("tags") or {}).items()}
+    columns = {key: str(value) for key, value in entry.mapping("columns").items()}
+    tags = {key: str(value) for key, value in entry.mapping("tags").items()}
     entry.used.add("ranking")
     for tag, word in tags.items():
         if word not in _TAGS.get(tag, ()):

@@ -127,8 +127,7 @@ def _kind_of(entry: Entry, file: Path) -> Kind:
 
 def _splits(entry: Entry) -> list[str]:
     """Return the splits that are named; train where none is."""
-    said = entry.get("dataset_mixer_list_splits") or entry.get("dataset_splits") or ["train"]
-    return [str(one) for one in said] if isinstance(said, list) else [str(said)]
+    return entry.texts("dataset_mixer_list_splits") or entry.texts("dataset_splits") or ["train"]
 
 
 def _pairs(entry: Entry, key: str) -> Iterator[tuple[str, Any]]:
