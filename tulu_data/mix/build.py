@@ -10,7 +10,6 @@ from importlib.metadata import version as installed
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import yaml
 
@@ -19,11 +18,11 @@ from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.gather import Batches
 from tulu_data.mix.card import prose, render_card
 from tulu_data.mix.context import StepContext
-from tulu_data.mix.deduplication import clusters_table
 from tulu_data.mix.filtering import count_tokens
 from tulu_data.mix.inputs import Inputs, quarantined_table, read_inputs, resolve_inputs
+from tulu_data.mix.outcomes import Outcomes, step_keys
 from tulu_data.mix.plan import Plan, make_plan
-from tulu_data.mix.pool import Index, Lookalikes, Pool, make_pool
+from tulu_data.mix.pool import Pool, make_pool
 from tulu_data.mix.recipe import STEP_VERSIONS, resolved_spec
 from tulu_data.mix.steps import Findings, run_steps
 from tulu_data.schema import CONTENT, ID, TEXT, version_schema
@@ -102,7 +101,8 @@ def prepare(file: MixtureFile, inputs: Inputs, settings: Settings) -> Prepared:
         base=settings.base, cache=settings.store.root / "cache", versions=inputs.versions, workers=workers,
         counter=inputs.counter, say=settings.say,
     )  # fmt: skip
-    findings = run_steps(pool, mixture, context)
+    keys = step_keys(mixture, inputs, sources)
+    findings = run_steps(pool, mixture, context, Outcomes(settings.store.root / "cache" / "steps", keys))
     if inputs.counter is not None:
         count_tokens(pool, pool.alive, inputs.counter, mixture.kind)
     plan = make_plan(file, pool, None if inputs.counter is None else pool.tokens)
@@ -112,25 +112,20 @@ def prepare(file: MixtureFile, inputs: Inputs, settings: Settings) -> Prepared:
 def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
     """Write the planned version."""
     plan, inputs, findings = prepared.plan, prepared.inputs, prepared.findings
-    scanned = findings.decontamination
     spec = resolved_spec(plan.mixture, inputs.revisions, inputs.versions)
     manifest = Manifest(
         name=plan.mixture.name, kind=plan.mixture.kind, rows=plan.rows, card=prose(file.mixture),
         content_id=plan.content_id, recipe_id=inputs.recipe_id,
         created=utc_now(), shards=(), splits=plan.splits, sources=plan.sources, inputs=inputs.others,
         step_versions=STEP_VERSIONS,
-        duplicates=tuple(found.to_dict() for found in findings.duplicates),
-        decontamination=scanned.to_dict() if scanned else None, warnings=plan.warnings,
+        duplicates=findings.duplicates, decontamination=findings.decontamination, warnings=plan.warnings,
         software={"tulu-data": __version__, "pyarrow": installed("pyarrow"), "numpy": installed("numpy")},
     )  # fmt: skip
     tables = {
         "dropped.parquet": dropped_table(prepared.pool),
         "quarantined.parquet": quarantined_table(prepared.pool.sources),
     }
-    if findings.duplicates:
-        tables["clusters.parquet"] = clusters_table(findings.duplicates)
-    if scanned:
-        tables["hits.parquet"] = scanned.decided.hits
+    tables |= {f"{name}.parquet": table for name, table in findings.tables.items()}
     draft = Draft(
         manifest=manifest, inputs_id=inputs.inputs_id, tables=tables,
         files={
@@ -188,27 +183,9 @@ def dropped_table(pool: Pool) -> pa.Table:
     steps, reasons = (pa.array(words, TEXT) for words in zip(*pool.reasons, strict=True))
     columns = [
         pool.id_of(entries), pool.source_of(entries), pool.origin_of(entries),
-        steps.take(why), reasons.take(why), _evidence(pool, entries),
+        steps.take(why), reasons.take(why), pool.evidence_of(entries),
     ]  # fmt: skip
     return pa.table(columns, schema=DROPPED)
-
-
-def _evidence(pool: Pool, entries: Index) -> pa.Array:
-    """Return JSON about why entries were left out; of a duplicate, the record that it is like."""
-    known = pool.evidence | {entry: text for found in pool.lookalikes for entry, text in _likenesses(found)}
-    return pa.array([known.get(entry) for entry in entries.tolist()], TEXT)
-
-
-def _likenesses(found: Lookalikes) -> Iterator[tuple[int, str]]:
-    """Yield entries that are like others, with the words of clusters.parquet as JSON."""
-    told = pl.DataFrame(
-        [
-            pl.Series("cluster", found.cluster), pl.DataFrame(found.stands).to_struct("stands"),
-            pl.Series("jaccard", found.jaccard), pl.Series("containment", found.containment),
-        ]
-    )  # fmt: skip
-    texts = told.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
-    return zip(found.entries.tolist(), texts, strict=True)
 
 
 def _yaml(data: object) -> str:

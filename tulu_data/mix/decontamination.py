@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from tulu_data.decontaminate import Report, load_suites, make_report, open_index
-from tulu_data.decontaminate.decisions import NO_DECISIONS, Decided, decide, summed
+from tulu_data.decontaminate.decisions import NO_DECISIONS, Decided, decide
 from tulu_data.decontaminate.report import strongest, to_drop
 from tulu_data.decontaminate.scan import scan
 from tulu_data.mix.context import StepContext
@@ -60,8 +60,6 @@ def run_decontaminate(
     _drop_hits(pool, entries, decided.hits, step.action)
     if step.action == "drop_source":
         _drop_sources(pool, report)
-    if decided.unmet:
-        context.say(f"decontaminate: decisions that met no hit: {summed(decided.unmet)}")
     hits = decided.hits.drop_columns(["record"])
     decided = replace(decided, hits=hits)
     return Decontamination(action=step.action, scope=step.scope, report=report, decided=decided)

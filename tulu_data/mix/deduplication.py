@@ -5,7 +5,7 @@ the spec, the records and the stored versions that the spec names, so neither th
 matter. How records are compared it does not know.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,14 +63,6 @@ class Deduplication:
             "dropped": {REASONS[k]: counts[k] for k in reasons_of(self.step)},
             **counts_of(self.outcome, self.clusters),
         }  # fmt: skip
-
-
-def clusters_table(found: Sequence[Deduplication]) -> pa.Table:
-    """Return the clusters of all steps, each with the number of its step."""
-    numbers = [pa.repeat(pa.scalar(one.number, pa.int64()), len(one.clusters)) for one in found]
-    return pa.concat_tables(
-        one.clusters.add_column(0, "step", number) for one, number in zip(found, numbers, strict=True)
-    )
 
 
 def reasons_of(step: DedupStep) -> tuple[int, ...]:

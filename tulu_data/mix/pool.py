@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -147,6 +148,13 @@ class Pool:
         files = pa.array(list(names), TEXT).take(pa.array(file_of[number]))
         return pc.binary_join_element_wise(files, lines, pa.scalar(":", TEXT))
 
+    def evidence_of(self, entries: Index) -> pa.Array:
+        """Return JSON about why entries were left out; of a duplicate, the record that it is like."""
+        known = self.evidence
+        for found in self.lookalikes:
+            known = known | dict(_likenesses(found))
+        return pa.array([known.get(entry) for entry in entries.tolist()], TEXT)
+
     def source_of(self, entries: Index) -> pa.Array:
         """Return the names of the sources of entries."""
         return pa.array([s.name for s in self.sources], TEXT).take(pa.array(self.source[entries]))
@@ -156,6 +164,18 @@ class Pool:
         digits = self.ids[entries].astype(">u8").tobytes().hex().encode()
         offsets = np.arange(len(entries) + 1, dtype=np.int64) * 32
         return pa.Array.from_buffers(TEXT, len(entries), [None, pa.py_buffer(offsets), pa.py_buffer(digits)])
+
+
+def _likenesses(found: Lookalikes) -> Iterator[tuple[int, str]]:
+    """Yield entries that are like others, with the words of clusters.parquet as JSON."""
+    told = pl.DataFrame(
+        [
+            pl.Series("cluster", found.cluster), pl.DataFrame(found.stands).to_struct("stands"),
+            pl.Series("jaccard", found.jaccard), pl.Series("containment", found.containment),
+        ]
+    )  # fmt: skip
+    texts = told.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
+    return zip(found.entries.tolist(), texts, strict=True)
 
 
 def make_pool(sources: Sequence[SourceInput]) -> Pool:

@@ -5,42 +5,95 @@ Every step runs before the draw, over all records that a source offers, so that 
 left out gets a reason and, where there is some, evidence.
 """
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
+import pyarrow as pa
+
+from tulu_data.decontaminate.decisions import summed
 from tulu_data.dedup.finder import REASONS
 from tulu_data.mix.context import StepContext
-from tulu_data.mix.decontamination import Decontamination, run_decontaminate
-from tulu_data.mix.deduplication import Deduplication, reasons_of, run_dedup
+from tulu_data.mix.decontamination import run_decontaminate
+from tulu_data.mix.deduplication import reasons_of, run_dedup
 from tulu_data.mix.filtering import run_filter
+from tulu_data.mix.outcomes import Outcome, Outcomes, dropped_since
 from tulu_data.mix.pool import Pool
+from tulu_data.schema import Kind
 from tulu_data.specs.mixture import Mixture
-from tulu_data.specs.steps import DecontaminateStep, DedupStep, FilterStep
+from tulu_data.specs.steps import DecontaminateStep, DedupStep, FilterStep, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """What steps found, besides the records that they dropped."""
 
-    duplicates: tuple[Deduplication, ...]
-    decontamination: Decontamination | None
+    duplicates: tuple[dict[str, Any], ...]
+    """What the manifest says of each dedup step."""
+    decontamination: dict[str, Any] | None
+    tables: dict[str, pa.Table]
+    """What the version keeps of it: hits, and clusters with the number of their step."""
 
 
-def run_steps(pool: Pool, mixture: Mixture, context: StepContext) -> Findings:
-    """Run the steps in order."""
-    duplicates: list[Deduplication] = []
-    decontamination = None
+def run_steps(pool: Pool, mixture: Mixture, context: StepContext, outcomes: Outcomes) -> Findings:
+    """Run the steps in order; one whose outcome is kept is not run again."""
+    found: list[tuple[Step, Outcome]] = []
     for number, step in enumerate(mixture.steps):
-        before = len(pool.alive)
+        before = pool.alive
         for reason in _reasons(step):
             pool.number_of(step.step, reason)
-        if isinstance(step, FilterStep):
-            run_filter(pool, step, mixture.kind, context)
-        elif isinstance(step, DedupStep):
-            duplicates.append(run_dedup(pool, step, number, mixture.kind, context))
+        outcome = outcomes.find(number)
+        kept = outcome is not None
+        if outcome is None:
+            outcome = _run(pool, step, number, mixture.kind, context)
+            outcomes.keep(number, outcome)
         else:
-            decontamination = run_decontaminate(pool, step, mixture.kind, context)
-        context.say(f"{step.step}: {before:,} -> {len(pool.alive):,} records")
-    return Findings(duplicates=tuple(duplicates), decontamination=decontamination)
+            outcome.put_on(pool, step.step)
+        found.append((step, outcome))
+        known = " (known from a build before)" if kept else ""
+        context.say(f"{step.step}: {len(before):,} -> {len(pool.alive):,} records{known}")
+        unmet = (outcome.told or {}).get("decisions", {}).get("unmet")
+        if unmet:
+            context.say(f"decontaminate: decisions that met no hit: {summed(unmet)}")
+    return _findings(found)
+
+
+def _run(pool: Pool, step: Step, number: int, kind: Kind, context: StepContext) -> Outcome:
+    """Run one step, and note what it did."""
+    before, whole = pool.alive, set(pool.dropped_whole)
+    told: dict[str, Any] | None = None
+    table: pa.Table | None = None
+    if isinstance(step, FilterStep):
+        run_filter(pool, step, kind, context)
+    elif isinstance(step, DedupStep):
+        duplicates = run_dedup(pool, step, number, kind, context)
+        told, table = duplicates.to_dict(), duplicates.clusters
+    else:
+        scanned = run_decontaminate(pool, step, kind, context)
+        told, table = scanned.to_dict(), scanned.decided.hits
+    newly = {name: why for name, why in pool.dropped_whole.items() if name not in whole}
+    # As it will be read again: JSON knows no tuples.
+    return Outcome(
+        dropped=dropped_since(pool, before), whole=newly, told=json.loads(json.dumps(told)), table=table
+    )
+
+
+def _findings(found: list[tuple[Step, Outcome]]) -> Findings:
+    """Put together what the steps found."""
+    duplicates = [(one.told, one.table) for step, one in found if isinstance(step, DedupStep)]
+    scanned = next((one for step, one in found if isinstance(step, DecontaminateStep)), None)
+    tables = {} if scanned is None or scanned.table is None else {"hits": scanned.table}
+    if duplicates:
+        tables["clusters"] = pa.concat_tables(
+            table.add_column(0, "step", pa.repeat(pa.scalar(told["step"], pa.int64()), len(table)))
+            for told, table in duplicates
+            if told is not None and table is not None
+        )
+    return Findings(
+        duplicates=tuple(told for told, _ in duplicates if told is not None),
+        decontamination=None if scanned is None else scanned.told,
+        tables=tables,
+    )
 
 
 def _reasons(step: FilterStep | DedupStep | DecontaminateStep) -> list[str]:
