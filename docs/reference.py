@@ -1,6 +1,6 @@
-"""Write docs/commands.md: every verb with its own help, as click prints it.
+"""Write docs/commands.md, every verb with its own help as click prints it, and the JSON Schema of specs.
 
-The page is never edited by hand; a test compares it with the commands, and `make docs` renews it.
+None of these is edited by hand; tests compare them with the commands and models, and `make docs` renews them.
 """
 
 from collections.abc import Iterator
@@ -9,8 +9,12 @@ from pathlib import Path
 import click
 
 from tulu_data.cli.main import VERBS, group
+from tulu_data.specs.editor_schema import SCHEMA_FILE, schema_text
 
 PAGE = Path(__file__).with_name("commands.md")
+ROOT = PAGE.parents[1]
+SCHEMAS = [ROOT / folder / SCHEMA_FILE for folder in ("mixtures", "tulu_data/workspace/files/mixtures")]
+"""Beside the specs that ship, since they name it by a relative path."""
 WIDTH = 100
 
 _OPENING = """\
@@ -46,3 +50,5 @@ def _sections(above: click.Context, verbs: click.Group, verb: str) -> Iterator[s
 
 if __name__ == "__main__":
     PAGE.write_text(page(), "utf-8")
+    for schema in SCHEMAS:
+        schema.write_text(schema_text(), "utf-8")

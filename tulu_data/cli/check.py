@@ -12,13 +12,19 @@ from tulu_data.errors import SpecError
 @click.command(short_help="Check spec files offline and report every mistake with its place.")
 @click.argument("specs", nargs=-1, type=click.Path(path_type=Path))
 @set_option
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of mixture specs, for editors.")
 @json_option
-def command(specs: tuple[Path, ...], settings: tuple[str, ...], as_json: bool) -> None:
+def command(specs: tuple[Path, ...], settings: tuple[str, ...], schema: bool, as_json: bool) -> None:
     """Check spec files offline and report every mistake with its place.
 
     SPECS are mixture specs, suite specs, files of decisions, or folders of them; default: mixtures/
     in the current folder. --set is laid over every mixture spec.
     """
+    if schema:
+        from tulu_data.specs.editor_schema import schema_text
+
+        click.echo(schema_text(), nl=False)
+        return
     files = [file for path in specs or (Path("mixtures"),) for file in _files(path)]
     problems: dict[str, list[str]] = {str(file): _problems(file, settings) for file in files}
     if as_json:
