@@ -79,6 +79,15 @@ def test_a_file_that_somebody_edited_is_never_read_as_anything_but_yaml(
     assert short is None or short == read_spec(Decisions, path)
 
 
+@pytest.mark.parametrize("letter", ["\x85", "\u2028", "\u2029"])
+def test_a_line_that_yaml_alone_ends_is_read_as_yaml(tmp_path, letter):
+    path = tmp_path / "d.yaml"
+    line = '- {decision: keep, suite: " LETTER0", split: "0", instance: "0"}'
+    path.write_text(f"version: 1\ndecisions:\n{line}\n".replace("LETTER", letter), "utf-8")
+    assert _read_lines(path) is None
+    assert read_decisions(path) == read_spec(Decisions, path)
+
+
 def test_more_decisions_than_a_spec_has_nodes_are_read(tmp_path):
     path = tmp_path / "d.yaml"
     many = Decisions(version=1, decisions=tuple(about(record=f"{k:032x}") for k in range(41_000)))

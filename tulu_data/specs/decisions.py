@@ -160,7 +160,8 @@ def _read_lines(path: Path) -> Decisions | None:
 
 def _pairs(line: str) -> dict[str, Any]:
     """Read one decision as it is written here; raise ValueError where the line says anything else."""
-    if not (line.startswith("- {") and line.endswith("}")):
+    # YAML ends lines at these too, and folds them in quotes; the writer escapes them.
+    if not (line.startswith("- {") and line.endswith("}")) or {"\x85", "\u2028", "\u2029"} & set(line):
         raise ValueError(line)
     found: dict[str, Any] = {}
     at, end = len("- {"), len(line) - 1
