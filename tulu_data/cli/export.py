@@ -37,7 +37,7 @@ def command(
     --out) has the version's columns, tools and tool calls as JSON; `parquet` is a folder of files, `hf` a
     folder that `datasets.load_from_disk` opens; `trl` is JSON lines as TRL's trainers take them: `messages`
     for SFTTrainer, `prompt`, `chosen`, `rejected` for DPOTrainer, `prompt` with ground_truth and verifier for
-    GRPOTrainer. The same version gives the same bytes.
+    GRPOTrainer. The same version gives the same bytes. Lines of a version in splits go to a file for each.
     """
     from tulu_data.versions.export import default_path, export
 
@@ -51,6 +51,6 @@ def command(
         return
     from tulu_data.report.tables import byte_size
 
-    click.echo(
-        f"wrote {shown(done.path)}: {counted(done.rows, 'record')} of {opened.ref}, {byte_size(done.bytes)}"
-    )
+    places = [done.path] if done.path.exists() else done.files
+    records = f"{counted(done.rows, 'record')} of {opened.ref}"
+    click.echo(f"wrote {', '.join(map(shown, places))}: {records}, {byte_size(done.bytes)}")

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from tulu_data.store import Version
     from tulu_data.versions.browse import Found, Said
 
 Spans = list[tuple[int, int]]
@@ -24,15 +23,12 @@ INDENT = "  "
 FENCE = ("```", "~~~")
 
 
-def print_record(
-    console: "Console", found: "Found", version: "Version", search: str | None, *, full: bool
-) -> None:
-    """Print one record."""
+def print_record(console: "Console", found: "Found", total: int, search: str | None, *, full: bool) -> None:
+    """Print one record, of so many."""
     from rich.markup import escape
 
     from tulu_data.report.spans import safe_text
 
-    total = version.num_rows
     place = f"{found.row:,}/{total:,}" if found.reason is None else f"{found.row:,}"
     id_ = f"  {found.id}" if found.id else ""
     copy = f"  copy {found.copy}" if found.copy else ""

@@ -58,6 +58,9 @@ def _print_accounts(console: "Console", version: "Version", tags: "Sequence[str]
     )
     console.print(f"  {escape(str(version.path))}\n  content id {m.content_id}\n", soft_wrap=True)
     console.print(source_table(m.sources))
+    if m.splits:
+        told = ", ".join(f"{split} {counted(rows, 'row')}" for split, rows in m.splits.items())
+        console.print(f"\nsplits: {told}", soft_wrap=True)
     _print_duplicates(console, version)
     if m.decontamination:
         d = m.decontamination

@@ -60,7 +60,7 @@ def command(
     WHAT is the folder of a report, or a version (name, name@id, name@tag); default: the workspace's report.
     The views are hits, clusters (duplicates), dropped, quarantined, verdicts (source by suite and split),
     decisions, and records: those of a version, or those behind the hits or clusters of a report. Of a version
-    also sources (its account) and reasons (rows left out).
+    also sources (its account), reasons (rows left out) and splits, where it has some.
 
     With several versions each has views of its own: a.records, b.records, or old.records where it is given as
     old=NAME@ID. Without SQL the views are listed with their columns. A query sees nothing else: no file and

@@ -27,13 +27,15 @@ TAGS = ". A source may have several tags"
 
 @click.command(short_help="Count one version: rows, lengths, turns, tokens, per source and tag.")
 @click.argument("version")
+@click.option("--split", metavar="NAME", help="Count this split alone.")
 @click.option("--tokenizer", metavar="NAME", help="Count tokens with this folder or hub id (takes a while).")
 @store_option
 @workers_option
 @json_option
 def command(
-    version: str, tokenizer: str | None, store: Path | None, workers: int | None, as_json: bool
-) -> None:
+    version: str, split: str | None, tokenizer: str | None, store: Path | None, workers: int | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Count one version: rows, different records and prompts, turns, lengths, tokens, per source and tag.
 
     VERSION is a name (its newest version), name@id or name@tag. Lengths are characters of a record: `prompt`
@@ -49,14 +51,18 @@ def command(
         from tulu_data.mix.tokens import TokenCounter
 
         count = TokenCounter(tokenizer, root).count
-    found = stats(opened, tokenizer=tokenizer, count=count, workers=workers)
+    found = stats(opened, split=split, tokenizer=tokenizer, count=count, workers=workers)
     if as_json:
         print_json(found.to_dict())
         return
     console = results()
     rows = counted(found.total.rows, "row")
     by = f"; tokens by {found.tokenizer}" if found.tokenizer else ""
-    console.print(f"[bold]{found.version}[/bold]  {rows}  {found.kind}{escape(by)}\n", soft_wrap=True)
+    of = f" of split {found.split}" if found.split else ""
+    console.print(f"[bold]{found.version}[/bold]  {rows}{of}  {found.kind}{escape(by)}", soft_wrap=True)
+    if found.splits and not found.split:
+        click.echo(f"splits: {', '.join(f'{name} {count:,}' for name, count in found.splits.items())}")
+    click.echo()
     _print_sources(console, found)
     _print_lengths(console, found)
     _print_marks(console, found)

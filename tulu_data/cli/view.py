@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Read records of a version, or those that were left out of it.")
 @click.argument("version")
 @click.option("--source", metavar="NAME", help="Only records of this source.")
+@click.option("--split", metavar="NAME", help="Only records of this split, and their numbers in it.")
 @click.option("--id", "id_", metavar="ID", help="Only the record of this id, or whose id begins so.")
 @click.option("--search", metavar="TEXT", help="Only records that say this, in capitals or not.")
 @click.option("--dropped", is_flag=True, help="The records that steps left out, with reason and evidence.")
@@ -36,8 +37,9 @@ if TYPE_CHECKING:
 @store_option
 @json_option
 def command(  # noqa: PLR0913, PLR0917 - one for each option
-    version: str, source: str | None, id_: str | None, search: str | None, dropped: bool, quarantined: bool,
-    reason: str | None, count: int, start: int, full: bool, store: Path | None, as_json: bool,
+    version: str, source: str | None, split: str | None, id_: str | None, search: str | None, dropped: bool,
+    quarantined: bool, reason: str | None, count: int, start: int, full: bool, store: Path | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Read records of a version in its order, or those that were left out of it, and why.
 
@@ -49,18 +51,26 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
 
     if dropped and quarantined:
         raise click.UsageError("--dropped and --quarantined are two lists; name one")
+    if split and (dropped or quarantined or reason):
+        raise click.UsageError("--split: what was left out is in no split; leave it out")
     opened = open_store(store, workspace_root(Path.cwd()))
     found = opened.resolve(version)
     what = "quarantined" if quarantined else "dropped" if dropped or reason else "kept"
     wanted = Wanted(
-        source=source, reason=reason, id=None if id_ is None else id_.lower(), text=search, start=start
+        source=source,
+        split=split,
+        reason=reason,
+        id=None if id_ is None else id_.lower(),
+        text=search,
+        start=start,
     )
     chosen = list(islice(_rows(found, wanted, what, opened), count + 1))
     if as_json:
         print_json([asdict(one) for one in chosen[:count]])
         return
     console = results()
-    texts = _texts(console, chosen[:count], found, search, full=full)
+    total = found.manifest.splits[split] if split else found.num_rows
+    texts = _texts(console, chosen[:count], total, search, full=full)
     more = _more(chosen[count:], chosen, what)
     if console.is_terminal:
         click.echo_via_pager((*texts, more))
@@ -81,14 +91,14 @@ def _rows(version: "Version", wanted: "Wanted", what: str, store: "Store") -> "I
 
 
 def _texts(
-    console: "Console", found: "list[Found]", version: "Version", search: str | None, *, full: bool
+    console: "Console", found: "list[Found]", total: int, search: str | None, *, full: bool
 ) -> Iterator[str]:
     """Yield what is printed of each record."""
     from tulu_data.cli.record_text import print_record
 
     for one in found:
         with console.capture() as captured:
-            print_record(console, one, version, search, full=full)
+            print_record(console, one, total, search, full=full)
         yield "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n\n"
 
 

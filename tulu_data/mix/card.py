@@ -15,6 +15,7 @@ from tulu_data.schema import Kind
 from tulu_data.specs.licences import UNKNOWN
 from tulu_data.specs.mixture import Mixture
 from tulu_data.store import Manifest, SourceEntry
+from tulu_data.store.version import TRAIN
 
 HUB_LICENCES = frozenset({
     "afl-3.0", "agpl-3.0", "apache-2.0", "apple-amlr", "apple-ascl", "artistic-2.0", "bigcode-openrail-m",
@@ -71,6 +72,7 @@ def render_card(manifest: Manifest, spec: Mapping[str, Any]) -> str:
     return environment.from_string(CARD).render(
         manifest=manifest, front=front_matter(manifest), ref=f"{manifest.name}@{manifest.content_id[:8]}",
         description=str(manifest.card.get("description") or DESCRIPTION).strip(),
+        split_shares=shares(list(manifest.splits.values())),
         shares=shares([s.rows for s in sources]), total=_total(sources), licences=_by_licence(sources),
         tags=_by_tag(sources, spec), left=list(_left(sources)), hits=_hits(manifest), clean=_clean(manifest),
         tokens=_tokens(sources), tokenizer=spec.get("tokenizer"), columns=COLUMNS[manifest.kind],
@@ -93,10 +95,17 @@ def front_matter(manifest: Manifest) -> str:
         "pretty_name": said.get("pretty_name"),
         "language": said.get("language"),
         "tags": list(dict.fromkeys(["tulu-data", manifest.kind, *said.get("tags", ())])),
-        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data-*.arrow"}]}],
+        "configs": [{"config_name": "default", "data_files": _data_files(manifest)}],
     }
     kept = {key: value for key, value in values.items() if value not in (None, [], "")}
     return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def _data_files(manifest: Manifest) -> list[dict[str, str]]:
+    """Return where the hub finds each split."""
+    splits = manifest.splits or {TRAIN: manifest.rows}
+    folders = {split: f"{split}/" if manifest.splits else "" for split in splits}
+    return [{"split": split, "path": f"{folder}data-*.arrow"} for split, folder in folders.items()]
 
 
 def licences_of(source: SourceEntry) -> tuple[str, ...]:

@@ -45,6 +45,18 @@ repeated records counted; `kept` counts each once.
 {% endfor %}
 A source may have several tags, so these need not add up.
 {% endif %}
+{% if manifest.splits %}## Splits
+
+| split | rows | share |
+|---|--:|--:|
+{% for split, rows in manifest.splits.items() -%}
+| {{ split }} | {{ rows | number }} | {{ split_shares[loop.index0] | percent }} |
+{% endfor -%}
+| **total** | **{{ manifest.splits.values() | sum | number }}** | **{{ split_shares | sum | percent }}** |
+
+A record is in one split by its id, whatever else is in the version.
+
+{% endif -%}
 ## Licences
 
 | licence | rows |
@@ -120,7 +132,8 @@ Not decontaminated, as its spec says.
 ```python
 from datasets import load_dataset, load_from_disk
 
-dataset = load_from_disk("PATH")  # this folder, mapped into memory
+dataset = load_from_disk("PATH")  # this folder, mapped into memory\
+{% if manifest.splits %}; a DatasetDict of its splits{% endif %}
 dataset = load_dataset("OWNER/NAME", split="train")  # the same from the hub
 ```
 

@@ -34,8 +34,9 @@ class Wanted:
     """The first digits of a record id."""
     text: str | None = None
     """Something that the record says, in any case of letters."""
+    split: str | None = None
     start: int = 1
-    """Number of the first row that is looked at, from 1."""
+    """Number of the first row that is looked at, from 1; of the split where one is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def kept(version: Version, wanted: Wanted) -> Iterator[Found]:
     """Yield the records of a version that are wanted, in its order."""
     _check_source(version, wanted)
     seen = 0
-    for batch in version.batches():
+    for batch in version.batches(split=wanted.split):
         first = max(wanted.start - 1 - seen, 0)
         if first < batch.num_rows:
             mask = _mask(batch, version.kind, wanted)

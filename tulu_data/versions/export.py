@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, get_args
@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from tulu_data.errors import StoreError
 from tulu_data.schema import CONTENT, ID, PROVENANCE
 from tulu_data.store import Version
+from tulu_data.store.version import TRAIN
 
 Format = Literal["jsonl", "parquet", "hf", "trl"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -51,34 +52,45 @@ def default_path(version: Version, form: Format) -> Path:
 
 
 def export(version: Version, form: Format, out: Path, *, provenance: bool, force: bool) -> Exported:
-    """Write a version; raise StoreError where the target is there, or the disk refuses."""
+    """Write a version; raise StoreError where the target is there, or the disk refuses.
+
+    Lines of a version in splits go to a file for each, named `OUT-SPLIT`.
+    """
     is_folder = form in ("parquet", "hf")
     if not is_folder and not out.name.endswith(SUFFIXES):
-        raise StoreError(
-            f"{out}: {form} is written as JSON lines; give a name that ends in {', '.join(SUFFIXES)}"
-        )
-    _check_free(out, is_folder=is_folder, force=force)
+        ends = ", ".join(SUFFIXES)
+        raise StoreError(f"{out}: {form} is written as JSON lines; give a name that ends in {ends}")
+    parts = {out: None} if is_folder or not version.splits else _by_split(version, out)
+    for target in parts:
+        _check_free(target, is_folder=is_folder, force=force)
+    columns = _columns(version, provenance=provenance)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with _beside(out) as new:
-            if form == "parquet":
-                _write_parquet(version, new, provenance=provenance)
-            elif form == "hf":
-                _write_dataset(version, new, provenance=provenance)
-            else:
-                shape = _plain if form == "jsonl" else _for_trl
-                _write_lines(version, new, shape, out.suffix, provenance=provenance)
-            if is_folder:
-                told = {"version": version.ref, "content_id": version.content_id, "format": form}
-                (new / MARK).write_text(json.dumps(told) + "\n", "utf-8")
+        # Names are taken when all is written.
+        with ExitStack() as stack:
+            places = [(stack.enter_context(_beside(target)), split) for target, split in parts.items()]
+            for new, split in places:
+                if is_folder:
+                    _write_folder(version, new, form, columns)
+                else:
+                    shape = _plain if form == "jsonl" else _for_trl
+                    _write_lines(_batches(version, columns, split), new, shape, out.suffix)
     except OSError as error:
         raise StoreError(
             f"{error.filename or out}: cannot be written ({error.strerror or error}); "
             "nothing was exported; make room, or name another place with --out"
         ) from error
-    files = tuple(sorted(p for p in out.iterdir() if p.name != MARK)) if is_folder else (out,)
+    inside = (path for path in out.rglob("*") if path.is_file() and path.name != MARK)
+    files = tuple(sorted(inside)) if is_folder else tuple(parts)
     size = sum(path.stat().st_size for path in files)
     return Exported(path=out, files=files, rows=version.num_rows, bytes=size)
+
+
+def _by_split(version: Version, out: Path) -> dict[Path, str | None]:
+    """Return a file for each split."""
+    end = next(end for end in sorted(SUFFIXES, key=len, reverse=True) if out.name.endswith(end))
+    stem = out.name.removesuffix(end)
+    return {out.with_name(f"{stem}-{split}{end}"): split for split in version.splits}
 
 
 def _check_free(out: Path, *, is_folder: bool, force: bool) -> None:
@@ -117,19 +129,19 @@ def _columns(version: Version, *, provenance: bool) -> list[str]:
     return [ID.name, *content, *PROVENANCE.names] if provenance else content
 
 
-def _batches(version: Version, columns: list[str]) -> Iterator[pa.RecordBatch]:
+def _batches(version: Version, columns: list[str], split: str | None = None) -> Iterator[pa.RecordBatch]:
     """Yield the records in pieces that are small enough for a row group."""
-    for batch in version.batches(columns):
+    for batch in version.batches(columns, split):
         step = max(1, batch.num_rows * GROUP_BYTES // max(batch.nbytes, 1))
         for start in range(0, batch.num_rows, step):
             yield batch.slice(start, step)
 
 
-def _files(version: Version, columns: list[str]) -> Iterator[list[pa.RecordBatch]]:
+def _files(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
     """Yield the records of each file; what is mapped costs no memory."""
     held: list[pa.RecordBatch] = []
     size = 0
-    for batch in _batches(version, columns):
+    for batch in batches:
         if held and size + batch.nbytes > FILE_BYTES:
             yield held
             held, size = [], 0
@@ -138,31 +150,48 @@ def _files(version: Version, columns: list[str]) -> Iterator[list[pa.RecordBatch
     yield held
 
 
-def _schema(version: Version, columns: list[str]) -> pa.Schema:
-    return pa.schema([version.schema.field(name) for name in columns])
-
-
-def _write_parquet(version: Version, folder: Path, *, provenance: bool) -> None:
-    """Write parquet files, named as the hub names them."""
-    columns = _columns(version, provenance=provenance)
+def _write_folder(version: Version, folder: Path, form: Format, columns: list[str]) -> None:
+    """Write the files of a folder, and what says that it was exported."""
     folder.mkdir()
-    schema, written = _schema(version, columns), []
-    for number, batches in enumerate(_files(version, columns)):
+    schema = pa.schema([version.schema.field(name) for name in columns])
+    for split in version.splits or (None,):
+        files = _files(_batches(version, columns, split))
+        if form == "parquet":
+            _write_parquet(files, folder, split or TRAIN, schema)
+        else:
+            _write_dataset(files, folder / (split or ""), version, split, schema)
+    if version.splits and form == "hf":
+        (folder / "dataset_dict.json").write_text(json.dumps({"splits": [*version.splits]}), "utf-8")
+    told = {"version": version.ref, "content_id": version.content_id, "format": form}
+    (folder / MARK).write_text(json.dumps(told) + "\n", "utf-8")
+
+
+def _write_parquet(
+    files: Iterator[list[pa.RecordBatch]], folder: Path, split: str, schema: pa.Schema
+) -> None:
+    """Write parquet files, named as the hub names them."""
+    written = []
+    for number, batches in enumerate(files):
         path = folder / f"{number}.part"
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
             for batch in batches:
                 writer.write_batch(batch)
         written.append(path)
     for number, path in enumerate(written):
-        path.rename(folder / f"train-{number:05d}-of-{len(written):05d}.parquet")
+        path.rename(folder / f"{split}-{number:05d}-of-{len(written):05d}.parquet")
 
 
-def _write_dataset(version: Version, folder: Path, *, provenance: bool) -> None:
+def _write_dataset(
+    files: Iterator[list[pa.RecordBatch]],
+    folder: Path,
+    version: Version,
+    split: str | None,
+    schema: pa.Schema,
+) -> None:
     """Write a folder as `datasets.Dataset.save_to_disk` does."""
-    columns = _columns(version, provenance=provenance)
-    folder.mkdir()
-    schema, written = _schema(version, columns), []
-    for number, batches in enumerate(_files(version, columns)):
+    folder.mkdir(exist_ok=True)
+    written = []
+    for number, batches in enumerate(files):
         path = folder / f"{number}.part"
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
             for batch in batches:
@@ -172,9 +201,9 @@ def _write_dataset(version: Version, folder: Path, *, provenance: bool) -> None:
     for path, name in zip(written, names, strict=True):
         path.rename(folder / name)
     state: dict[str, Any] = {
-        "_data_files": [{"filename": name} for name in names], "_fingerprint": version.content_id[:16],
-        "_format_columns": None, "_format_kwargs": {}, "_format_type": None, "_output_all_columns": False,
-        "_split": "train",
+        "_data_files": [{"filename": name} for name in names],
+        "_fingerprint": f"{version.content_id[:16]}{split or ''}", "_format_columns": None,
+        "_format_kwargs": {}, "_format_type": None, "_output_all_columns": False, "_split": split or TRAIN,
     }  # fmt: skip
     (folder / "state.json").write_text(json.dumps(state, indent=1), "utf-8")
     (folder / "dataset_info.json").write_text(json.dumps({"dataset_name": version.name}), "utf-8")
@@ -184,12 +213,11 @@ Row = dict[str, Any]
 
 
 def _write_lines(
-    version: Version, path: Path, shape: Callable[[Row], Row], suffix: str, *, provenance: bool
+    batches: Iterator[pa.RecordBatch], path: Path, shape: Callable[[Row], Row], suffix: str
 ) -> None:
     """Write one JSON object a line, compressed as the name says."""
-    columns = _columns(version, provenance=provenance)
     with _opened(path, suffix) as file:
-        for batch in _batches(version, columns):
+        for batch in batches:
             for start in range(0, batch.num_rows, 1000):
                 rows = batch.slice(start, 1000).to_pylist()
                 file.write(b"".join(orjson.dumps(shape(row)) + b"\n" for row in rows))

@@ -70,6 +70,10 @@ class Stats:
     kind: Kind
     tokenizer: str | None
     """What counted the tokens: the spec's, when the version was built, or the one that was named."""
+    split: str | None
+    """What was counted, where it is a part of the version."""
+    splits: dict[str, int]
+    """Rows of every split."""
     total: Figures
     sources: dict[str, Figures]
     tags: dict[str, Figures] = field(default_factory=dict)
@@ -81,22 +85,23 @@ class Stats:
 
 
 def stats(
-    version: Version, *, tokenizer: str | None = None, count: Count | None = None, workers: int | None = None
-) -> Stats:
-    """Look through a version; `count` counts tokens by the `tokenizer` that is named with it."""
+    version: Version, *, split: str | None = None, tokenizer: str | None = None, count: Count | None = None,
+    workers: int | None = None,
+) -> Stats:  # fmt: skip
+    """Look through a version, or a split of it; `count` counts by the `tokenizer` that is named with it."""
     names, kind = [source.name for source in version.manifest.sources], version.kind
     known = pa.array(names, TEXT)
     parts = ordered_map(
         lambda batch: measure(batch, kind, known, count),
-        version.batches(columns_of(kind)), workers or default_workers(),
+        version.batches(columns_of(kind), split), workers or default_workers(),
     )  # fmt: skip
     columns = _Columns(list(parts), kind)
     spec = yaml.safe_load((version.path / "spec.yaml").read_text("utf-8"))
-    by_build = {s.name: s.tokens for s in version.manifest.sources}
+    by_build = {s.name: None if split else s.tokens for s in version.manifest.sources}
     told = {name: columns.figures(columns.of([i]), by_build[name]) for i, name in enumerate(names)}
     everything = _sum(by_build, names)
     return Stats(
-        version=version.ref, kind=kind,
+        version=version.ref, kind=kind, split=split, splits=version.manifest.splits,
         tokenizer=tokenizer if count else spec.get("tokenizer") if everything is not None else None,
         total=columns.figures(np.arange(len(columns)), everything), sources=told,
         tags={

@@ -32,11 +32,34 @@ def version_views(version: Version, decisions: Decisions) -> dict[str, View]:
     """Name the views of a version."""
     report = version.manifest.decontamination or {}
     return {
-        "records": version.table, **side_views(version.path),
+        "records": lambda: _records(version), **side_views(version.path),
         "sources": lambda: pa.Table.from_pylist(list(_sources(version)), schema=SOURCES),
         "reasons": lambda: pa.Table.from_pylist(list(_reasons(version)), schema=REASONS),
+        **({"splits": lambda: _splits(version)} if version.splits else {}),
         **verdict_views(report, decisions),
     }  # fmt: skip
+
+
+def _records(version: Version) -> pa.Table:
+    """Return the records, mapped; those of a version in splits with the name of theirs."""
+    if not version.splits:
+        return version.table()
+    parts = [version.table(split=split) for split in version.splits]
+    return pa.concat_tables(
+        part.append_column("split", pa.repeat(pa.scalar(split, TEXT), len(part)))
+        for split, part in zip(version.splits, parts, strict=True)
+    )
+
+
+def _splits(version: Version) -> pa.Table:
+    rows = [
+        {
+            "split": split, "rows": count, "shards": len(version.shards(split)),
+            "bytes": sum(shard.bytes for shard in version.shards(split)),
+        }
+        for split, count in version.manifest.splits.items()
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows)
 
 
 def _sources(version: Version) -> Iterator[dict[str, Any]]:
