@@ -39,7 +39,8 @@ MISTAKES = [
         "an unknown key of a source",
         source("lisence: mit"),
         "7:23 sources.bee.lisence: unknown key 'lisence'; did you mean 'licence'? (known: adapter, "
-        "columns, config, group, licence, max_repetition, quality, revision, split, tags, take, uri, verifier, where)",
+        "attach, columns, config, group, licence, max_repetition, quality, revision, split, tags, take, uri, verifier, "
+        "where)",
     ),
     (
         "an unknown key of a take",
@@ -436,7 +437,7 @@ MISTAKES = [
         "another scheme",
         HEAD + NONE + "sources:\n  a: {uri: ftp://b/x.jsonl}\n",
         "6:12 sources.a.uri: scheme 'ftp://' is not supported; use hf://owner/name, s3://bucket/key, gs://bucket/key, "
-        "a path, or name@version",
+        "sql:SELECT ..., a path, or name@version",
     ),
     (
         "a bucket without a name",

@@ -94,7 +94,7 @@ def own_pins(version: Version, mixture: Mixture) -> dict[str, SourcePin]:
     pins = {name: SourcePin.model_validate_json(dumps(pin)) for name, pin in lock.get("pins", {}).items()}
     return {
         name: pin.model_copy(
-            update={"wanted": mixture.sources[name].revision or "main", "uri": mixture.sources[name].uri}
+            update={"wanted": mixture.sources[name].revision or "main", "uri": mixture.sources[name].asked}
         )
         for name, pin in pins.items()
     }

@@ -1,7 +1,7 @@
 """What the sources elsewhere and the stored versions of a mixture are, by the lock beside its spec.
 
-The one idea: what is on the hub or in a bucket is what the lock says until somebody moves it; a stored
-version is what the store says, and the lock notes it, so that a `name@latest` that has moved shows and
+The one idea: what is on the hub, in a bucket or a database is what the lock says until somebody moves it; a
+stored version is what the store says, and the lock notes it, so that a `name@latest` that has moved shows and
 `--frozen` refuses it. It reads no records.
 """
 
@@ -82,7 +82,7 @@ def resolve_all(
 
 def _question(source: Source) -> Question:
     """Return what a source asks for; a question is answered, and its files are hashed, once a build."""
-    return source.uri, source.revision, source.config, source.split
+    return source.asked, source.revision, source.config, source.split
 
 
 def _inherited(file: MixtureFile) -> dict[Question, SourcePin]:

@@ -1,4 +1,4 @@
-"""Where a source is: the hub, a bucket, a disk or the store, resolved to files with their hashes.
+"""Where a source is: the hub, a bucket, a query, a disk or the store, resolved to files with their hashes.
 
 The one idea: whatever the uri says, what comes out is a tuple of local files whose bytes are
 known; everything after this module is the same for all kinds of source.
@@ -14,7 +14,7 @@ from tulu_data.errors import SourceError, StoreError, nearest
 from tulu_data.sources.files import SourceFile, find_files, sha256_of
 from tulu_data.specs.licences import UNKNOWN, licence_ids
 from tulu_data.specs.source import Source
-from tulu_data.specs.uris import BUCKETS
+from tulu_data.specs.uris import BUCKETS, SQL
 from tulu_data.store import Store, Version
 from tulu_data.store.version import TRAIN
 
@@ -86,6 +86,11 @@ def _resolved(
 
         cache = store.root / "cache" / "objects"
         pin, files = resolve_objects(uri, cache, pin=pin, offline=offline or is_offline())
+        return ResolvedSource(name=name, uri=uri, revision=None, files=files, licences=(UNKNOWN,), pin=pin)
+    if uri.startswith(SQL):
+        from tulu_data.sources.query import resolve_query
+
+        pin, files = resolve_query(source, base, store.root / "cache" / "queries", pin=pin)
         return ResolvedSource(name=name, uri=uri, revision=None, files=files, licences=(UNKNOWN,), pin=pin)
     scheme = _SCHEME.match(uri)
     if scheme and scheme[1].lower() not in _SCHEMES and (scheme[2] or len(scheme[1]) > 1):

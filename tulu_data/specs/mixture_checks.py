@@ -15,7 +15,7 @@ from tulu_data.specs.base import Mistake, shown
 from tulu_data.specs.shares import share_mistakes
 from tulu_data.specs.splits import split_mistakes
 from tulu_data.specs.steps import DedupStep, FilterStep
-from tulu_data.specs.uris import BUCKETS, HUB, uri_mistakes
+from tulu_data.specs.uris import BUCKETS, HUB, SQL, uri_mistakes
 
 if TYPE_CHECKING:
     from tulu_data.specs.mixture import Mixture
@@ -120,11 +120,14 @@ def _kinds(mixture: "Mixture") -> Iterator[Mistake]:
 
 def _uris(mixture: "Mixture") -> Iterator[Mistake]:
     """Refuse unknown schemes, and hub settings at sources that are not on the hub."""
-    forms = "hf://owner/name, s3://bucket/key, gs://bucket/key, a path, or name@version"
+    forms = "hf://owner/name, s3://bucket/key, gs://bucket/key, sql:SELECT ..., a path, or name@version"
     for name, source in mixture.sources.items():
-        given, schemes = source.model_fields_set, (HUB, *BUCKETS)
+        given, schemes = source.model_fields_set, (HUB, SQL, *BUCKETS)
         for mistake in uri_mistakes(source.uri, source.revision, given, forms, schemes=schemes):
             yield replace(mistake, path=("sources", name, *mistake.path))
+        if source.attach and not source.uri.startswith(SQL):
+            text = "only a query has an attach; write the uri as sql:SELECT ..., or remove it"
+            yield Mistake(text=text, path=("sources", name, "attach"), on_key=True)
 
 
 def _splits(mixture: "Mixture") -> Iterator[Mistake]:

@@ -79,6 +79,9 @@ class Source(Spec):
 
     uri: Annotated[str, Field(min_length=1)]
     """`hf://owner/name`, `s3://` or `gs://bucket/key`, a path or glob of the workspace, or `name@version`."""
+    attach: dict[str, str] = Field(default_factory=dict)
+    """What a query (`uri: sql:SELECT ...`) sees, by name: `sqlite:FILE`, `duckdb:FILE` or `postgres:ADDRESS`
+    as a database, a path or glob of data files as a table."""
     revision: str | None = None
     """Branch, tag or commit of a hub dataset, pinned to a commit in the lock; default: main."""
     config: str | None = None
@@ -108,6 +111,12 @@ class Source(Spec):
     """Most copies of one record, for a weight and epochs. Default: the mixture's."""
     tags: tuple[str, ...] = ()
     """Words for grouping sources in reports."""
+
+    @property
+    def asked(self) -> str:
+        """What the lock answers: the uri, and what a query sees."""
+        seen = "".join(f"; {name} = {what}" for name, what in sorted(self.attach.items()))
+        return self.uri + seen
 
     @model_validator(mode="before")
     @classmethod

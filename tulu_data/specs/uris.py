@@ -7,6 +7,8 @@ from tulu_data.specs.base import Mistake
 
 HUB = "hf://"
 BUCKETS = ("s3://", "gs://")
+SQL = "sql:"
+DATABASES = ("sqlite", "duckdb", "postgres")
 HUB_ONLY = ("revision", "config", "split")
 """Keys that only a hub source has."""
 
@@ -28,6 +30,9 @@ def uri_mistakes(
     `given` are the keys that the spec has, `forms` the uris that would do, `only` the keys of the hub,
     `schemes` the ones that are read here.
     """
+    if uri.startswith(SQL) and SQL in schemes:
+        # A query is no address, whatever stands in it.
+        uri = SQL
     scheme, separator, rest = uri.partition("://")
     if separator and scheme + separator in BUCKETS and not re.match("[^/*?]+(/|$)", rest):
         yield Mistake(text=f"expected {scheme}://bucket/key, found {uri!r}", path=("uri",))
@@ -56,7 +61,7 @@ def _hub_uri(uri: str, revision: str | None) -> Iterator[Mistake]:
 
 def is_pinned(uri: str) -> bool:
     """Tell whether the lock says what a source is: it is not a file of the workspace or a stored version."""
-    return uri.startswith((HUB, *BUCKETS))
+    return uri.startswith((HUB, SQL, *BUCKETS))
 
 
 def without_revision(uri: str) -> str:
