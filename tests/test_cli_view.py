@@ -185,5 +185,23 @@ def test_misspelt_words_are_named_with_the_nearest(place: Place) -> None:
     assert "name one" in run("m", "--dropped", "--quarantined").output
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("dropped.parquet", ["view", "m", "--dropped"]),
+        ("spec.yaml", ["stats", "m"]),
+        ("spec.yaml", ["card", "m"]),
+    ],
+)
+def test_a_version_that_lost_a_file_is_damaged_and_no_crash(
+    place: Place, name: str, words: list[str]
+) -> None:
+    path = place.store.resolve("m").path / name
+    path.unlink()
+    result = CliRunner().invoke(group, words)
+    assert isinstance(result.exception, TuluDataError)
+    assert str(result.exception) == f"{path}: is missing; the version is damaged, build it again"
+
+
 def test_the_help_is_the_one_in_the_table() -> None:
     assert command.get_short_help_str(limit=200) == VERBS["view"][1]

@@ -38,7 +38,7 @@ def command(version: str, spec: Path | None, write: bool, store: Path | None, as
     opened = opened_store.resolve(version)
     said = opened.manifest.card if spec is None else _said(spec, opened)
     manifest = opened.manifest.model_copy(update={"card": said})
-    text = render_card(manifest, yaml.safe_load((opened.path / "spec.yaml").read_text("utf-8")))
+    text = render_card(manifest, yaml.safe_load(opened.file("spec.yaml").read_text("utf-8")))
     if write:
         renew(opened_store, opened, manifest, {"README.md": text})
         click.echo(f"wrote {opened.path / 'README.md'}", err=True)

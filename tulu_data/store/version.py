@@ -78,6 +78,13 @@ class Version:
         """Bytes of the records on disk."""
         return sum(shard.bytes for shard in self.manifest.shards)
 
+    def file(self, name: str) -> Path:
+        """Return a file of its account; raise StoreError where it is not there."""
+        path = self.path / name
+        if not path.is_file():
+            raise StoreError(f"{path}: is missing; the version is damaged, build it again")
+        return path
+
     @property
     def schema(self) -> pa.Schema:
         """Arrow schema of every shard."""

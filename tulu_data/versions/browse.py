@@ -176,8 +176,7 @@ def quarantined(version: Version, wanted: Wanted) -> Iterator[Found]:
 
 def _table(version: Version, name: str, wanted: Wanted) -> pa.Table:
     """Return the wanted rows of what was left out, with their numbers."""
-    path = version.path / f"{name}.parquet"
-    table = pq.read_table(path)
+    table = pq.read_table(version.file(f"{name}.parquet"))
     table = table.append_column("row", pa.array(range(1, len(table) + 1), pa.int64())).slice(wanted.start - 1)
     if wanted.reason is not None:
         _check(wanted.reason, table["reason"].unique().to_pylist(), f"{version.ref}: nothing was {name} for")

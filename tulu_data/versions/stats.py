@@ -96,7 +96,7 @@ def stats(
         version.batches(columns_of(kind), split), workers or default_workers(),
     )  # fmt: skip
     columns = _Columns(list(parts), kind)
-    spec = yaml.safe_load((version.path / "spec.yaml").read_text("utf-8"))
+    spec = yaml.safe_load(version.file("spec.yaml").read_text("utf-8"))
     by_build = {s.name: None if split else s.tokens for s in version.manifest.sources}
     told = {name: columns.figures(columns.of([i]), by_build[name]) for i, name in enumerate(names)}
     everything = _sum(by_build, names)
