@@ -70,7 +70,16 @@ def test_a_rerun_says_already_built_and_exits_0(place: Place) -> None:
 
 def test_a_dry_run_writes_no_version_and_prints_the_id_that_the_build_has(place: Place) -> None:
     plan = data("mix", "mixtures/m.yaml", "--dry-run")
-    assert sorted(plan) == ["content_id", "groups", "rows", "sources", "total", "version", "warnings"]
+    assert sorted(plan) == [
+        "content_id",
+        "groups",
+        "rows",
+        "sources",
+        "splits",
+        "total",
+        "version",
+        "warnings",
+    ]
     assert place.store.names() == []
     said = output("mix", "mixtures/m.yaml", "--dry-run")
     assert said == output("plan", "mixtures/m.yaml")

@@ -78,6 +78,16 @@ def test_the_numbers_of_a_plan_are_those_of_the_build(place: Place) -> None:
     assert [line["rows"] for line in found["groups"]] == [40]
 
 
+def test_the_rows_of_splits_are_told(place: Place) -> None:
+    settings = ["--set", "splits={test: {fraction: 0.5}}"]
+    found = json.loads(run("--json", *settings).stdout)
+    assert sorted(found["splits"]) == ["test", "train"]
+    assert sum(found["splits"].values()) == 60
+    lines = run(*settings).stdout.splitlines()
+    told = {name: int(rows) for name, rows, _ in (line.split() for line in lines[-4:-2])}
+    assert told == found["splits"]
+
+
 def test_settings_change_the_plan_and_not_the_spec(place: Place) -> None:
     before = (place.root / "mixtures" / "m.yaml").read_text("utf-8")
     assert json.loads(run("--json", "--set", "size=8").stdout)["rows"] == 8

@@ -255,6 +255,19 @@ def test_check_and_mix_take_settings(folder: Path) -> None:
     assert '"rows": 4' in done.stdout, done.output + repr(done.exception)
 
 
+def test_the_merged_spec_is_printed_and_says_the_same() -> None:
+    written("top.yaml", "extends: base.yaml\nname: top\nsources: {books: null}\nsteps: [{step: dedup}]\n")
+    done = CliRunner().invoke(
+        group, ["check", "--merged", "top.yaml", "--set", "sources.web.take={epochs: 2}"]
+    )
+    assert done.exit_code == 0, done.output
+    file = read_mixture(written("again.yaml", done.stdout))
+    given = read_mixture(Path("top.yaml"), ["sources.web.take={epochs: 2}"]).mixture
+    assert file.mixture == given.model_copy(update={"extends": None})
+    assert file.bases == ()
+    assert CliRunner().invoke(group, ["check", "--merged"]).exit_code == 2
+
+
 KEYS = st.sampled_from(["a", "b", "c"])
 DATA = st.recursive(
     st.integers(0, 9) | st.just(None) | st.lists(st.integers(0, 9), max_size=2),

@@ -13,8 +13,13 @@ from tulu_data.errors import SpecError
 @click.argument("specs", nargs=-1, type=click.Path(path_type=Path))
 @set_option
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of mixture specs, for editors.")
+@click.option(
+    "--merged", is_flag=True, help="Print a mixture spec as one: bases and settings merged, defaults filled."
+)
 @json_option
-def command(specs: tuple[Path, ...], settings: tuple[str, ...], schema: bool, as_json: bool) -> None:
+def command(
+    specs: tuple[Path, ...], settings: tuple[str, ...], schema: bool, merged: bool, as_json: bool
+) -> None:
     """Check spec files offline and report every mistake with its place.
 
     SPECS are mixture specs, suite specs, files of decisions, or folders of them; default: mixtures/
@@ -25,6 +30,9 @@ def command(specs: tuple[Path, ...], settings: tuple[str, ...], schema: bool, as
 
         click.echo(schema_text(), nl=False)
         return
+    if merged:
+        _print_merged(specs, settings)
+        return
     files = [file for path in specs or (Path("mixtures"),) for file in _files(path)]
     problems: dict[str, list[str]] = {str(file): _problems(file, settings) for file in files}
     if as_json:
@@ -34,6 +42,15 @@ def command(specs: tuple[Path, ...], settings: tuple[str, ...], schema: bool, as
             click.echo("\n".join(found) if found else f"{file}: ok")
     if any(problems.values()):
         raise SystemExit(1)
+
+
+def _print_merged(specs: tuple[Path, ...], settings: tuple[str, ...]) -> None:
+    """Print the one mixture that is named, as one spec without bases."""
+    from tulu_data.specs.mixture import merged_text, read_mixture
+
+    if len(specs) != 1:
+        raise click.UsageError(f"--merged prints one mixture spec, found {len(specs)}")
+    click.echo(merged_text(read_mixture(specs[0], settings).mixture), nl=False)
 
 
 def _files(path: Path) -> list[Path]:

@@ -18,6 +18,8 @@ from tulu_data.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tulu_data.mix import Plan
     from tulu_data.mix.summary import Line
 
@@ -73,8 +75,21 @@ def print_plan(plan: "Plan", as_json: bool) -> None:
     if summary.groups:
         click.echo()
         print_table(console, _table("group", summary.groups))
+    if summary.splits:
+        click.echo()
+        print_table(console, _split_table(summary.splits))
     tokens = "" if total.tokens is None else f", {counted(total.tokens, 'token')}"
     console.print(f"\n[bold]plan[/bold]  {ref}  {counted(plan.rows, 'row')}{tokens}; no version was written")
+
+
+def _split_table(splits: "Mapping[str, int]") -> Table:
+    """Make the table of splits."""
+    from tulu_data.report.tables import percent, table
+
+    made = table("split", ">rows", ">share")
+    for name, rows in splits.items():
+        made.add_row(escape(name), f"{rows:,}", percent(rows / max(1, sum(splits.values()))))
+    return made
 
 
 def _table(what: str, lines: "list[Line] | tuple[Line, ...]", *, total: bool = False) -> Table:

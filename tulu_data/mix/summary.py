@@ -40,6 +40,8 @@ class Summary:
     sources: tuple[Line, ...]
     groups: tuple[Line, ...]
     total: Line
+    splits: dict[str, int]
+    """Rows of each split; empty where the version is not split."""
 
     def to_dict(self) -> dict[str, object]:
         """Return it as plain data."""
@@ -56,6 +58,7 @@ def summarise(plan: Plan) -> Summary:
         sources=tuple(_line(entry.name, [entry], plan.rows) for entry in plan.sources),
         groups=tuple(_line(group, entries, plan.rows) for group, entries in groups.items()),
         total=_line("total", plan.sources, plan.rows),
+        splits=plan.splits,
     )
 
 

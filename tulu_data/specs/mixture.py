@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import Field, field_validator, model_validator
 
 from tulu_data.kinds import Kind
@@ -20,6 +21,7 @@ from tulu_data.specs.shares import Group, Repetition, Size, Temperature
 from tulu_data.specs.source import Source
 from tulu_data.specs.splits import Split
 from tulu_data.specs.steps import Step
+from tulu_data.specs.uris import HUB_ONLY
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 
@@ -131,6 +133,15 @@ def read_mixture(path: Path, settings: Sequence[str] = ()) -> MixtureFile:
         mixture=validate(Mixture, found.document), document=found.document, path=path, bases=found.bases,
         settings=tuple(settings),
     )  # fmt: skip
+
+
+def merged_text(mixture: Mixture) -> str:
+    """Write a mixture as one spec: what it extends and what was set merged, defaults filled."""
+    data = mixture.model_dump(mode="json", exclude={"extends"}, exclude_none=True, by_alias=True)
+    for source in data["sources"].values():
+        for key in () if source["uri"].startswith("hf://") else HUB_ONLY:
+            source.pop(key, None)
+    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110))
 
 
 def _replaced_whole(path: KeyPath) -> bool:
