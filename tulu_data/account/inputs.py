@@ -10,12 +10,13 @@ from pathlib import Path
 
 from tulu_data.decontaminate import find_suites
 from tulu_data.errors import TuluDataError
-from tulu_data.sources.files import sha256_of
+from tulu_data.sources.files import SourceFile, sha256_of
 from tulu_data.sources.location import resolve_source
 from tulu_data.specs.lock import SourcePin
 from tulu_data.specs.mixture import Mixture
 from tulu_data.specs.source import Source
 from tulu_data.specs.steps import DecontaminateStep
+from tulu_data.specs.uris import HUB, without_revision
 from tulu_data.store import Manifest, SourceEntry, Store
 
 Files = Mapping[str, str]
@@ -56,31 +57,69 @@ class Place:
     offline: bool
 
 
-def input_changes(mixture: Mixture, manifest: Manifest, place: Place) -> list[InputChange]:
-    """Compare what the spec reads now with what a version was made of; sources that both have."""
-    before = {entry.name: entry for entry in manifest.sources}
-    found = [
-        change
-        for name, source in mixture.sources.items()
-        if name in before
-        for change in source_changes(name, source, before[name], place)
-    ]
-    return found + list(_other_changes(mixture, manifest, place))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What a source is now."""
+
+    files: tuple[SourceFile, ...] | None
+    """None where it cannot be had."""
+    why: str | None = None
+    """Why not."""
 
 
-def source_changes(name: str, source: Source, before: SourceEntry, place: Place) -> list[InputChange]:
-    """Compare the files of one source with what they were."""
-    role, was = f"source {name}", {file.origin: file.sha256 for file in before.files}
+def look(mixture: Mixture, place: Place) -> dict[str, Looked]:
+    """Find and hash the files of every source; sources that ask for the same are looked for once."""
+    asked: dict[object, Looked] = {}
+    found: dict[str, Looked] = {}
+    for name, source in mixture.sources.items():
+        question = source.uri, source.revision, source.config, source.split, source.adapter == "threads"
+        if question not in asked:
+            asked[question] = _look(name, source, place)
+        found[name] = asked[question]
+    return found
+
+
+def _look(name: str, source: Source, place: Place) -> Looked:
     try:
         files = resolve_source(
             name, source, base=place.base, store=place.store, pins=place.pins, offline=place.offline
         ).files
     except TuluDataError as error:
-        why = str(error).removeprefix(f"sources.{name}.uri: ").splitlines()[0]
-        return list(changed(role, was, _still_there(was, place.base), why)) or [
-            InputChange(role=role, origin=source.uri, was=None, now=None, why=why)
-        ]
-    return list(changed(role, was, {file.origin: file.sha256 for file in files}))
+        return Looked(files=None, why=str(error).removeprefix(f"sources.{name}.uri: ").splitlines()[0])
+    return Looked(files=files)
+
+
+def input_changes(
+    mixture: Mixture, manifest: Manifest, place: Place, looked: Mapping[str, Looked]
+) -> list[InputChange]:
+    """Compare what the spec reads now with what a version was made of; sources that both have."""
+    found = [
+        change
+        for entry in manifest.sources
+        if entry.name in looked
+        for change in _source_changes(entry, looked[entry.name], place)
+    ]
+    return found + list(_other_changes(mixture, manifest, place))
+
+
+def _source_changes(before: SourceEntry, looked: Looked, place: Place) -> Iterator[InputChange]:
+    """Compare the files of one source with what they were; one elsewhere that is not here is as pinned."""
+    role, was = f"source {before.name}", {file.origin: file.sha256 for file in before.files}
+    if looked.files is not None:
+        yield from changed(role, was, {file.origin: file.sha256 for file in looked.files})
+    elif (pin := place.pins.get(before.name)) is not None:
+        now = {_origin(pin, file.path, was): file.sha256 for file in pin.files}
+        yield from changed(role, was, now if place.offline else {}, looked.why)
+    else:
+        yield from changed(role, was, _still_there(was, place.base), looked.why)
+
+
+def _origin(pin: SourcePin, path: str, was: Files) -> str:
+    """Return how records name a pinned file: on the hub by the commit, in a bucket as they did before."""
+    if pin.uri.startswith(HUB):
+        owner = next((origin.partition("@")[0] for origin in was), without_revision(pin.uri))
+        return f"{owner}@{pin.revision}/{path}"
+    return next((origin for origin in was if origin.endswith(f"/{path}")), path)
 
 
 def changed(role: str, was: Files, now: Files, why: str | None = None) -> Iterator[InputChange]:
@@ -101,12 +140,12 @@ def _other_changes(mixture: Mixture, manifest: Manifest, place: Place) -> Iterat
     """Compare eval suites, decisions and the tokenizer; a version of an early build does not name them."""
     if not manifest.step_versions:
         return
-    for role, look in (("suite", _suites), ("decisions", _decisions), ("tokenizer", _tokenizer)):
+    for role, find in _OTHERS.items():
         was = {one.origin: one.sha256 for one in manifest.inputs if one.role == role}
         try:
-            yield from changed(role, was, look(mixture, place))
+            yield from changed(role, was, find(mixture, place))
         except TuluDataError as error:
-            yield from changed(role, was, _still_there({}, place.base), str(error).splitlines()[0])
+            yield from changed(role, was, {}, str(error).splitlines()[0])
 
 
 def _suites(mixture: Mixture, place: Place) -> Files:
@@ -137,3 +176,14 @@ def _tokenizer(mixture: Mixture, place: Place) -> Files:
         cached = try_to_load_from_cache(mixture.tokenizer, "tokenizer.json")
         path = Path(cached) if isinstance(cached, str) else path
     return {"tokenizer.json": sha256_of(path)} if path.is_file() else {}
+
+
+_OTHERS = {"suite": _suites, "decisions": _decisions, "tokenizer": _tokenizer}
+"""What is read besides sources, and what finds it."""
+
+
+def other_inputs(mixture: Mixture, place: Place) -> Iterator[tuple[str, str, str]]:
+    """Yield (role, origin, sha256) of what is read besides sources; raise what finding it raises."""
+    for role, find in _OTHERS.items():
+        for origin, digest in find(mixture, place).items():
+            yield role, origin, digest

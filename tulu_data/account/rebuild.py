@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from tulu_data.account.contents import Fault
-from tulu_data.account.inputs import InputChange, Place, input_changes
+from tulu_data.account.inputs import InputChange, Place, input_changes, look
 from tulu_data.mix.build import Prepared, Settings, dropped_table, prepare
 from tulu_data.mix.inputs import quarantined_table, resolve_inputs
 from tulu_data.mix.recipe import STEP_VERSIONS
@@ -48,7 +48,7 @@ def rebuild(version: Version, base: Path, store: Store, workers: int, say: Calla
         file, pins = _own_spec(version, Path(folder))
         steps = tuple(moved_steps(version.manifest))
         place = Place(base=base, store=store, pins=pins, offline=False)
-        inputs = tuple(input_changes(file.mixture, version.manifest, place))
+        inputs = tuple(input_changes(file.mixture, version.manifest, place, look(file.mixture, place)))
         if inputs:
             return Rebuilt(inputs=inputs, steps=steps, content_id=None, differences=())
         found = resolve_inputs(file, base, store)

@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "review": ("review", "Walk through hits and decide, or through near-duplicates."),
     "import": ("import_", "Write a mixture spec from another tool's list of datasets."),
     "lock": ("lock", "Pin the hub sources of a spec, or move pins with --update."),
+    "status": ("status", "Say which specs are built, and why others are stale."),
     "plan": ("plan", "Say what a build would take of each source, and write no version."),
     "mix": ("mix", "Build a dataset version from a mixture spec."),
     "list": ("list_", "List the dataset versions in the store."),
@@ -44,7 +45,7 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 """Verb -> (module, one-line help), in the order of the work."""
 
-LEAN = ("decontaminate", "dedup", "mix", "plan")
+LEAN = ("decontaminate", "dedup", "diff", "explain", "mix", "plan", "status", "verify")
 """Verbs that need neither pandas nor scipy nor coverage, and start in half the time without them."""
 
 

@@ -5,7 +5,7 @@ stored version is what the store says, and the lock notes it, so that a `name@la
 `--frozen` refuses it. It reads no records.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,8 +54,7 @@ def resolve_all(
     if frozen:
         check_frozen(file.path, pins, noted, may_spare=bool(file.settings))
     moved = {_question(pinned[name]) for name in moving if name in pinned}
-    known = _inherited(file) if any(pin is None for pin in pins.values()) else {}
-    known |= {_question(pinned[name]): pin for name, pin in pins.items() if pin is not None}
+    known = _known(file, pinned, pins)
     known = {question: pin for question, pin in known.items() if question not in moved}
     answers: dict[Question, ResolvedSource] = {}
     resolved = []
@@ -78,6 +77,27 @@ def resolve_all(
     if fresh != lock:
         write_lock(file.path, fresh)
     return Resolved(tuple(resolved), versions)
+
+
+def pins_of(file: MixtureFile) -> dict[str, SourcePin]:
+    """Return the pins that there are for sources elsewhere, by name; nobody is asked for others."""
+    lock = read_lock(file.path)
+    pinned = {name: s for name, s in file.mixture.sources.items() if is_pinned(s.uri)}
+    known = _known(file, pinned, {name: _fitting(lock, name, source) for name, source in pinned.items()})
+    return {name: known[_question(s)] for name, s in pinned.items() if _question(s) in known}
+
+
+def version_names(file: MixtureFile, base: Path) -> list[str]:
+    """Return the stored versions that a spec names, as it names them."""
+    return list(dict.fromkeys(ref for _, ref in (*_read(file, base), *_compared(file))))
+
+
+def _known(
+    file: MixtureFile, pinned: Mapping[str, Source], pins: Mapping[str, SourcePin | None]
+) -> dict[Question, SourcePin]:
+    """Return what the lock of a spec answers, and for the rest the locks of those that it builds on."""
+    known = _inherited(file) if any(pin is None for pin in pins.values()) else {}
+    return known | {_question(pinned[name]): pin for name, pin in pins.items() if pin is not None}
 
 
 def _question(source: Source) -> Question:

@@ -38,7 +38,11 @@ def cached_file(repo: str, path: str, commit: str) -> Path | None:
 def bring(uri: str, repo: str, path: str, commit: str, *, offline: bool) -> Path:
     """Bring a file of a dataset into the cache and return where it lies; raise HubError."""
     if offline:
-        return fetch_file(repo, path, revision=commit, repo_type="dataset", offline=True)
+        # The client would ask the hub about itself first, even for a file that it is to find on the disk.
+        raise HubError(
+            f"{uri}: {path!r} at {commit[:12]} is not in the hub's cache, and the hub may not be asked "
+            "(offline); fetch it once with a network"
+        )
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
@@ -103,16 +107,14 @@ def commit_files(repo: str, commit: str) -> dict[str, int]:
     return asked(f"hf://{repo}", commit, ask)
 
 
-def fetch_file(
-    repo: str, path: str, *, revision: str | None = None, repo_type: str = "model", offline: bool = False
-) -> Path:
+def fetch_file(repo: str, path: str, *, revision: str | None = None, repo_type: str = "model") -> Path:
     """Fetch one small file of a repository (a tokenizer, say) and return where it lies in the cache."""
     from huggingface_hub import hf_hub_download
 
     def ask() -> str:
         return hf_hub_download(
             repo, path, revision=revision or "main", repo_type=repo_type, endpoint=endpoint(),
-            local_files_only=offline or is_offline(), token=token(),
+            local_files_only=is_offline(), token=token(),
         )  # fmt: skip
 
     return Path(asked(f"hf://{repo}", revision or "main", ask))
