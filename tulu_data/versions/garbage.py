@@ -195,7 +195,8 @@ def _caches(store: Store, used: set[str], seconds: float) -> Iterator[Piece]:
                 yield _piece("unfinished", store, path, "left by a process that was killed")
         elif not path.name.startswith(".") and path.name not in used and idle >= seconds:
             days = f"{idle / 86_400:.0f} days" if idle >= 172_800 else f"{idle / 3600:.0f} hours"
-            yield _piece("cache", store, path, f"of no version that stays, unused for {days}")
+            whose = "of no version that stays, " if path.parent.name == "normalised" else ""
+            yield _piece("cache", store, path, f"{whose}unused for {days}")
 
 
 def _piece(what: What, store: Store, path: Path, why: str) -> Piece:
