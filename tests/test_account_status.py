@@ -8,10 +8,12 @@ from click.testing import CliRunner
 from mixture_fixtures import Place, chats
 from store_fixtures import tree
 
+from tulu_data.account import anew
 from tulu_data.account.status import Status, status
 from tulu_data.cli.status import command
 from tulu_data.mix import recipe
 from tulu_data.specs.lock import lock_path
+from tulu_data.specs.source import Source
 
 SOURCES = {"web": {"uri": "data/*.jsonl", "take": {"rows": 5}}, "math": {"uri": "math.jsonl"}}
 STEPS = [
@@ -88,6 +90,7 @@ def test_a_source_that_is_gone_is_a_problem_of_a_build_too(place: Place) -> None
     ("more", "expected"),
     [
         ({"seed": 7}, "only the draw; what the steps find stays"),
+        ({"assert": [{"min_rows": 3}]}, "only what the account says"),
         ({"steps": [STEPS[0], {"step": "dedup", "prefer": ["web"]}, STEPS[2]]}, "steps from dedup (2 of 3)"),
         ({"steps": STEPS[::-1]}, "steps from decontaminate (1 of 3)"),
         ({"steps": STEPS[1:]}, "steps from dedup (1 of 2)"),
@@ -164,3 +167,11 @@ def test_the_command_lists_the_mixtures_of_the_workspace(
     assert (
         str(none.exception) == "nowhere.yaml: no such file or folder; give a mixture spec or a folder of them"
     )
+
+
+def test_every_key_of_a_source_is_known_to_change_records_the_draw_or_the_account_alone() -> None:
+    records = {
+        "uri", "revision", "config", "split", "adapter", "columns", "verifier", "where", "quality", "attach",
+    }  # fmt: skip
+    known = records | anew._DRAWN_OF_SOURCE | anew._TOLD_OF_SOURCE
+    assert {*Source.model_fields} <= known, "say in account/anew.py what the new key changes"

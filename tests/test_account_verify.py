@@ -90,6 +90,12 @@ def test_a_version_is_what_its_spec_makes_of_its_inputs(place: Place, version: V
     assert [p.name for p in (place.root / "store" / "cache").iterdir() if p.name.startswith(".verify")] == []
 
 
+def test_a_version_in_splits_is_verified_too(place: Place) -> None:
+    version = place.mix(SOURCES, steps=STEPS, splits={"validation": {"fraction": 0.3}})
+    found = verified(place, version)
+    assert (found.verdict, found.contents, found.books) == ("same", (), ())
+
+
 def test_a_flipped_byte_is_found_with_the_record_that_it_is_in(place: Place, version: Version) -> None:
     shard = version.path / version.manifest.shards[0].file
     first = version.table()["messages"][0].as_py()[0]["content"].encode()

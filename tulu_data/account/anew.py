@@ -14,6 +14,8 @@ from tulu_data.specs.steps import DecontaminateStep, DedupStep, FilterStep
 
 _TOLD = {"name", "decontaminate", "assert", "card", "description", "licences", "splits"}
 """Keys of a spec that change neither what steps find nor what is drawn."""
+_DRAWN_OF_SOURCE = {"take", "group", "max_repetition"}
+"""Keys of a source that only the draw asks."""
 _TOLD_OF_SOURCE = {"tags", "licence", "licences"}
 
 
@@ -83,7 +85,7 @@ class _Found:
             self.draw = True
 
     def _source(self, name: str, key: str | None) -> None:
-        if key == "take":
+        if key in _DRAWN_OF_SOURCE:
             self.draw = True
         elif key == "quality":
             self._first(lambda step: isinstance(step, DedupStep))
