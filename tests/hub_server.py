@@ -106,7 +106,11 @@ class HubServer:
         self.created: list[dict[str, Any]] = []
         """What was asked of new datasets."""
         self.large: dict[str, bytes] = {}
-        """Large files that were sent, by sha256."""
+        """Large files that were sent, by sha256; they are served below `/large/`."""
+        self.large_at: str | None = None
+        """Address of another server, to which one is sent for large files."""
+        self.authorised: list[str] = []
+        """Requests that carried a token."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -229,6 +233,8 @@ class _Handler(BaseHTTPRequestHandler):
         hub = self.server_hub
         path = unquote(urlsplit(self.path).path)
         hub.requests.append(f"{self.command} {path}")
+        if "Authorization" in self.headers:
+            hub.authorised.append(hub.requests[-1])
         if hub.failures:
             self._send(hub.failures.pop(0), b"busy", {})
             return
@@ -247,6 +253,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._repo(tree[2], tree[3], self._tree)
         elif info:
             self._repo(info[2], info[3] or "main", self._info)
+        elif path.startswith("/large/"):
+            self._bytes(path, hub.large[path.removeprefix("/large/")], {})
         elif file:
             self._repo(file[1], file[2], lambda name, commit: self._file(name, commit, file[3]))
         else:
@@ -293,6 +301,15 @@ class _Handler(BaseHTTPRequestHandler):
         large = len(data) >= self.server_hub.lfs_from
         etag = sha256(data).hexdigest() if large else _blob(data)
         headers = {"ETag": f'"{etag}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
+        if large and self.server_hub.large_at:
+            linked = {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(len(data))}
+            at = {"Location": f"{self.server_hub.large_at}/large/{etag}"}
+            self._send(302, b"", {**headers, **linked, **at, "ETag": '"another"'})
+            return
+        self._bytes(path, data, headers)
+
+    def _bytes(self, path: str, data: bytes, headers: dict[str, str]) -> None:
+        """Answer with a file, or the rest of it; break off where that is due."""
         start = 0
         if found := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or ""):
             start = int(found[1])

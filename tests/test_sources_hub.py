@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -333,3 +334,20 @@ def test_what_a_busy_hub_asks_to_wait_is_obeyed_up_to_a_bound(
     assert server.faults.met.count("429") > 0
     assert waited.count(3.0) >= server.faults.met.count("429") / 2
     assert set(waited) <= {0.5, 1.0, 2.0, 3.0, 4.0}
+
+
+def test_a_storage_host_that_one_is_sent_to_is_gone_on_with_and_sees_no_token(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_" + "x" * 30)
+    with HubServer({}) as storage:
+        server.large_at = storage.endpoint
+        storage.large[sha256(ROWS).hexdigest()] = ROWS
+        other = FILES["data/train-00001-of-00002.jsonl"]
+        storage.large[sha256(other).hexdigest()] = other
+        storage.drop_after = [50, 7]
+        _, files, _ = resolve_hub(tiny())
+        assert [file.path.read_bytes() for file in files] == [ROWS, other]
+        assert [start for _, start, _ in storage.served] == [0, 50, 57, 0]
+        assert storage.authorised == []
+        assert any("/resolve/" in request for request in server.authorised)

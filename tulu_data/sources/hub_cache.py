@@ -13,15 +13,11 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tulu_data.errors import HubError
 from tulu_data.sources.fetching import CHUNK, ChangedMeanwhileError, Remote, fetch
 from tulu_data.sources.files import sha256_of
 from tulu_data.sources.hub_client import api, asked, endpoint, is_offline, lost, token, told
-
-if TYPE_CHECKING:
-    from huggingface_hub.file_download import HfFileMetadata
 
 TIMEOUT = 15.0
 """Seconds without a byte after which a connection counts as lost."""
@@ -81,7 +77,7 @@ def remote_file(uri: str, repo: str, path: str, commit: str) -> HubFile:
     if facts.etag is None or facts.size is None or "/" in facts.etag:
         raise HubError(f"{uri}: {endpoint()} does not say what {path!r} is; it does not answer as a hub does")
     remote = Remote(
-        name=f"hf://{repo}@{commit[:12]}/{path}", size=facts.size, read=_reader(facts, url), trouble=lost,
+        name=f"hf://{repo}@{commit[:12]}/{path}", size=facts.size, read=_reader(url), trouble=lost,
         is_right=_check_of(facts.etag),
     )  # fmt: skip
     return HubFile(uri=uri, commit=commit, etag=facts.etag, remote=remote)
@@ -120,17 +116,17 @@ def fetch_file(repo: str, path: str, *, revision: str | None = None, repo_type: 
     return Path(asked(f"hf://{repo}", revision or "main", ask))
 
 
-def _reader(facts: "HfFileMetadata", url: str) -> Callable[[int], Iterator[bytes]]:
+def _reader(url: str) -> Callable[[int], Iterator[bytes]]:
     """Return what reads a file from an offset on."""
     from huggingface_hub import get_session
 
-    # A storage host that the hub sends one to has no business with the token.
-    own = token() is not None and _host(facts.location) == _host(url)
-    headers = {"Authorization": f"Bearer {token()}"} if own else {}
+    # The hub is asked at every try: it sends one on to a storage host at an address that does not live long.
+    # The token is for the hub alone; the client leaves it out where it is sent on.
+    headers = {"Authorization": f"Bearer {token()}"} if token() else {}
 
     def read(start: int) -> Iterator[bytes]:
         asked_for = {**headers, "Accept-Encoding": "identity", "Range": f"bytes={start}-"}
-        stream = get_session().stream("GET", facts.location, headers=asked_for, timeout=TIMEOUT)
+        stream = get_session().stream("GET", url, headers=asked_for, timeout=TIMEOUT, follow_redirects=True)
         with stream as answer:
             answer.raise_for_status()
             spare = start if answer.status_code == 200 else 0
@@ -157,10 +153,6 @@ def _git_hash(path: Path) -> str:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def _host(url: str) -> str:
-    return url.split("/", 3)[2]
 
 
 def _linked(blob: Path, pointer: Path) -> Path:
