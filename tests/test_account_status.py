@@ -175,3 +175,11 @@ def test_every_key_of_a_source_is_known_to_change_records_the_draw_or_the_accoun
     }  # fmt: skip
     known = records | anew._DRAWN_OF_SOURCE | anew._TOLD_OF_SOURCE
     assert {*Source.model_fields} <= known, "say in account/anew.py what the new key changes"
+
+
+def test_an_empty_key_that_a_release_brings_changes_no_records(place: Place) -> None:
+    version = place.mix(SOURCES, steps=STEPS)
+    path = version.path / "spec.yaml"
+    path.write_text(path.read_text().replace("    columns: {}\n", ""))
+    found = asked(place)
+    assert words(found) == "only what the account says"

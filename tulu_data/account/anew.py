@@ -7,7 +7,7 @@ the first step on that it touches, and a change of takes touches none. It says w
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tulu_data.account.changes import KeyChange
+from tulu_data.account.changes import ABSENT, KeyChange
 from tulu_data.account.inputs import InputChange
 from tulu_data.specs.mixture import Mixture
 from tulu_data.specs.steps import DecontaminateStep, DedupStep, FilterStep
@@ -70,7 +70,9 @@ class _Found:
         self.draw = False
 
     def key(self, change: KeyChange) -> None:
-        """Take a changed key into account."""
+        """Take a changed key into account; one that came with a release and is empty asks for nothing."""
+        if not _says(change.before) and not _says(change.after):
+            return
         head, *rest = change.path
         if head == "sources":
             self._source(str(rest[0]), str(rest[1]) if len(rest) > 1 else None)
@@ -117,6 +119,11 @@ class _Found:
 
     def _first(self, fits: "Callable[[FilterStep | DedupStep | DecontaminateStep], bool]") -> None:
         self.steps += [at for at, step in enumerate(self.mixture.steps) if fits(step)][:1]
+
+
+def _says(value: object) -> bool:
+    """Tell whether a value of a spec asks for anything."""
+    return value is not ABSENT and value not in ({}, [])
 
 
 def _counts_tokens(step: FilterStep | DedupStep | DecontaminateStep) -> bool:
