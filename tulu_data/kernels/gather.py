@@ -6,7 +6,7 @@ place. Arrow's own `take` on chunked nested columns joins whole columns first, w
 memory does not survive.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,14 +18,23 @@ from tulu_data.schema import MESSAGE, MESSAGES
 
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Run = tuple[int, int, Callable[[], None]]
+"""Batches from one number up to another, and what is called when they were read."""
 
 
 class Batches:
     """Text and messages columns of many batches, ready to be gathered from."""
 
-    def __init__(self, batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> None:
-        """Note where the columns of `schema` lie in every batch, which stays alive as long as this."""
+    def __init__(
+        self, batches: Sequence[pa.RecordBatch], schema: pa.Schema, runs: Sequence[Run] = ()
+    ) -> None:
+        """Note where the columns of `schema` lie in every batch, which stays alive as long as this.
+
+        `runs` are the batches of each file, in order: what they call when a column of theirs was read may let
+        go of its memory.
+        """
         self._batches, self._schema = tuple(batches), schema
+        self._runs = tuple(runs) or ((0, len(batches), lambda: None),)
         self._columns = {f.name: _addresses(b.column(f.name) for b in batches) for f in schema}
         self._children = {
             field.name: [
@@ -40,7 +49,7 @@ class Batches:
         columns = [
             self._messages(field.name, numbers, rows)
             if field.type == MESSAGES
-            else _gather_text(self._columns[field.name], numbers, rows)
+            else self._text(self._columns[field.name], numbers, rows)
             for field in self._schema
         ]
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
@@ -56,10 +65,26 @@ class Batches:
             raise OverflowError(f"{count} messages in one batch; gather fewer rows at a time")
         batch_of, row_of = np.empty(count, np.int64), np.empty(count, np.int64)
         _spread(lists, numbers, rows, offsets, batch_of, row_of)
-        texts = [_gather_text(child, batch_of, row_of) for child in self._children[name]]
+        texts = [self._text(child, batch_of, row_of) for child in self._children[name]]
         values = pa.StructArray.from_arrays(texts, fields=list(MESSAGE))
         buffers = [_bitmap(valid), pa.py_buffer(offsets.astype(np.int32))]
         return pa.Array.from_buffers(MESSAGES, size, buffers, children=[values])
+
+    def _text(self, texts: Index, numbers: Index, rows: Index) -> pa.Array:
+        """Gather one text column, batch after batch."""
+        size = len(rows)
+        offsets, valid = np.zeros(size + 1, np.int64), np.zeros(size, np.bool_)
+        # Places in the order of batches: memory is read from its beginning to its end.
+        order = np.argsort(numbers, kind="stable")
+        _measure_texts(texts, numbers, rows, order, offsets, valid)
+        np.cumsum(offsets, out=offsets)
+        data = np.empty(offsets[-1], np.uint8)
+        for first, behind, read in self._runs:
+            begin, end = np.searchsorted(numbers, (first, behind), sorter=order).tolist()
+            _copy(texts, numbers, rows, order[begin:end], offsets, data)
+            read()
+        buffers = [_bitmap(valid), pa.py_buffer(offsets), pa.py_buffer(data)]
+        return pa.Array.from_buffers(pa.large_string(), size, buffers)
 
 
 def _addresses(arrays: Iterable[pa.Array]) -> Index:
@@ -76,18 +101,6 @@ def _addresses(arrays: Iterable[pa.Array]) -> Index:
     return np.array(found, np.int64).reshape(-1, 4)
 
 
-def _gather_text(texts: Index, numbers: Index, rows: Index) -> pa.Array:
-    """Gather one text column."""
-    size = len(rows)
-    offsets, valid = np.zeros(size + 1, np.int64), np.zeros(size, np.bool_)
-    _measure_texts(texts, numbers, rows, offsets, valid)
-    np.cumsum(offsets, out=offsets)
-    data = np.empty(offsets[-1], np.uint8)
-    _copy(texts, numbers, rows, offsets, data)
-    buffers = [_bitmap(valid), pa.py_buffer(offsets), pa.py_buffer(data)]
-    return pa.Array.from_buffers(pa.large_string(), size, buffers)
-
-
 def _bitmap(valid: Mask) -> pa.Buffer | None:
     """Pack validity into Arrow's bitmap; None when nothing is null."""
     return None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
@@ -102,9 +115,11 @@ def _is_valid(arrays: Index, number: int, row: int) -> bool:
 
 
 @kernel
-def _measure_texts(arrays: Index, numbers: Index, rows: Index, offsets: Index, valid: Mask) -> None:
+def _measure_texts(
+    arrays: Index, numbers: Index, rows: Index, order: Index, offsets: Index, valid: Mask
+) -> None:
     """Note the length of every text, one place to the right, ready for a running sum."""
-    for i in range(rows.size):
+    for i in order:
         if _is_valid(arrays, numbers[i], rows[i]):
             at = arrays[numbers[i], 2] + rows[i] * 8
             valid[i] = True
@@ -123,10 +138,10 @@ def _measure_lists(arrays: Index, numbers: Index, rows: Index, offsets: Index, v
 
 @kernel
 def _copy(
-    arrays: Index, numbers: Index, rows: Index, offsets: Index, out: npt.NDArray[np.uint8]
-) -> None:  # fmt: skip
-    """Copy the bytes of every text to its place."""
-    for i in range(rows.size):
+    arrays: Index, numbers: Index, rows: Index, order: Index, offsets: Index, out: npt.NDArray[np.uint8]
+) -> None:
+    """Copy the bytes of the texts at some places of the result."""
+    for i in order:
         size = offsets[i + 1] - offsets[i]
         if size:
             begin = read_word(arrays[numbers[i], 2] + rows[i] * 8)

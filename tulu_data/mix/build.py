@@ -15,14 +15,14 @@ import yaml
 
 from tulu_data import __version__
 from tulu_data.engine.local import default_workers, ordered_map
-from tulu_data.kernels.gather import Batches
+from tulu_data.kernels.gather import Batches, Run
 from tulu_data.mix.card import prose, render_card
 from tulu_data.mix.context import StepContext
 from tulu_data.mix.filtering import count_tokens
 from tulu_data.mix.inputs import Inputs, quarantined_table, read_inputs, resolve_inputs
 from tulu_data.mix.outcomes import Outcomes, step_keys
 from tulu_data.mix.plan import Plan, make_plan
-from tulu_data.mix.pool import Pool, make_pool
+from tulu_data.mix.pool import Pool, batch_count, make_pool
 from tulu_data.mix.recipe import STEP_VERSIONS, resolved_spec
 from tulu_data.mix.steps import Findings, run_steps
 from tulu_data.schema import CONTENT, ID, TEXT, version_schema
@@ -31,7 +31,9 @@ from tulu_data.store import Draft, Manifest, Store, Version, make_newest, open_w
 from tulu_data.store.refs import find_built
 from tulu_data.store.writer import utc_now
 
-BATCH_BYTES = 8 << 20
+BATCH_BYTES = 24 << 20
+HELD_BYTES = 3 << 29
+"""Bytes of files that stay mapped while rows are read from all over them; such pages count as one's own."""
 _READ = {"uri", "revision", "files"}
 DROPPED = pa.schema(
     [(name, pa.large_string()) for name in ("id", "source", "origin", "step", "reason", "evidence")]
@@ -149,12 +151,26 @@ def gathered(prepared: Prepared, workers: int) -> Iterator[pa.RecordBatch]:
     pool, plan = prepared.pool, prepared.plan
     text, rows = sum(batch.nbytes for batch in pool.batches), int(pool.starts[-1])
     step = max(1, min(1 << 17, BATCH_BYTES * rows // max(text, 1)))
-    content = Batches(pool.batches, pa.schema([ID, *CONTENT[plan.mixture.kind]]))
+    content = Batches(pool.batches, pa.schema([ID, *CONTENT[plan.mixture.kind]]), [*_runs(pool)])
 
     def batch(cut: tuple[int, int]) -> pa.RecordBatch:
         return _batch(prepared, content, *cut)
 
     return ordered_map(batch, _cuts(plan, step), workers)
+
+
+def _runs(pool: Pool) -> Iterator[Run]:
+    """Yield the batches of each file; of files beyond HELD_BYTES, memory is let go when they were read."""
+    held, first = 0, 0
+    for file in pool.files:
+        held += file.table.nbytes
+        behind = first + batch_count(file)
+        yield first, behind, file.release if held > HELD_BYTES else _hold
+        first = behind
+
+
+def _hold() -> None:
+    """Let go of nothing."""
 
 
 def _cuts(plan: Plan, step: int) -> Iterator[tuple[int, int]]:

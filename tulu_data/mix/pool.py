@@ -118,6 +118,16 @@ class Pool:
         pairs = zip(self.reasons[1:], counts[1:], strict=True)
         return {reason: count for (_, reason), count in pairs}
 
+    @property
+    def files(self) -> list[NormalisedFile]:
+        """Return every file once, in the order of the rows."""
+        return _files(self.sources)
+
+    def release(self) -> None:
+        """Let go of the texts that were read; they are read again where they are asked for."""
+        for file in self.files:
+            file.release()
+
     def places_of(self, entries: Index) -> tuple[Index, Index]:
         """Return the batch that each entry lies in, and its row there."""
         number = np.searchsorted(self.starts, self.row[entries], side="right") - 1
@@ -178,10 +188,14 @@ def _likenesses(found: Lookalikes) -> Iterator[tuple[int, str]]:
     return zip(found.entries.tolist(), texts, strict=True)
 
 
+def _files(sources: Sequence[SourceInput]) -> list[NormalisedFile]:
+    """Return every file once; sources that read one in the same way share an object."""
+    return list({id(file): file for source in sources for file in source.files}.values())
+
+
 def make_pool(sources: Sequence[SourceInput]) -> Pool:
     """Gather the records that the sources offer."""
-    # Sources that read a file in the same way share one object.
-    files = list({id(file): file for source in sources for file in source.files}.values())
+    files = _files(sources)
     first = np.cumsum([0, *(file.table.num_rows for file in files)])
     words = [id_words(file.table.column("id")) for file in files]
     place = {id(file): number for number, file in enumerate(files)}
@@ -212,6 +226,11 @@ def _qualities(source: SourceInput) -> npt.NDArray[np.float64]:
     if source.qualities is None:
         return np.full(sum(map(len, rows)), np.nan)
     return np.concatenate([known[of] for known, of in zip(source.qualities, rows, strict=True)])
+
+
+def batch_count(file: NormalisedFile) -> int:
+    """Return how many batches of a pool a file gives."""
+    return len(_batches(file))
 
 
 def _batches(file: NormalisedFile) -> list[pa.RecordBatch]:

@@ -47,6 +47,7 @@ def run_steps(pool: Pool, mixture: Mixture, context: StepContext, outcomes: Outc
         if outcome is None:
             outcome = _run(pool, step, number, mixture.kind, context)
             outcomes.keep(number, outcome)
+            pool.release()
         else:
             outcome.put_on(pool, step.step)
         found.append((step, outcome))

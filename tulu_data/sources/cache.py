@@ -7,6 +7,7 @@ into place last. Two processes may do the same work; one result wins, both are r
 
 import hashlib
 import json
+import mmap
 import os
 import shutil
 import tempfile
@@ -52,6 +53,16 @@ class NormalisedFile:
     """In `rows.BAD`."""
     read: int
     masks: dict[str, Mask]
+    mapped: mmap.mmap | None = None
+    """The memory that the table lies in; None where there is none."""
+
+    def release(self) -> None:
+        """Let go of what was read of the table; it is read again where it is asked for.
+
+        Pages of a file that are mapped count as a process's own, though any of them can be had again.
+        """
+        if self.mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self.mapped.madvise(mmap.MADV_DONTNEED)
 
     def mask(self, where: str) -> pa.BooleanArray:
         """Return which records a condition, given by its SQL, holds for; `normalise` was told of it."""
@@ -84,11 +95,14 @@ def normalised(
 def _open(file: SourceFile, folder: Path, wheres: Sequence[Where]) -> NormalisedFile:
     """Map a file's records from its folder of the cache."""
     read = json.loads((folder / _META).read_bytes())["read"]
-    with pa.memory_map(str(folder / _RECORDS)) as source:
-        table = pa.ipc.open_file(source).read_all()
+    with (folder / _RECORDS).open("rb") as source:
+        mapped = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
+    table = pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
     bad = pq.read_table(folder / _BAD, schema=BAD)
     masks = {w.sql: _mask(file, w, folder, table, bad) for w in wheres}
-    return NormalisedFile(file=file, folder=folder, table=table, bad=bad, read=read, masks=masks)
+    return NormalisedFile(
+        file=file, folder=folder, table=table, bad=bad, read=read, masks=masks, mapped=mapped
+    )
 
 
 def cache_key(file: SourceFile, reading: Reading) -> str:
@@ -106,12 +120,13 @@ def _write(
     """Normalise a file into a folder of the cache."""
     with _new_folder(folder) as new:
         schema = normalised_schema(reading.kind)
+        none = pa.RecordBatch.from_pylist([], schema)
         scanned: list[Scanned] = []
         with pa.OSFile(str(new / _RECORDS), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
             for part in scan_file(file, reading, wheres, workers=workers):
                 writer.write_batch(part.records)
-                # Records are on disk now; only bad rows and masks stay in memory.
-                scanned.append(replace(part, records=part.records.slice(0, 0)))
+                # Records are on disk now; only bad rows and masks stay. A slice would hold on to them.
+                scanned.append(replace(part, records=none))
         bad = pa.concat_tables([BAD.empty_table(), *(s.bad for s in scanned)])
         pq.write_table(bad, new / _BAD)
         for i, where in enumerate(wheres):
