@@ -256,10 +256,7 @@ def test_diff_names_both_versions_and_says_where_nothing_changed(place: Place) -
 
 def test_lock_of_a_spec_with_files_alone_has_nothing_to_pin(place: Place) -> None:
     place.spec({"a": {"uri": "not there yet.jsonl"}})
-    assert (
-        output("lock", "mixtures/m.yaml")
-        == "mixtures/m.yaml: no hub sources or stored versions, nothing to pin\n"
-    )
+    assert output("lock", "mixtures/m.yaml") == "mixtures/m.yaml: reads files alone, nothing to pin\n"
     assert not (place.root / "mixtures" / "m.lock.yaml").exists()
 
 

@@ -1,4 +1,4 @@
-"""`tulu-data lock`: resolve the hub sources of a spec to commits, move pins, note stored versions."""
+"""`tulu-data lock`: resolve the sources of a spec that lie elsewhere, move pins, note stored versions."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tulu_data.cli.options import open_store, set_option, store_option, workspac
 from tulu_data.errors import LockError, SpecError, nearest
 
 
-@click.command(short_help="Pin the hub sources of a spec, or move pins with --update.")
+@click.command(short_help="Pin what a spec reads from elsewhere, or move pins with --update.")
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option("--update", multiple=True, metavar="SOURCE", help="Resolve this source anew; can be repeated.")
 @set_option
@@ -16,10 +16,10 @@ from tulu_data.errors import LockError, SpecError, nearest
 def command(spec: Path, update: tuple[str, ...], settings: tuple[str, ...], store: Path | None) -> None:
     """Pin the hub sources of a mixture or suite spec to the commits that their branches stand for now.
 
-    The pins go to the lock file beside SPEC and are obeyed from then on; only --update moves one.
-    Sources over the same dataset, revision and split share a pin and move together. A stored version
-    called name@latest is the newest whenever SPEC is built; the lock notes which that is now, and
-    `mix --frozen` refuses another.
+    Objects in buckets and the results of queries are pinned by their bytes. The pins go to the lock file
+    beside SPEC and are obeyed from then on; only --update moves one. Sources over the same dataset, revision
+    and split share a pin and move together. A stored version called name@latest is the newest whenever SPEC
+    is built; the lock notes which that is now, and `mix --frozen` refuses another.
     """
     from tulu_data.decontaminate.suites import pin_suites
     from tulu_data.mix.pins import resolve_all
@@ -53,4 +53,4 @@ def command(spec: Path, update: tuple[str, ...], settings: tuple[str, ...], stor
         word = "new" if was is None else "kept" if was == content_id else f"moved from {was[:12]}"
         click.echo(f"{ref}: {content_id[:12]} {word}")
     if not after.sources and not after.versions:
-        click.echo(f"{spec}: no hub sources or stored versions, nothing to pin")
+        click.echo(f"{spec}: reads files alone, nothing to pin")

@@ -22,7 +22,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "dedup": ("dedup", "Find records that are there more than once, word for word or nearly."),
     "review": ("review", "Walk through hits and decide, or through near-duplicates."),
     "import": ("import_", "Write a mixture spec from another tool's list of datasets."),
-    "lock": ("lock", "Pin the hub sources of a spec, or move pins with --update."),
+    "lock": ("lock", "Pin what a spec reads from elsewhere, or move pins with --update."),
     "status": ("status", "Say which specs are built, and why others are stale."),
     "plan": ("plan", "Say what a build would take of each source, and write no version."),
     "mix": ("mix", "Build a dataset version from a mixture spec."),
