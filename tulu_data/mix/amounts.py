@@ -105,7 +105,7 @@ def _used_up(mixture: Mixture, shares: Mapping[str, Share], stocks: Mapping[str,
         f"source {name!r} is used up: its weight asks for {int(share.asked):,} {unit}, it gives all its "
         f"{stocks[name].most:,} (max_repetition {mixture.repetition(name)}), and the others give more"
         for name, share in shares.items()
-        if share.amount == stocks[name].most and int(share.asked) > share.amount
+        if 0 < share.amount == stocks[name].most and int(share.asked) > share.amount
     ]
 
 
