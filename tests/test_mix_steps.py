@@ -197,7 +197,8 @@ def test_a_version_tells_its_spec_inputs_and_story(place: Place) -> None:
     version = place.mix(sources, steps=[DECONTAMINATE], description="Trains and towns.")
     spec = yaml.safe_load((version.path / "spec.yaml").read_text())
     assert spec["sources"]["a"] == {
-        "uri": "a.jsonl", "adapter": "auto", "columns": {}, "licence": ["odc-by"], "take": {"rows": 3},
+        "uri": "a.jsonl", "attach": {}, "adapter": "auto", "columns": {}, "licence": ["odc-by"],
+        "take": {"rows": 3},
         "tags": [],
     }  # fmt: skip
     assert read_mixture(version.path / "spec.yaml").mixture.seed == 42
