@@ -72,6 +72,9 @@ GOOD = [
     HEAD
     + ONE
     + "steps: [{step: dedup, near: true}, {step: dedup, near: {n: 3}}, {step: filter, drop: [refusal]}]\n",
+    HEAD
+    + ONE
+    + "steps: [{step: filter, drop: [empty_turn, {repetition: {min_words: 9}}, {language: {keep: [en]}}]}]\n",
     HEAD + ONE + "assert: [{min_rows: 5}, {max_rows: {source: a, rows: 9}}, {max_repetition: 1}]\n",
     HEAD
     + ONE
@@ -95,6 +98,8 @@ BAD = [
     (HEAD + "sources: {a: {uri: a, take: {rows: 1, all: true}}}\n", "sources/a/take"),
     (HEAD + "sources: {a: {uri: a, take: {}}}\n", "sources/a/take"),
     (HEAD + "sources: {a: {uri: a, adapter: alpacca}}\n", "sources/a/adapter"),
+    (HEAD + ONE + "steps: [{step: filter, drop: [keyword]}]\n", "steps/0"),
+    (HEAD + ONE + "steps: [{step: filter, drop: [{repetition: {min_word: 9}}]}]\n", "steps/0"),
     (HEAD + ONE + "licences: {unknown: warm}\n", "licences"),
     (HEAD + ONE + "splits: {test: {fraction: 1}}\n", "splits"),
     (HEAD + ONE + "assert: [{min_rows: many}]\n", "assert/0/min_rows"),

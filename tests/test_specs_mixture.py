@@ -51,8 +51,10 @@ MISTAKES = [
     (
         "an unknown key of a step",
         steps("step: filter, dorp: [refusal]"),
-        "7:20 steps[0].dorp: unknown key 'dorp'; did you mean 'drop'? (known: drop, max_tokens, "
-        "min_tokens, step)",
+        "7:20 steps[0].dorp: unknown key 'dorp'; did you mean 'drop'? (known: drop, "
+        "max_answer_characters, max_answer_tokens, max_characters, max_prompt_characters, max_prompt_tokens, "
+        "max_tokens, max_turns, min_answer_characters, min_answer_tokens, min_characters, "
+        "min_prompt_characters, min_prompt_tokens, min_tokens, min_turns, step)",
     ),
     (
         "no name",
@@ -237,13 +239,14 @@ MISTAKES = [
     (
         "an unknown filter",
         steps("step: filter, drop: [refusals]"),
-        "7:27 steps[0].drop[0]: expected one of empty_turn, identity, refusal, found 'refusals'; "
-        "did you mean 'refusal'?",
+        "7:27 steps[0].drop[0]: expected one of date, empty_turn, identity, keyword, language, "
+        "refusal, repetition, found 'refusals'; did you mean 'refusal'?",
     ),
     (
         "a filter that drops nothing",
         steps("step: filter, drop: []"),
-        "7:5 steps[0]: drops nothing; give drop (of empty_turn, identity, refusal), min_tokens or max_tokens",
+        "7:5 steps[0]: drops nothing; give drop (of date, empty_turn, identity, keyword, language, refusal, "
+        "repetition), or a bound such as max_tokens",
     ),
     (
         "bounds that leave nothing",

@@ -4,17 +4,14 @@ A record is content (what a model learns from, and the only thing its id depends
 provenance (where it came from). This module holds types alone: no I/O, no text rules.
 """
 
-from typing import Literal, get_args
-
 import pyarrow as pa
 
 from tulu_data import kinds
 
 Kind = kinds.Kind
 KINDS = kinds.KINDS
-
-Role = Literal["system", "user", "assistant", "tool"]
-ROLES: tuple[Role, ...] = get_args(Role)
+Role = kinds.Role
+ROLES = kinds.ROLES
 
 TEXT = pa.large_string()
 """Text everywhere: 64-bit offsets, because a Tulu-sized mixture passes 2 GiB."""

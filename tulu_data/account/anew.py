@@ -104,6 +104,8 @@ class _Found:
         elif role == "tokenizer":
             self._first(_counts_tokens)
             self.draw = True
+        elif role == "model":
+            self._first(lambda step: isinstance(step, FilterStep))
         else:
             self._first(lambda step: isinstance(step, DecontaminateStep))
 
@@ -127,4 +129,4 @@ def _says(value: object) -> bool:
 
 
 def _counts_tokens(step: FilterStep | DedupStep | DecontaminateStep) -> bool:
-    return isinstance(step, FilterStep) and bool(step.min_tokens or step.max_tokens)
+    return isinstance(step, FilterStep) and step.counts_tokens

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tulu_data.decontaminate import find_suites
 from tulu_data.errors import TuluDataError
+from tulu_data.filters import models_asked
 from tulu_data.sources.files import SourceFile, sha256_of
 from tulu_data.sources.location import resolve_source
 from tulu_data.specs.lock import SourcePin
@@ -28,7 +29,7 @@ class InputChange:
     """One file that is not what it was when a version was built."""
 
     role: str
-    """`source NAME`, `suite`, `decisions` or `tokenizer`."""
+    """`source NAME`, `suite`, `decisions`, `tokenizer` or `model`."""
     origin: str
     was: str | None
     """Its sha256 when the version was built; None where it was not there."""
@@ -137,7 +138,7 @@ def _still_there(was: Files, base: Path) -> dict[str, str]:
 
 
 def _other_changes(mixture: Mixture, manifest: Manifest, place: Place) -> Iterator[InputChange]:
-    """Compare eval suites, decisions and the tokenizer; a version of an early build does not name them."""
+    """Compare suites, decisions, tokenizer and models; a version of an early build does not name them."""
     if not manifest.step_versions:
         return
     for role, find in _OTHERS.items():
@@ -178,7 +179,12 @@ def _tokenizer(mixture: Mixture, place: Place) -> Files:
     return {"tokenizer.json": sha256_of(path)} if path.is_file() else {}
 
 
-_OTHERS = {"suite": _suites, "decisions": _decisions, "tokenizer": _tokenizer}
+def _models(mixture: Mixture, _: Place) -> Files:
+    """Return what the models that filters ask depend on."""
+    return models_asked(mixture.steps)
+
+
+_OTHERS = {"suite": _suites, "decisions": _decisions, "tokenizer": _tokenizer, "model": _models}
 """What is read besides sources, and what finds it."""
 
 

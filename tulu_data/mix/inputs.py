@@ -17,6 +17,7 @@ import pyarrow as pa
 from tulu_data.decontaminate import find_suites
 from tulu_data.engine.local import ordered_map
 from tulu_data.errors import SpecError, StoreError, SuiteError
+from tulu_data.filters import models_asked
 from tulu_data.mix.licences import check_licences
 from tulu_data.mix.pins import resolve_all
 from tulu_data.mix.recipe import inputs_id, recipe_id
@@ -105,6 +106,7 @@ def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool 
     others = [("suite", origin, key) for origin, key in _suite_inputs(file, base, frozen=frozen)]
     others += _decision_files(file, base)
     others += [("tokenizer", "tokenizer.json", counter.sha256)] if counter else []
+    others += [("model", name, key) for name, key in models_asked(mixture.steps).items()]
     return Inputs(
         sources=resolved, compiled=compiled, counter=counter, revisions=revisions, versions=versions,
         others=tuple(InputEntry(role=role, origin=origin, sha256=key) for role, origin, key in others),

@@ -13,7 +13,7 @@ from tulu_data.specs.uris import HUB_ONLY, without_revision
 from tulu_data.store import Version
 from tulu_data.store.version import TRAIN
 
-STEP_VERSIONS = {"draw": 1, "decontaminate": 1, "dedup": 3, "filter": 1, "normalise": 1, "order": 1}
+STEP_VERSIONS = {"draw": 1, "decontaminate": 1, "dedup": 3, "filter": 2, "normalise": 1, "order": 1}
 """Raised when a step starts to give other results for the same input."""
 
 

@@ -100,8 +100,7 @@ def _findings(found: list[tuple[Step, Outcome]]) -> Findings:
 def _reasons(step: FilterStep | DedupStep | DecontaminateStep) -> list[str]:
     """Return the reasons for which a step may drop, in the order in which it looks."""
     if isinstance(step, FilterStep):
-        bounds = {"min_tokens": step.min_tokens, "max_tokens": step.max_tokens}
-        return [*step.drop, *(name for name, bound in bounds.items() if bound is not None)]
+        return [*step.reasons]
     if isinstance(step, DedupStep):
         return [REASONS[number] for number in reasons_of(step)]
     if step.action == "flag":

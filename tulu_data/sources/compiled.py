@@ -14,7 +14,7 @@ from tulu_data.sources.where import Where
 from tulu_data.specs.adapters import FORMS
 from tulu_data.specs.mixture import MixtureFile
 from tulu_data.specs.source import Source
-from tulu_data.specs.steps import DedupStep
+from tulu_data.specs.steps import DedupStep, FilterStep
 from tulu_data.specs.suite import SuiteFile
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Compiled:
 
 def compile_sql(file: MixtureFile) -> Compiled:
     """Compile conditions and qualities; raise SpecError with all that cannot work, searches too."""
-    problems = [*_search_problems(file)]
+    problems = [*_search_problems(file), *_date_problems(file)]
     for name, source in file.mixture.sources.items():
         problems += _reading_problems(file, name, source)
     wheres, qualities = _compile_each(file, Where, problems), _qualities(file, problems)
@@ -89,6 +89,22 @@ def _search_problems(file: MixtureFile) -> Iterator[str]:
                 bands_for(step.near.jaccard_threshold, step.near.recall, step.near.num_perm)
             except ValueError as error:
                 yield file.document.problem(("steps", i, "near"), str(error))
+
+
+def _date_problems(file: MixtureFile) -> Iterator[str]:
+    """Yield what is wrong with the expressions that give the dates of records."""
+    for i, step in enumerate(file.mixture.steps):
+        for j, entry in enumerate(step.drop if isinstance(step, FilterStep) else ()):
+            of = entry.date.of if entry.date else {}
+            place = ("steps", i, "drop", j, "date", "of")
+            named = {place: of} if isinstance(of, str) else {(*place, name): sql for name, sql in of.items()}
+            for path, sql in named.items():
+                from tulu_data.sources.dates import Dates
+
+                try:
+                    Dates(sql)
+                except SourceError as error:
+                    yield file.document.problem(path, str(error).removeprefix(f"{Dates.key} "))
 
 
 def _reading_problems(file: MixtureFile, name: str, source: Source) -> Iterator[str]:

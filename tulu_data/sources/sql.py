@@ -22,6 +22,8 @@ def locked_connection(threads: int | None = None) -> "duckdb.DuckDBPyConnection"
 
     more = {} if threads is None else {"threads": str(threads)}
     connection = duckdb.connect(":memory:", config={**_SETTINGS, **more})
+    # Else a time without a zone would be another moment on another machine.
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
     connection.execute("SET lock_configuration = true")
     return connection
 

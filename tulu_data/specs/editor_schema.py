@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tulu_data.specs.filters import BARE
 from tulu_data.specs.mixture import Mixture
 
 SCHEMA_FILE = "mixture.schema.json"
@@ -26,7 +27,7 @@ _SHORT_FORMS: Mapping[tuple[str, str], Schema] = {
     ("Assertion", "max_tokens"): {"type": "integer", "minimum": 0},
 }
 """(Model, key) -> what may stand there in short."""
-_ONE_KEY = ("Take", "Size", "Assertion")
+_ONE_KEY = ("Take", "Size", "Assertion", "Dropped")
 """Models of which exactly one key is given."""
 _MERGED = ("Mixture", "Source", "Card", "Group", "Licences")
 """Models whose keys an overlay merges, so that it may leave each of them out."""
@@ -39,6 +40,8 @@ def mixture_schema() -> Schema:
     definitions["Mixture"] = _plain(found)
     for (model, key), form in _SHORT_FORMS.items():
         _allow(definitions[model]["properties"], key, form)
+    drop = definitions["FilterStep"]["properties"]["drop"]
+    drop["items"] = {"anyOf": [{"enum": list(BARE)}, drop["items"]]}
     for model in _ONE_KEY:
         definitions[model] |= {"minProperties": 1, "maxProperties": 1}
     for model in _MERGED:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tulu_data.errors import nearest
 from tulu_data.specs.assertions import assertion_mistakes
 from tulu_data.specs.base import Mistake, shown
+from tulu_data.specs.filters import OF_ANSWERS
 from tulu_data.specs.shares import share_mistakes
 from tulu_data.specs.splits import split_mistakes
 from tulu_data.specs.steps import DedupStep, FilterStep
@@ -65,8 +66,27 @@ def _token_bounds(mixture: "Mixture") -> Iterator[Mistake]:
             text = "a token budget needs `tokenizer` (a folder or hub id)"
             yield Mistake(text=text, path=("sources", name, "take"))
     for i, step in enumerate(mixture.steps):
-        if isinstance(step, FilterStep) and (step.min_tokens or step.max_tokens):
+        if isinstance(step, FilterStep) and step.counts_tokens:
             yield Mistake(text="a bound in tokens needs `tokenizer` (a folder or hub id)", path=("steps", i))
+
+
+def _filters(mixture: "Mixture") -> Iterator[Mistake]:
+    """Refuse filters that can find nothing: answers of rlvr records, dates of sources that do not exist."""
+    for i, step in enumerate(mixture.steps):
+        for j, entry in enumerate(step.drop if isinstance(step, FilterStep) else ()):
+            place = ("steps", i, "drop", j)
+            if mixture.kind == "rlvr" and entry.name in OF_ANSWERS:
+                text = f"{entry.name} looks at answers, which rlvr records do not have; remove it"
+                yield Mistake(text=text, path=place)
+            for name in entry.date.of if entry.date and isinstance(entry.date.of, dict) else ():
+                if name not in mixture.sources:
+                    known = f"(sources: {', '.join(sorted(mixture.sources))})"
+                    text = f"no source {name!r}{nearest(name, mixture.sources)} {known}"
+                    yield Mistake(text=text, path=(*place, "date", "of", name), on_key=True)
+        for bound in step.bounds if isinstance(step, FilterStep) and mixture.kind == "rlvr" else ():
+            if "answer" in bound:
+                text = "bounds answers, which rlvr records do not have; remove it"
+                yield Mistake(text=text, path=("steps", i, bound), on_key=True)
 
 
 def _preferred(mixture: "Mixture") -> Iterator[Mistake]:
@@ -136,6 +156,6 @@ def _splits(mixture: "Mixture") -> Iterator[Mistake]:
 
 
 CHECKS = (
-    _source_names, _decontamination, share_mistakes, _token_bounds, _preferred, _against_itself, _qualities,
-    _kinds, _uris, _splits, assertion_mistakes,
+    _source_names, _decontamination, share_mistakes, _token_bounds, _filters, _preferred,
+    _against_itself, _qualities, _kinds, _uris, _splits, assertion_mistakes,
 )  # fmt: skip

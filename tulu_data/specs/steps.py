@@ -5,17 +5,16 @@ mixture (sources, a tokenizer) is checked where the whole is known, in `mixture_
 """
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from tulu_data.errors import SuiteError
 from tulu_data.specs.base import Mistake, Spec, listed, refuse, shown
+from tulu_data.specs.filters import FILTER_NAMES, Dropped
 from tulu_data.specs.near import Key, Near
 from tulu_data.specs.rules import Scope, rules_named
-
-DropFilter = Literal["empty_turn", "identity", "refusal"]
-DROP_FILTERS: tuple[DropFilter, ...] = get_args(DropFilter)
 
 Action = Literal["drop", "drop_source", "flag"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -23,27 +22,96 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 _STORED = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}(@[a-z0-9]+)?")
 
 
+Bound = Annotated[int, Field(ge=1)] | None
+MEASURES = ("turns", "characters", "prompt_characters", "answer_characters", "tokens", "prompt_tokens",
+            "answer_tokens")  # fmt: skip
+"""What a filter step may bound, each by a key `min_...` and one `max_...`, in the order of the reasons."""
+BOUNDS = tuple(f"{side}_{measure}" for measure in MEASURES for side in ("min", "max"))
+
+
 class FilterStep(Spec):
-    """Drop records by what they say, each for a named reason."""
+    """Drop records by what they say and how long they are, each for a named reason."""
 
     step: Literal["filter"]
     """Name of the step."""
-    drop: tuple[DropFilter, ...] = ()
-    """Kinds of record to drop."""
-    min_tokens: Annotated[int, Field(ge=1)] | None = None
-    """Fewest tokens over all turns (needs `tokenizer`); default: no bound."""
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    """Most tokens over all turns (needs `tokenizer`); default: no bound."""
+    drop: tuple[Dropped, ...] = ()
+    """Filters, by name or with their settings: [refusal, {language: {keep: [en]}}]. A record goes for the
+    first that finds something."""
+    min_turns: Bound = None
+    """Fewest turns; of a preference, those of the prompt and of the shorter completion."""
+    max_turns: Bound = None
+    """Most turns; of a preference, those of the prompt and of the longer completion."""
+    min_characters: Bound = None
+    """Fewest characters over all turns."""
+    max_characters: Bound = None
+    """Most characters over all turns."""
+    min_prompt_characters: Bound = None
+    """Fewest characters before the first answer; of a preference, in its prompt."""
+    max_prompt_characters: Bound = None
+    """Most characters before the first answer; of a preference, in its prompt."""
+    min_answer_characters: Bound = None
+    """Fewest characters of every answer; of a preference, of the chosen and of the rejected completion."""
+    max_answer_characters: Bound = None
+    """Most characters of any answer."""
+    min_tokens: Bound = None
+    """Fewest tokens over all turns (needs `tokenizer`); default of all bounds: none."""
+    max_tokens: Bound = None
+    """Most tokens over all turns (needs `tokenizer`)."""
+    min_prompt_tokens: Bound = None
+    """Fewest tokens before the first answer (needs `tokenizer`)."""
+    max_prompt_tokens: Bound = None
+    """Most tokens before the first answer (needs `tokenizer`)."""
+    min_answer_tokens: Bound = None
+    """Fewest tokens of every answer (needs `tokenizer`)."""
+    max_answer_tokens: Bound = None
+    """Most tokens of any answer (needs `tokenizer`)."""
+
+    _is_a_list = field_validator("drop", mode="before")(listed)
+
+    @property
+    def bounds(self) -> dict[str, int]:
+        """Return the bounds that are given, by key."""
+        given = ((name, getattr(self, name)) for name in BOUNDS)
+        return {name: bound for name, bound in given if bound is not None}
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Tell whether a bound is in tokens."""
+        return any(name.endswith("tokens") for name in self.bounds)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return the reasons for which the step may drop, in the order in which it looks."""
+        named = [reason for entry in self.drop for reason in entry.reasons]
+        return tuple(dict.fromkeys([*named, *self.bounds]))
 
     @model_validator(mode="after")
     def _does_something(self) -> "FilterStep":
-        if not self.drop and self.min_tokens is None and self.max_tokens is None:
-            kinds = ", ".join(DROP_FILTERS)
-            raise refuse(Mistake(text=f"drops nothing; give drop (of {kinds}), min_tokens or max_tokens"))
-        if self.min_tokens and self.max_tokens and self.min_tokens > self.max_tokens:
-            text = f"{self.min_tokens} is above max_tokens, {self.max_tokens}, so nothing would be left"
-            raise refuse(Mistake(text=text, path=("min_tokens",)))
+        if not self.drop and not self.bounds:
+            names = ", ".join(FILTER_NAMES)
+            raise refuse(
+                Mistake(text=f"drops nothing; give drop (of {names}), or a bound such as max_tokens")
+            )
+        mistakes = [*_repeated(self.drop), *_crossed(self.bounds)]
+        if mistakes:
+            raise refuse(*mistakes)
         return self
+
+
+def _repeated(drop: tuple[Dropped, ...]) -> Iterator[Mistake]:
+    """Refuse a filter that stands there twice with the same settings, and so does nothing."""
+    for i, entry in enumerate(drop):
+        if entry in drop[:i]:
+            yield Mistake(text=f"{entry.name} stands there already; remove one", path=("drop", i))
+
+
+def _crossed(bounds: dict[str, int]) -> Iterator[Mistake]:
+    """Refuse bounds that no record keeps."""
+    for measure in MEASURES:
+        low, high = bounds.get(f"min_{measure}"), bounds.get(f"max_{measure}")
+        if low is not None and high is not None and low > high:
+            text = f"{low} is above max_{measure}, {high}, so nothing would be left"
+            yield Mistake(text=text, path=(f"min_{measure}",))
 
 
 class DedupStep(Spec):
