@@ -7,6 +7,7 @@ memory does not survive.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,12 @@ from tulu_data.schema import MESSAGE, MESSAGES
 
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Rows = tuple[Index, Index]
+"""Numbers of batches, and rows of these."""
 Run = tuple[int, int, Callable[[], None]]
-"""Batches from one number up to another, and what is called when they were read."""
+"""Batches from one number up to another, and what is called when texts of theirs were read."""
+_LARGE = 1 << 22
+"""Bytes of a column from which it is worth letting go of the memory that they were read from."""
 
 
 class Batches:
@@ -30,8 +35,8 @@ class Batches:
     ) -> None:
         """Note where the columns of `schema` lie in every batch, which stays alive as long as this.
 
-        `runs` are the batches of each file, in order: what they call when a column of theirs was read may let
-        go of its memory.
+        `runs` are the batches of each file, in order: what they call when a large column of theirs was read
+        may let go of its memory.
         """
         self._batches, self._schema = tuple(batches), schema
         self._runs = tuple(runs) or ((0, len(batches), lambda: None),)
@@ -46,45 +51,83 @@ class Batches:
 
     def gather(self, numbers: Index, rows: Index) -> pa.RecordBatch:
         """Return as row i the row `rows[i]` of batch `numbers[i]`."""
+        (found,) = self.gather_each([(numbers, rows)])
+        return found
+
+    def gather_each(self, wanted: Sequence[Rows]) -> list[pa.RecordBatch]:
+        """Return a batch for each (numbers, rows); a file is gone through once for all of them."""
         columns = [
-            self._messages(field.name, numbers, rows)
+            self._messages(field.name, wanted)
             if field.type == MESSAGES
-            else self._text(self._columns[field.name], numbers, rows)
+            else self._texts(self._columns[field.name], wanted)
             for field in self._schema
         ]
-        return pa.RecordBatch.from_arrays(columns, schema=self._schema)
+        return [
+            pa.RecordBatch.from_arrays([*each], schema=self._schema) for each in zip(*columns, strict=True)
+        ]
 
-    def _messages(self, name: str, numbers: Index, rows: Index) -> pa.Array:
+    def _messages(self, name: str, wanted: Sequence[Rows]) -> list[pa.Array]:
         """Gather one messages column: lists first, then the texts of their messages."""
-        lists, size = self._columns[name], len(rows)
-        offsets, valid = np.zeros(size + 1, np.int64), np.zeros(size, np.bool_)
-        _measure_lists(lists, numbers, rows, offsets, valid)
-        np.cumsum(offsets, out=offsets)
-        count = int(offsets[-1])
-        if count > np.iinfo(np.int32).max:
-            raise OverflowError(f"{count} messages in one batch; gather fewer rows at a time")
-        batch_of, row_of = np.empty(count, np.int64), np.empty(count, np.int64)
-        _spread(lists, numbers, rows, offsets, batch_of, row_of)
-        texts = [self._text(child, batch_of, row_of) for child in self._children[name]]
-        values = pa.StructArray.from_arrays(texts, fields=list(MESSAGE))
-        buffers = [_bitmap(valid), pa.py_buffer(offsets.astype(np.int32))]
-        return pa.Array.from_buffers(MESSAGES, size, buffers, children=[values])
+        lists = [_lists(self._columns[name], numbers, rows) for numbers, rows in wanted]
+        texts = [self._texts(child, [elements for _, _, elements in lists]) for child in self._children[name]]
+        found = []
+        for (offsets, valid, _), children in zip(lists, zip(*texts, strict=True), strict=True):
+            values = pa.StructArray.from_arrays([*children], fields=list(MESSAGE))
+            buffers = [_bitmap(valid), pa.py_buffer(offsets.astype(np.int32))]
+            found.append(pa.Array.from_buffers(MESSAGES, len(valid), buffers, children=[values]))
+        return found
 
-    def _text(self, texts: Index, numbers: Index, rows: Index) -> pa.Array:
-        """Gather one text column, batch after batch."""
-        size = len(rows)
-        offsets, valid = np.zeros(size + 1, np.int64), np.zeros(size, np.bool_)
-        # Places in the order of batches: memory is read from its beginning to its end.
-        order = np.argsort(numbers, kind="stable")
-        _measure_texts(texts, numbers, rows, order, offsets, valid)
-        np.cumsum(offsets, out=offsets)
-        data = np.empty(offsets[-1], np.uint8)
+    def _texts(self, texts: Index, wanted: Sequence[Rows]) -> list[pa.Array]:
+        """Gather one text column, file after file."""
+        made = [_measured(texts, numbers, rows) for numbers, rows in wanted]
         for first, behind, read in self._runs:
-            begin, end = np.searchsorted(numbers, (first, behind), sorter=order).tolist()
-            _copy(texts, numbers, rows, order[begin:end], offsets, data)
-            read()
-        buffers = [_bitmap(valid), pa.py_buffer(offsets), pa.py_buffer(data)]
-        return pa.Array.from_buffers(pa.large_string(), size, buffers)
+            for (numbers, rows), one in zip(wanted, made, strict=True):
+                begin, end = np.searchsorted(numbers, (first, behind), sorter=one.order).tolist()
+                _copy(texts, numbers, rows, one.order[begin:end], one.offsets, one.data)
+            if sum(one.data.size for one in made) > _LARGE:
+                read()
+        return [
+            pa.Array.from_buffers(
+                pa.large_string(),
+                len(one.valid),
+                [_bitmap(one.valid), pa.py_buffer(one.offsets), pa.py_buffer(one.data)],
+            )
+            for one in made
+        ]
+
+
+class _Column(NamedTuple):
+    """A text column of a result."""
+
+    order: Index
+    """Its places in the order of batches: memory is read from its beginning to its end."""
+    offsets: Index
+    valid: Mask
+    data: npt.NDArray[np.uint8]
+
+
+def _measured(texts: Index, numbers: Index, rows: Index) -> _Column:
+    """Lay out a text column whose bytes are still to be copied."""
+    size = len(rows)
+    offsets, valid = np.zeros(size + 1, np.int64), np.zeros(size, np.bool_)
+    order = np.argsort(numbers, kind="stable")
+    _measure_texts(texts, numbers, rows, order, offsets, valid)
+    np.cumsum(offsets, out=offsets)
+    return _Column(order, offsets, valid, np.empty(offsets[-1], np.uint8))
+
+
+def _lists(lists: Index, numbers: Index, rows: Index) -> tuple[Index, Mask, Rows]:
+    """Return offsets and validity of a column of lists, and where their elements are."""
+    size = len(rows)
+    offsets, valid = np.zeros(size + 1, np.int64), np.zeros(size, np.bool_)
+    _measure_lists(lists, numbers, rows, offsets, valid)
+    np.cumsum(offsets, out=offsets)
+    count = int(offsets[-1])
+    if count > np.iinfo(np.int32).max:
+        raise OverflowError(f"{count} messages in one batch; gather fewer rows at a time")
+    batch_of, row_of = np.empty(count, np.int64), np.empty(count, np.int64)
+    _spread(lists, numbers, rows, offsets, batch_of, row_of)
+    return offsets, valid, (batch_of, row_of)
 
 
 def _addresses(arrays: Iterable[pa.Array]) -> Index:

@@ -4,7 +4,7 @@
 copied once from the memory-mapped files to the version.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -31,7 +31,9 @@ from tulu_data.store import Draft, Manifest, Store, Version, make_newest, open_w
 from tulu_data.store.refs import find_built
 from tulu_data.store.writer import utc_now
 
-BATCH_BYTES = 24 << 20
+BATCH_BYTES = 16 << 20
+_AT_ONCE = 6
+"""Batches that are gathered in one way through the files."""
 HELD_BYTES = 3 << 29
 """Bytes of files that stay mapped while rows are read from all over them; such pages count as one's own."""
 _READ = {"uri", "revision", "files"}
@@ -153,10 +155,13 @@ def gathered(prepared: Prepared, workers: int) -> Iterator[pa.RecordBatch]:
     step = max(1, min(1 << 17, BATCH_BYTES * rows // max(text, 1)))
     content = Batches(pool.batches, pa.schema([ID, *CONTENT[plan.mixture.kind]]), [*_runs(pool)])
 
-    def batch(cut: tuple[int, int]) -> pa.RecordBatch:
-        return _batch(prepared, content, *cut)
+    cuts = list(_cuts(plan, step))
 
-    return ordered_map(batch, _cuts(plan, step), workers)
+    def some(first: int) -> list[pa.RecordBatch]:
+        return list(_batches(prepared, content, cuts[first : first + _AT_ONCE]))
+
+    for made in ordered_map(some, range(0, len(cuts), _AT_ONCE), workers):
+        yield from made
 
 
 def _runs(pool: Pool) -> Iterator[Run]:
@@ -182,14 +187,18 @@ def _cuts(plan: Plan, step: int) -> Iterator[tuple[int, int]]:
         start += rows
 
 
-def _batch(prepared: Prepared, content: Batches, start: int, end: int) -> pa.RecordBatch:
-    """Gather rows `start` to `end` of the version."""
+def _batches(
+    prepared: Prepared, content: Batches, cuts: Sequence[tuple[int, int]]
+) -> Iterator[pa.RecordBatch]:
+    """Gather the rows of the version between some cuts."""
     pool, plan = prepared.pool, prepared.plan
-    entries = plan.entry[start:end]
-    columns = content.gather(*pool.places_of(entries)).columns
-    copies = pa.array(plan.copy[start:end].astype(np.int32))
-    provenance = [pool.source_of(entries), pool.origin_of(entries), copies]
-    return pa.RecordBatch.from_arrays([*columns, *provenance], schema=version_schema(plan.mixture.kind))
+    entries = [plan.entry[start:end] for start, end in cuts]
+    gathered = content.gather_each([pool.places_of(each) for each in entries])
+    for batch, each, (start, end) in zip(gathered, entries, cuts, strict=True):
+        copies = pa.array(plan.copy[start:end].astype(np.int32))
+        provenance = [pool.source_of(each), pool.origin_of(each), copies]
+        columns = [*batch.columns, *provenance]
+        yield pa.RecordBatch.from_arrays(columns, schema=version_schema(plan.mixture.kind))
 
 
 def dropped_table(pool: Pool) -> pa.Table:
