@@ -12,7 +12,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -26,6 +26,14 @@ class Spec(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, hide_input_in_errors=True
     )
+
+    @field_validator("version", mode="before", check_fields=False)
+    @classmethod
+    def _counts(cls, version: object) -> object:
+        if isinstance(version, bool):
+            # To Python true is 1, to everybody else it is not.
+            raise refuse(Mistake(text=f"expected 1, found {shown(version)}"))
+        return version
 
 
 S = TypeVar("S", bound=BaseModel)

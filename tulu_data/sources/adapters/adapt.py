@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 
 from tulu_data.errors import SourceError, nearest
-from tulu_data.kernels.record_ids import record_ids
 from tulu_data.schema import CONTENT, TEXT, Kind, kind_of, normalised_schema
 from tulu_data.sources.adapters.auto import LAYOUTS, choose
 from tulu_data.sources.adapters.faults import Faults, Mask
@@ -107,6 +106,9 @@ def _check(table: pa.Table, content: Content, kind: Kind, faults: Faults) -> Non
 
 def _assembled(raw: RawBatch, content: Content, kind: Kind, faults: Faults, *, ids: bool) -> Adapted:
     """Give the good rows their ids and describe the others."""
+    # Who reads no records, only what a file holds, needs no compiler.
+    from tulu_data.kernels.record_ids import record_ids
+
     good = faults.good()
     fields = CONTENT[kind]
     batch = pa.RecordBatch.from_arrays(
