@@ -34,7 +34,7 @@ from tulu_data.store.writer import utc_now
 BATCH_BYTES = 16 << 20
 _AT_ONCE = 6
 """Batches that are gathered in one way through the files."""
-HELD_BYTES = 3 << 29
+HELD_BYTES = 5 << 28
 """Bytes of files that stay mapped while rows are read from all over them; such pages count as one's own."""
 _READ = {"uri", "revision", "files"}
 DROPPED = pa.schema(
@@ -100,6 +100,8 @@ def prepare(file: MixtureFile, inputs: Inputs, settings: Settings) -> Prepared:
     """Read the sources, run the steps and plan; write nothing but the cache."""
     mixture, workers = file.mixture, settings.workers or default_workers()
     sources = read_inputs(file, inputs, settings.store, workers, settings.say)
+    # Reading took memory that nothing after it needs.
+    pa.default_memory_pool().release_unused()
     pool = make_pool(sources)
     context = StepContext(
         base=settings.base, cache=settings.store.root / "cache", versions=inputs.versions, workers=workers,
