@@ -2,7 +2,7 @@
 
 Run as a script: it makes one workspace, warms up, and forks: once to see an undisturbed session, then twice
 a moment, for a session that is killed there and for a look at what it leaves and one more session. Prints a
-JSON line for each. A moment is an event that Python's audit hooks see (a file opened to be written, a rename, a
+JSON line for each. A moment is an event that audit hooks see (a file opened to be written, a rename, a
 removal, a lock, a folder) or that is announced here (a sync, a write past the page cache, a file that Arrow
 opens by itself). A torn moment cuts the file that was opened last in half first: no event lies between, so
 that is a kill while it was being written.

@@ -3,10 +3,12 @@
 from collections import Counter
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tulu_data.mix.amounts import Left, amount
 from tulu_data.mix.draw import Amount, draw, final_order, occurrences
+from tulu_data.specs.source import Take
 
 RNG = np.random.default_rng(0)
 
@@ -48,11 +50,57 @@ def test_epochs_repeat_every_record_equally_often(pairs):
     assert thrice == Counter({key: 3 * count for key, count in once.items()})
 
 
-def test_one_percent_new_rows_change_about_one_percent_of_a_draw():
-    ids = random_ids(100_000)
-    more = np.concatenate([ids, random_ids(1_000)])
-    before, after = drawn(ids, Amount(0, 10_000)), drawn(more, Amount(0, 10_000))
-    assert len(before & after) / 10_000 >= 0.988
+POOL, MORE = random_ids(100_000), random_ids(1_000)
+SEEDS, NAMES = st.integers(0, 2**63 - 1), st.text(min_size=1, max_size=8)
+
+
+def share_kept(before: np.ndarray, after: np.ndarray) -> float:
+    """Return how much of one draw of distinct records is in another."""
+    return float(np.isin(before, after).mean())
+
+
+@settings(max_examples=40)
+@given(SEEDS, NAMES, st.integers(40_000, 100_000))
+def test_one_percent_new_rows_change_at_most_1_2_percent_of_a_draw(seed, source, count):
+    """Of draws so large that chance alone does not pass 1.2%: it is five standard deviations away."""
+    more = np.concatenate([MORE, POOL])
+    before = draw(seed, source, POOL, Amount(0, count))[0]
+    after = draw(seed, source, more, Amount(0, count))[0] - len(MORE)
+    assert share_kept(before, after) >= 0.988
+
+
+@settings(max_examples=20)
+@given(SEEDS, NAMES)
+def test_one_percent_new_rows_change_about_one_percent_of_a_small_draw(seed, source):
+    """Of 10,000 of 100,000 a draw loses 99 in the mean, and 9.9 is the standard deviation of that."""
+    before = draw(seed, source, POOL, Amount(0, 10_000))[0]
+    after = draw(seed, source, np.concatenate([MORE, POOL]), Amount(0, 10_000))[0] - len(MORE)
+    assert 0.983 <= share_kept(before, after) <= 0.996
+
+
+@given(ID_LISTS, ID_LISTS, SEEDS, st.data())
+def test_a_record_leaves_a_draw_only_to_make_room_for_a_new_one(pairs, others, seed, data):
+    some = Amount(0, data.draw(st.integers(0, len(pairs))))
+    ids = np.array(pairs, np.uint64)
+    before = drawn(ids, some, seed)
+    after = drawn(np.concatenate([ids, np.array(others, np.uint64)]), some, seed)
+    old = drawn(ids, Amount(1, 0), seed)
+    assert len(before - after) == len(after - old)
+
+
+@settings(max_examples=20)
+@given(SEEDS, NAMES, st.floats(0.001, 0.999))
+def test_a_draw_of_a_tenth_lies_inside_that_of_a_fifth_and_any_smaller_inside_any_larger(
+    seed, source, fraction
+):
+    def rows(part: float) -> set[int]:
+        take = Take(fraction=part)
+        return {*draw(seed, source, POOL[:5000], amount(take, Left(rows=5000)))[0].tolist()}
+
+    assert len(rows(0.1)) == 500
+    assert rows(0.1) < rows(0.2)
+    small, large = sorted((rows(fraction), rows(0.2)), key=len)
+    assert small <= large
 
 
 def test_draws_of_two_sources_and_of_two_seeds_differ():
