@@ -114,3 +114,13 @@ def test_the_content_id_is_that_of_the_splits_in_order(place):
         root.update(name.encode() + b"\0" + bytes.fromhex(part))
     assert version.content_id == root.hexdigest()
     assert {key(row)[1] for row in version.table().to_pylist()} == {"a"}
+
+
+def test_reading_train_alone_is_said_unless_the_spec_says_it(place):
+    version = place.mix({"a": {"uri": "a.jsonl"}}, splits=HALF)
+    after = place.mix({"s": {"uri": version.ref}}, name="after")
+    assert after.manifest.warnings == (
+        f"source 's': {version.ref} is in splits, and train alone is read; split: names another, "
+        "or say split: train",
+    )
+    assert place.mix({"s": {"uri": version.ref, "split": "train"}}, name="said").manifest.warnings == ()

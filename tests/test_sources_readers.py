@@ -193,7 +193,7 @@ def test_an_array_that_ends_early_keeps_its_rows(tmp_path: Path) -> None:
     text = json.dumps(ROWS)
     rows, _, bad = read(tmp_path / "x.json", text[: text.index("text 3") + 3].encode())
     assert rows == ROWS[:3]
-    assert reasons(bad) == [(4, "broken json")]
+    assert reasons(bad) == [(4, "truncated file")]
     rows, _, bad = read(tmp_path / "x.json", text[:-1].encode())
     assert (rows, len(bad)) == (ROWS, 1)
 

@@ -23,8 +23,9 @@ from tulu_data.decontaminate.scan import Scanner
 from tulu_data.decontaminate.suites import Suite
 from tulu_data.schema import TEXT
 from tulu_data.sources.datasets import PLACE, Dataset, Reading, everything
-from tulu_data.sources.ledger import TORN, Account, Course, Ledger, read_datasets, torn_text
+from tulu_data.sources.ledger import Account, Course, Ledger, read_datasets
 from tulu_data.sources.reports import renamed, write_report, writing
+from tulu_data.sources.rows import TORN, torn_text
 from tulu_data.specs.decisions import Decisions
 from tulu_data.specs.rules import Scope
 from tulu_data.store import Store
@@ -122,7 +123,7 @@ def torn_suites(suites: Iterable[Suite]) -> Iterator[str]:
     """Say of the files of suites that end before their data does what is missing."""
     for suite in suites:
         for file, row, reason in suite.bad:
-            if reason == TORN:
+            if reason in TORN:
                 yield torn_text(file, row, "")
 
 

@@ -5,10 +5,12 @@ content id, because that depends on ids alone.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tulu_data.errors import PlanError
 from tulu_data.mix.amounts import Left, amounts
@@ -18,10 +20,13 @@ from tulu_data.mix.inputs import SourceInput
 from tulu_data.mix.licences import licence_warnings
 from tulu_data.mix.pool import Index, Pool
 from tulu_data.mix.splitting import Words, split_names, split_of
+from tulu_data.schema import TEXT
+from tulu_data.sources.rows import TORN, torn_text
 from tulu_data.specs.mixture import Mixture, MixtureFile
 from tulu_data.specs.steps import DedupStep
 from tulu_data.store.content_id import content_id_of_splits
 from tulu_data.store.manifest import FileEntry, SourceEntry
+from tulu_data.store.version import TRAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +148,8 @@ def _warnings(file: MixtureFile, pool: Pool, entries: Sequence[SourceEntry]) -> 
         for entry in entries
         if entry.rows == 0
     ]
+    for source in pool.sources:
+        found += [f"source {source.name!r}: {text}" for text in (*_torn(source), *_held_out(source))]
     if any(isinstance(step, DedupStep) for step in file.mixture.steps):
         return found
     readers = Counter(_signature(source) for source in pool.sources)
@@ -154,6 +161,25 @@ def _warnings(file: MixtureFile, pool: Pool, entries: Sequence[SourceEntry]) -> 
                 "each is drawn from on its own, so without a dedup step records may come twice"
             )
     return found
+
+
+def _torn(source: SourceInput) -> Iterator[str]:
+    """Say which files of a source end before their data does."""
+    for file in source.files:
+        bad = source.bad(file)
+        torn = bad.filter(pc.is_in(bad["reason"], pa.array(TORN, TEXT)))
+        for row in torn.select(["row", "detail"]).to_pylist():
+            yield torn_text(file.file.origin, row["row"], row["detail"])
+
+
+def _held_out(source: SourceInput) -> Iterator[str]:
+    """Say that a version in splits gives its train split, where the spec does not say which."""
+    ref = source.resolved.version_ref
+    begins = f"{ref}/{TRAIN}/"
+    if "split" not in source.spec.model_fields_set and any(
+        file.file.origin.startswith(begins) for file in source.files
+    ):
+        yield f"{ref} is in splits, and {TRAIN} alone is read; split: names another, or say split: {TRAIN}"
 
 
 def _empty(splits: dict[str, int]) -> list[str]:

@@ -219,8 +219,12 @@ def _recover(body: bytes, torn: TruncatedArchiveError | None) -> tuple[list[Any]
         # What was broken by the tear is the row that it tore; after a whole one it tore the next.
         number = bad.pop().row if bad and bad[-1].row == number else number + 1
         bad.append(BadRow(row=number, reason="truncated archive", detail=str(torn), raw=""))
-    elif position >= len(text) and not bad:
-        bad.append(_bad_element(number + 1, "broken json", "the array has no closing bracket", ""))
+    elif position >= len(text) and not text.rstrip().endswith("]"):
+        # What was broken by the end is the element that it cut.
+        cut = bad.pop() if bad and bad[-1].row == number else None
+        raw = cut.raw if cut else ""
+        where = cut.row if cut else number + 1
+        bad.append(_bad_element(where, "truncated file", "the array has no closing bracket", raw))
     return elements, numbers, bad
 
 

@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tulu_data.errors import SourceError
-from tulu_data.schema import Kind
+from tulu_data.schema import TEXT, Kind
 from tulu_data.sources.datasets import Dataset, Find, Reading, open_dataset
 from tulu_data.sources.quarantine import Quarantine
+from tulu_data.sources.rows import TORN, torn_text
 from tulu_data.store import Store
 
-TORN = "truncated archive"
 """Reason of the bad row that stands for all that a file should hold after it."""
 
 Consume = Callable[[Dataset, Iterator[pa.RecordBatch]], None]
@@ -194,12 +194,8 @@ def _counts(values: pa.Array | pa.ChunkedArray) -> dict[str, int]:
 
 def _tears(bad: pa.Table) -> Iterator[str]:
     """Say of files that end before their data does what is missing; `bad` has schema QUARANTINED."""
-    for row in bad.filter(pc.equal(bad["reason"], TORN)).select(["origin", "detail"]).to_pylist():
+    for row in (
+        bad.filter(pc.is_in(bad["reason"], pa.array(TORN, TEXT))).select(["origin", "detail"]).to_pylist()
+    ):
         file, _, number = row["origin"].rpartition(":")
         yield torn_text(file, int(number), row["detail"])
-
-
-def torn_text(file: str, row: int, detail: str) -> str:
-    """Say that a file could not be read from some row on."""
-    why = f" ({detail})" if detail else ""
-    return f"{file}: nothing after row {row - 1:,} could be read{why}; get the whole file"

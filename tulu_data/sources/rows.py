@@ -38,10 +38,13 @@ Reason = Literal[
     "repeated message",
     "too deep",
     "truncated archive",
+    "truncated file",
     "unknown role",
     "unsupported part",
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
+TORN: tuple[Reason, ...] = ("truncated archive", "truncated file")
+"""Reasons that say more than one row is missing: what followed the bad one is not there."""
 
 RAW_LIMIT = 1 << 16
 """Characters of a bad row's raw text that are kept; the file itself still holds the rest."""
@@ -96,3 +99,9 @@ def bad_table(bad: Iterable[BadRow]) -> pa.Table:
 
 def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def torn_text(file: str, row: int, detail: str) -> str:
+    """Say that a file could not be read from some row on."""
+    why = f" ({detail})" if detail else ""
+    return f"{file}: nothing after row {row - 1:,} could be read{why}; get the whole file"
