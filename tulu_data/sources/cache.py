@@ -203,6 +203,9 @@ def replace_table(path: Path, table: pa.Table) -> None:
     """Write an Arrow file beside a normalised file, whole or not at all."""
     handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
     os.close(handle)
-    with pa.OSFile(name, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
-    Path(name).replace(path)
+    try:
+        with pa.OSFile(name, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -7,6 +7,7 @@ lock does not. Files on a disk are hashed whenever they are read.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -101,6 +102,8 @@ def write_lock(spec: Path, lock: Lock) -> bool:
         new.write_text(text, "utf-8")
         new.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            new.unlink()
         raise LockError(
             f"{path}: cannot be written ({error.strerror}); give the spec a writable folder"
         ) from None

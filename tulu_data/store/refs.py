@@ -52,8 +52,11 @@ def append_ref(root: Path, name: str, ref: Ref) -> None:
     before = log.read_text("utf-8", "replace") if log.is_file() else ""
     line = f"{ref.content_id} {ref.time} {ref.recipe_id} {ref.inputs_id}\n"
     temporary = log.with_name(f".{name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(before + line)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(log)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(before + line)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(log)
+    finally:
+        temporary.unlink(missing_ok=True)

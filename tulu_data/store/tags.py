@@ -70,11 +70,14 @@ def write_tags(root: Path, name: str, tags: dict[str, Tag]) -> None:
     path = root / "refs" / TAGS / name
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.writelines(f"{one.tag} {one.content_id} {one.time}\n" for one in tags.values())
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.writelines(f"{one.tag} {one.content_id} {one.time}\n" for one in tags.values())
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _lines(root: Path, name: str) -> list[Tag]:

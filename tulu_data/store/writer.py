@@ -69,7 +69,13 @@ def write_version(store: Store, draft: Draft, batches: Iterable[pa.RecordBatch])
             elif _account(there.manifest) != _account(draft.manifest):
                 _write_account(folder, draft, there.manifest.shards)
                 _replace_account(folder, target, there.manifest.shards)
-            append_ref(store.root, name, _ref(draft.manifest, draft.inputs_id))
+            try:
+                append_ref(store.root, name, _ref(draft.manifest, draft.inputs_id))
+            except OSError:
+                if there is None:
+                    # No log names it, so nobody would find the room that it takes.
+                    shutil.rmtree(target, ignore_errors=True)
+                raise
     except OSError as error:
         raise _refused(error, store, name) from error
     return Version.open(target)
