@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tulu_data.errors import SourceError, SpecError, StoreError
+from tulu_data.errors import LockError, SourceError, SpecError, StoreError
 from tulu_data.sources.location import ResolvedSource, named, names_version, resolve_source
 from tulu_data.specs.document import KeyPath
 from tulu_data.specs.lock import Lock, SourcePin, check_frozen, fitting_pin, read_lock, write_lock
@@ -75,8 +75,18 @@ def resolve_all(
         kept = {name: pin for name, pin in lock.sources.items() if name not in moving}
         fresh = Lock(sources=fresh.sources | kept, versions=noted | lock.versions)
     if fresh != lock:
-        write_lock(file.path, fresh)
+        _write_down(file.path, fresh, pins_are_new=fresh.sources != lock.sources)
     return Resolved(tuple(resolved), versions)
+
+
+def _write_down(spec: Path, lock: Lock, *, pins_are_new: bool) -> None:
+    """Write a lock; where its folder is read-only, what it would only note does without."""
+    try:
+        write_lock(spec, lock)
+    except LockError:
+        # Stored versions are what the store says, and what is built of them names them itself.
+        if pins_are_new:
+            raise
 
 
 def pins_of(file: MixtureFile) -> dict[str, SourcePin]:
