@@ -183,3 +183,32 @@ def test_an_empty_key_that_a_release_brings_changes_no_records(place: Place) -> 
     path.write_text(path.read_text().replace("    columns: {}\n", ""))
     found = asked(place)
     assert words(found) == "only what the account says"
+
+
+def test_a_spec_that_cannot_be_read_or_whose_suites_are_missing_hides_no_other(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = place.mix(SOURCES, steps=STEPS)
+    lost = [{"step": "decontaminate", "against": ["evals/none.yaml"]}]
+    place.spec(SOURCES, name="b_lost", steps=lost)
+    (place.root / "mixtures/c_bad.yaml").write_text("version: 1\nname: [c\n")
+    monkeypatch.chdir(place.root)
+    done = CliRunner().invoke(command, [])
+    assert done.exit_code == 1
+    lines = done.stdout.splitlines()
+    assert lines[0] == "mixtures/b_lost.yaml  b_lost  never built"
+    assert lines[1].startswith("  evals/none.yaml: no such file")
+    assert "mixtures/c_bad.yaml    broken" in lines
+    assert any(line.startswith("  mixtures/c_bad.yaml:") for line in lines)
+    assert lines[-1] == f"mixtures/m.yaml  {version.ref}  built"
+    told = json.loads(CliRunner().invoke(command, ["--json"]).stdout)
+    assert [(one["state"], len(one["problems"])) for one in told] == [
+        ("never built", 1), ("broken", 1), ("built", 0),
+    ]  # fmt: skip
+
+
+def test_a_suite_that_is_gone_makes_its_spec_stale(place: Place) -> None:
+    place.mix(SOURCES, steps=[{"step": "decontaminate", "against": ["evals/eggs.jsonl"]}])
+    (place.root / "evals/eggs.jsonl").unlink()
+    found = asked(place)
+    assert (found.state, found.built, len(found.problems)) == ("stale", None, 1)

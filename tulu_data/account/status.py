@@ -13,7 +13,7 @@ from tulu_data.account.anew import Anew, what_anew
 from tulu_data.account.changes import KeyChange, key_changes
 from tulu_data.account.inputs import InputChange, Looked, Place, input_changes, look, other_inputs
 from tulu_data.account.rebuild import moved_steps
-from tulu_data.errors import SpecError, StoreError
+from tulu_data.errors import SpecError, StoreError, TuluDataError
 from tulu_data.mix.pins import pins_of, version_names
 from tulu_data.mix.recipe import inputs_id, recipe_id, resolved_spec
 from tulu_data.sources.cache import normalised
@@ -125,6 +125,12 @@ class _Now:
                 self.versions[ref] = store.resolve(ref)
             except StoreError as error:
                 self.lost.append(str(error))
+        self.others: list[tuple[str, str, str]] | None = None
+        """What is read besides sources; None where it cannot be had."""
+        try:
+            self.others = list(other_inputs(self.mixture, self.place))
+        except TuluDataError as error:
+            self.lost.append(str(error).splitlines()[0])
 
     def problems(self) -> Iterator[str]:
         """Yield what a build could not have; what is pinned elsewhere it would fetch."""
@@ -175,7 +181,12 @@ class _Now:
 
     def built(self) -> str | None:
         """Return the content id that this very spec made of these very inputs, if it is there."""
-        if self.unpinned or self.lost or any(one.files is None for one in self.looked.values()):
+        if (
+            self.unpinned
+            or self.lost
+            or self.others is None
+            or any(one.files is None for one in self.looked.values())
+        ):
             return None
         read = [(name, f.origin, f.sha256) for name, one in self.looked.items() for f in one.files or ()]
         recipe = recipe_id(self.mixture, self._revisions(), self.versions)
@@ -183,7 +194,7 @@ class _Now:
             self.store.root,
             self.mixture.name,
             recipe,
-            inputs_id([*read, *other_inputs(self.mixture, self.place)]),
+            inputs_id([*read, *self.others]),
         )
 
     def kept(self) -> tuple[int, int]:

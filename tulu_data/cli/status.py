@@ -33,9 +33,10 @@ def command(specs: tuple[Path, ...], store: Path | None, as_json: bool) -> None:
     with the newest version of its name: keys, files, pins, stored versions, eval suites, code of the steps.
     """
     from tulu_data.account.status import status
+    from tulu_data.cli.console import shown
 
     found = []
-    for path in specs or (workspace_root(Path.cwd()) / "mixtures",):
+    for path in specs or (Path(shown(workspace_root(Path.cwd()) / "mixtures")),):
         for file in _mixtures(path):
             root = workspace_root(file.parent)
             found.append(status(file, root, open_store(store, root)))
@@ -50,19 +51,27 @@ def command(specs: tuple[Path, ...], store: Path | None, as_json: bool) -> None:
 
 def _mixtures(path: Path) -> "Iterator[Path]":
     """Yield the mixture specs that a path stands for."""
-    from tulu_data.specs.decisions import is_decisions
-    from tulu_data.specs.suite import is_suite_spec
-
     if not path.is_dir():
         if not path.exists():
             raise SpecError([f"{path}: no such file or folder; give a mixture spec or a folder of them"])
         yield path
         return
     files = sorted(p for p in path.rglob("*.yaml") if not p.name.endswith(".lock.yaml"))
-    found = [p for p in files if not is_decisions(p) and not is_suite_spec(p)]
+    found = [path for path in files if _may_be_mixture(path)]
     if not found:
         raise SpecError([f"{path}: no mixture spec in this folder; give a spec or a folder of them"])
     yield from found
+
+
+def _may_be_mixture(path: Path) -> bool:
+    """Tell whether a file is meant as a mixture, or may be: one that is no YAML hides no other."""
+    from tulu_data.specs.decisions import is_decisions
+    from tulu_data.specs.suite import is_suite_spec
+
+    try:
+        return not is_decisions(path) and not is_suite_spec(path)
+    except SpecError:
+        return True
 
 
 def _print(one: "Status") -> None:
