@@ -4,6 +4,7 @@ import errno
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -153,7 +154,45 @@ def test_a_missing_suite_is_told_at_its_place(place: Place) -> None:
 def test_an_unknown_column_in_a_condition_is_told(place: Place) -> None:
     place.spec({"a": {"uri": "a.jsonl", "where": "length(mesages) > 1"}})
     text = error("mix", "mixtures/m.yaml")
-    assert "a.jsonl: where 'length(mesages) > 1': no column 'mesages'; did you mean 'messages'?" in text
+    expected = "a.jsonl: where 'length(mesages) > 1': no column 'mesages'; did you mean 'messages'?"
+    assert text.startswith(f"mixtures/m.yaml:7:12 sources.a.where: {expected}")
+
+
+DAY = "2024-07-01"
+
+
+@pytest.mark.parametrize(
+    ("source", "steps", "start"),
+    [
+        ({"uri": "t.jsonl"}, [], "sources.b: t.jsonl: no adapter for kind sft fits (columns: text)"),
+        ({"uri": "p.jsonl"}, [], "sources.b: p.jsonl: looks like preference data"),
+        (
+            {"uri": "t.jsonl", "adapter": "messages", "columns": {"messages": "msgs"}},
+            [],
+            "sources.b: t.jsonl: no column 'msgs'",
+        ),
+        (
+            {"uri": "a.jsonl", "quality": "scor"},
+            [{"step": "dedup"}],
+            "sources.b.quality: a.jsonl: quality 'scor': no",
+        ),
+        ({"uri": "a.jsonl", "where": "mesages > 1"}, [], "sources.b.where: a.jsonl: where 'mesages > 1'"),
+        (
+            {"uri": "a.jsonl"},
+            [{"step": "filter", "drop": ["refusal", {"date": {"of": {"b": "made"}, "before": DAY}}]}],
+            "steps[0].drop[1].date.of.b: a.jsonl: sources.b.date 'made': no column 'made'",
+        ),
+    ],
+)  # fmt: skip
+def test_what_goes_wrong_while_a_source_is_read_is_told_at_its_place(
+    place: Place, source: dict[str, Any], steps: list[Any], start: str
+) -> None:
+    place.write("t.jsonl", [{"text": "x"}])
+    place.write("p.jsonl", [{"prompt": "x", "chosen": "y", "rejected": "z"}])
+    place.spec({"a": {"uri": "a.jsonl"}, "b": source}, steps=steps)
+    text = error("mix", "mixtures/m.yaml")
+    assert text.startswith("mixtures/m.yaml:"), text
+    assert text.partition(" ")[2].startswith(start), text
 
 
 def test_an_empty_file_is_no_rows_and_no_crash(place: Place) -> None:

@@ -191,7 +191,7 @@ def test_what_is_no_number_is_an_error_at_its_row(place: Place, source: dict, te
     place.write("a.jsonl", [scored("x", "1"), {"messages": [], "score": "2"}, scored("y", "bad")])
     with pytest.raises(SourceError) as caught:
         place.mix({"a": {"uri": "a.jsonl"} | source}, steps=DEDUP)
-    assert str(caught.value) == text
+    assert str(caught.value).endswith(f"mixtures/m.yaml:9:14 sources.a.quality: {text}")
     place.mix({"a": {"uri": "a.jsonl", "quality": "try_cast(score AS DOUBLE)"}}, steps=DEDUP)
 
 

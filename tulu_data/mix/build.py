@@ -21,6 +21,7 @@ from tulu_data.mix.context import StepContext
 from tulu_data.mix.filtering import count_tokens
 from tulu_data.mix.inputs import Inputs, quarantined_table, read_inputs, resolve_inputs
 from tulu_data.mix.outcomes import Outcomes, step_keys
+from tulu_data.mix.places import told_at_dates
 from tulu_data.mix.plan import Plan, make_plan
 from tulu_data.mix.pool import Pool, batch_count, make_pool
 from tulu_data.mix.recipe import STEP_VERSIONS, resolved_spec
@@ -108,7 +109,9 @@ def prepare(file: MixtureFile, inputs: Inputs, settings: Settings) -> Prepared:
         counter=inputs.counter, say=settings.say,
     )  # fmt: skip
     keys = step_keys(mixture, inputs, sources)
-    findings = run_steps(pool, mixture, context, Outcomes(settings.store.root / "cache" / "steps", keys))
+    outcomes = Outcomes(settings.store.root / "cache" / "steps", keys)
+    with told_at_dates(file):
+        findings = run_steps(pool, mixture, context, outcomes)
     if inputs.counter is not None:
         count_tokens(pool, pool.alive, inputs.counter, mixture.kind)
     plan = make_plan(file, pool, None if inputs.counter is None else pool.tokens)

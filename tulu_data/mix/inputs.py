@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from tulu_data.errors import SpecError, StoreError, SuiteError
 from tulu_data.filters import models_asked
 from tulu_data.mix.licences import check_licences
 from tulu_data.mix.pins import resolve_all
+from tulu_data.mix.places import told_at_source
 from tulu_data.mix.recipe import inputs_id, recipe_id
 from tulu_data.mix.tokens import TokenCounter
 from tulu_data.schema import TEXT
@@ -31,7 +33,7 @@ from tulu_data.sources.quality import Numbers, record_qualities
 from tulu_data.sources.scan import Reading
 from tulu_data.sources.where import Where
 from tulu_data.specs.decisions import read_decisions
-from tulu_data.specs.mixture import Mixture, MixtureFile
+from tulu_data.specs.mixture import MixtureFile
 from tulu_data.specs.source import Source
 from tulu_data.specs.steps import DecontaminateStep
 from tulu_data.store import Store, Version
@@ -139,57 +141,69 @@ def _decision_files(file: MixtureFile, base: Path) -> Iterator[tuple[str, str, s
             yield "decisions", step.decisions, sha256_of(path)
 
 
+class _Wanted(NamedTuple):
+    """A file to read in one way, and the sources and conditions that ask for it."""
+
+    file: SourceFile
+    reading: Reading
+    wheres: list[str]
+    names: list[str]
+
+
 def read_inputs(
     file: MixtureFile, inputs: Inputs, store: Store, workers: int, say: Callable[[str], None]
 ) -> list[SourceInput]:
     """Normalise every file of every source, each (file, reading) once."""
     mixture = file.mixture
-    wanted: dict[tuple[str, Reading], tuple[SourceFile, list[str]]] = {}
+    wanted: dict[tuple[str, Reading], _Wanted] = {}
     readings = {name: Reading.of(mixture.kind, source) for name, source in mixture.sources.items()}
     for source in inputs.sources:
         for f in source.files:
-            wheres = wanted.setdefault((f.origin, readings[source.name]), (f, []))[1]
+            reading = readings[source.name]
+            asked = wanted.setdefault((f.origin, reading), _Wanted(f, reading, [], []))
+            asked.names.append(source.name)
             if source.name in inputs.compiled.wheres:
-                wheres.append(inputs.compiled.wheres[source.name].sql)
+                asked.wheres.append(inputs.compiled.wheres[source.name].sql)
     say(f"read: {len(wanted)} files of {len(inputs.sources)} sources")
-    work = [(f, reading, wheres) for (_, reading), (f, wheres) in wanted.items()]
-    done = _normalise_all(work, store.root / "cache" / "normalised", workers)
+    done = _normalise_all(file, list(wanted.values()), store.root / "cache" / "normalised", workers)
     found = dict(zip(wanted, done, strict=True))
     return [
         _source_input(
-            inputs, source, mixture, tuple(found[f.origin, readings[source.name]] for f in source.files)
+            file, inputs, source, tuple(found[f.origin, readings[source.name]] for f in source.files)
         )
         for source in inputs.sources
     ]
 
 
 def _source_input(
-    inputs: Inputs, source: ResolvedSource, mixture: Mixture, files: tuple[NormalisedFile, ...]
+    file: MixtureFile, inputs: Inputs, source: ResolvedSource, files: tuple[NormalisedFile, ...]
 ) -> SourceInput:
     """Put together what is known of a source; its qualities are read where it has them."""
     quality = inputs.compiled.qualities.get(source.name)
+    with told_at_source(file, [source.name]):
+        numbers = None if quality is None else tuple(record_qualities(each, quality) for each in files)
     return SourceInput(
-        name=source.name, spec=mixture.sources[source.name], resolved=source,
-        where=inputs.compiled.wheres.get(source.name), files=files,
-        qualities=None if quality is None else tuple(record_qualities(file, quality) for file in files),
+        name=source.name, spec=file.mixture.sources[source.name], resolved=source,
+        where=inputs.compiled.wheres.get(source.name), files=files, qualities=numbers,
     )  # fmt: skip
 
 
 def _normalise_all(
-    work: Sequence[tuple[SourceFile, Reading, list[str]]], cache: Path, workers: int
+    spec: MixtureFile, work: Sequence[_Wanted], cache: Path, workers: int
 ) -> list[NormalisedFile]:
     """Normalise files with their conditions; raise StoreError when the disk does not take them."""
     own = threading.local()
 
-    def read(item: tuple[SourceFile, Reading, list[str]]) -> NormalisedFile:
-        file, reading, texts = item
+    def read(item: _Wanted) -> NormalisedFile:
         # A condition holds a connection, which threads cannot share and which is slow to make.
         compiled: dict[str, Where] = own.__dict__
-        for sql in texts:
+        for sql in item.wheres:
             if sql not in compiled:
                 compiled[sql] = Where(sql)
-        wheres = [compiled[sql] for sql in dict.fromkeys(texts)]
-        return normalise(file, reading, wheres, cache, workers=max(1, workers // len(work)))
+        wheres = [compiled[sql] for sql in dict.fromkeys(item.wheres)]
+        with told_at_source(spec, item.names):
+            share = max(1, workers // len(work))
+            return normalise(item.file, item.reading, wheres, cache, workers=share)
 
     try:
         return list(ordered_map(read, work, workers))

@@ -24,6 +24,15 @@ _REFUSED = {
 _TABLE = "source"
 
 
+class ExpressionError(SourceError):
+    """An expression that is none, or that the rows of a source cannot give."""
+
+    def __init__(self, text: str, *, key: str, sql: str) -> None:
+        """Keep the key that the expression is written under, and its SQL, by which a spec finds the place."""
+        super().__init__(text)
+        self.key, self.sql = key, sql
+
+
 class Expression(ABC):
     """One compiled expression."""
 
@@ -76,10 +85,13 @@ class Expression(ABC):
 
     def unknown(self, name: str, have: frozenset[str]) -> SourceError:
         """Build the error for a column that no row has."""
-        return SourceError(
-            f"{self._place} {self.sql!r}: no column {name!r}{nearest(name, sorted(have))} "
-            f"(columns: {', '.join(sorted(have))})"
+        return self.error(
+            f"no column {name!r}{nearest(name, sorted(have))} (columns: {', '.join(sorted(have))})"
         )
+
+    def error(self, text: str) -> ExpressionError:
+        """Build an error that names the expression."""
+        return ExpressionError(f"{self._place} {self.sql!r}: {text}", key=self.key, sql=self.sql)
 
     def _parsed(self) -> Any:
         """Return the parse tree of the expression alone."""
@@ -120,7 +132,7 @@ class Expression(ABC):
     def _problem(self, message: str, have: "list[str] | tuple[()]") -> SourceError:
         first = message.strip().splitlines()[0].rstrip(".")
         shown = f" (columns: {', '.join(sorted(have))})" if have else ""
-        return SourceError(f"{self._place} {self.sql!r}: {first}{shown}")
+        return self.error(f"{first}{shown}")
 
 
 def selected(table: "pa.Table", select: str, names: Collection[str]) -> "pa.Table":

@@ -10,9 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tulu_data.errors import SourceError
 from tulu_data.sources.cache import NormalisedFile, replace_table
-from tulu_data.sources.expression import Expression
+from tulu_data.sources.expression import Expression, ExpressionError
 from tulu_data.sources.files import SourceFile
 from tulu_data.sources.scan import scan_values
 
@@ -46,10 +45,11 @@ class Quality(Expression):
             at = int(np.flatnonzero(wrong.is_valid().to_numpy(zero_copy_only=False))[0])
             text = wrong[at].as_py()
             shown = text if len(text) <= _CUT else f"{text[:_CUT]}..."
-            raise SourceError(
+            text = (
                 f"{origin}:{rows[at].as_py()}: {self.key} {self.sql!r} gives {shown!r}, expected a number or "
                 "null; mend the row, or write try_cast(... AS DOUBLE), which gives null for what is no number"
             )
+            raise ExpressionError(text, key=self.key, sql=self.sql)
         found: Numbers = values.field("number").to_numpy(zero_copy_only=False)
         return found
 

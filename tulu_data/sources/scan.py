@@ -175,9 +175,9 @@ class _Columns:
         for each in self.expressions:
             for name in sorted(n for n in raw.mixed if each.reads(n)):
                 first, last = raw.rows[0].as_py(), raw.rows[-1].as_py()
-                raise SourceError(
-                    f"{each.key} {each.sql!r}: column {name!r} holds values of different types in rows "
-                    f"{first} to {last}; make them one type in the file"
+                raise each.error(
+                    f"column {name!r} holds values of different types in rows {first} to {last}; "
+                    "make them one type in the file"
                 )
 
     def values(self, table: pa.Table) -> list[pa.Array]:
@@ -231,5 +231,7 @@ def _looked_up(
 
 
 def _at(file: SourceFile, error: SourceError) -> SourceError:
-    text = str(error)
-    return error if text.startswith(file.origin) else SourceError(f"{file.origin}: {text}")
+    """Name the file in an error that does not."""
+    if not str(error).startswith(file.origin):
+        error.args = (f"{file.origin}: {error}",)
+    return error
