@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 PLAIN_WIDTH = 160
-"""Width of tables where the output is no terminal: wide enough not to cut names."""
+"""Width of texts where the output is no terminal; tables are as wide as they are there."""
 
 
 def results() -> "Console":
@@ -47,11 +47,26 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=1))
 
 
-def print_table(console: "Console", made: "Table") -> None:
-    """Print a table without the spaces that fill up its last column."""
-    with console.capture() as captured:
-        console.print(made)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+def print_table(console: "Console", made: "Table", *, without_zeros: bool = False) -> None:
+    """Print a table with all its numbers, without the spaces that fill up its last column.
+
+    In a pipe nothing of it is wrapped. At a terminal that is too narrow it goes on below, and of an account
+    columns of zeros are left out.
+    """
+    from rich.markup import escape
+
+    from tulu_data.report.fitting import fit, least_width, natural_width
+
+    width, terminal = console.width, console.is_terminal
+    fitted = fit(made, width if terminal else natural_width(made), without_zeros=without_zeros)
+    for number, part in enumerate(fitted.parts):
+        console.width = max(width, least_width(part) if terminal else natural_width(part))
+        with console.capture() as captured:
+            console.print(part)
+        click.echo("\n" * (number > 0) + "\n".join(map(str.rstrip, captured.get().splitlines())))
+    console.width = width
+    if fitted.zeros:
+        console.print(f"0 in every row: {escape(', '.join(fitted.zeros))}")
 
 
 def counted(count: int, noun: str) -> str:

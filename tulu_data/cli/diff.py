@@ -91,7 +91,7 @@ def _print_sources(found: "Difference") -> None:
         cells += [f"{n:,}" for n in counts] + [_count(n) for n in (one.tokens if has_tokens else ())]
         made.add_row(escape(one.source), *cells, style=None if change else "bold")
     click.echo()
-    print_table(results(), made)
+    print_table(results(), made, without_zeros=True)
 
 
 def _count(count: int | None) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.markup import escape
 
-from tulu_data.cli.console import counted, print_json, results, stage, warn
+from tulu_data.cli.console import counted, print_json, print_table, results, stage, warn
 from tulu_data.cli.options import (
     json_option,
     open_store,
@@ -75,7 +75,7 @@ def _print_version(version: "Version", as_json: bool, *, existed: bool) -> None:
         )
         return
     console = results()
-    console.print(source_table(manifest.sources))
+    print_table(console, source_table(manifest.sources), without_zeros=True)
     word = "already built" if existed else "built"
     rows = counted(version.num_rows, "row")
     console.print(f"\n[bold]{word}[/bold]  {version.ref}  {rows}  {manifest.kind}", soft_wrap=True)

@@ -71,10 +71,11 @@ def print_plan(plan: "Plan", as_json: bool) -> None:
     total = summary.total
     console = results()
     many = len(summary.sources) > 1
-    print_table(console, _table("source", [*summary.sources, *([total] if many else [])], total=many))
+    lines = [*summary.sources, *([total] if many else [])]
+    print_table(console, _table("source", lines, total=many), without_zeros=True)
     if summary.groups:
         click.echo()
-        print_table(console, _table("group", summary.groups))
+        print_table(console, _table("group", summary.groups), without_zeros=True)
     if summary.splits:
         click.echo()
         print_table(console, _split_table(summary.splits))

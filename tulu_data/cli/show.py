@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.markup import escape
 
-from tulu_data.cli.console import counted, print_json, results
+from tulu_data.cli.console import counted, print_json, print_table, results
 from tulu_data.cli.dedup_report import searched
 from tulu_data.cli.options import json_option, open_store, store_option, workspace_root
 
@@ -57,7 +57,7 @@ def _print_accounts(console: "Console", version: "Version", tags: "Sequence[str]
         soft_wrap=True,
     )
     console.print(f"  {escape(str(version.path))}\n  content id {m.content_id}\n", soft_wrap=True)
-    console.print(source_table(m.sources))
+    print_table(console, source_table(m.sources), without_zeros=True)
     if m.splits:
         told = ", ".join(f"{split} {counted(rows, 'row')}" for split, rows in m.splits.items())
         console.print(f"\nsplits: {told}", soft_wrap=True)
@@ -79,7 +79,7 @@ def _print_accounts(console: "Console", version: "Version", tags: "Sequence[str]
         if answers.get("keep") or answers.get("drop"):
             console.print(f"decisions: {counted(answers['keep'], 'hit')} kept, {answers['drop']:,} dropped")
         if made.row_count:
-            console.print(made)
+            print_table(console, made)
     for text in m.warnings:
         console.print(f"warning: {escape(text)}", soft_wrap=True)
 

@@ -90,7 +90,7 @@ def _print_sources(console: "Console", found: "Stats") -> None:
             cells = (f"{one.rows:,}", percent(one.share), *(f"{count:,}" for count in counts))
             made.add_row(escape(name), *cells, style="bold" if title == "source" and name == "total" else "")
         if parts:
-            print_table(console, made)
+            print_table(console, made, without_zeros=True)
             click.echo()
     click.echo(f"records and prompts: different ones; roles: messages{TAGS if found.tags else ''}\n")
 
