@@ -14,6 +14,7 @@ from test_filters import answered, found, preference, said, sft
 
 from tulu_data.errors import MissingExtraError
 from tulu_data.filters import detector
+from tulu_data.filters.code import without_code
 from tulu_data.filters.detector import MOST, READ, detect, languages, read_part
 from tulu_data.specs.languages import VARIETIES
 
@@ -128,3 +129,33 @@ def test_without_the_library_the_error_names_the_extra(monkeypatch: pytest.Monke
         MissingExtraError, match=r"filter language: needs .* pip install 'tulu-data\[language\]'"
     ):
         detector.languages()
+
+
+PROGRAMS = (
+    "def total(numbers):\n    result = 0\n    for n in numbers:\n        result += n\n    return result\n"
+    "\nprint(total([1, 2, 3]))",
+    "<?php\nfunction quadrat($zahl) {\n  return $zahl * $zahl;\n}\necho quadrat(7);\n?>",
+    "const express = require('express');\nconst app = express();\n\napp.get('/', (req, res) => {\n"
+    "  res.send('Bonjour le monde');\n});\napp.listen(3000);",
+    '#include <iostream>\nusing namespace std;\n\nint main() {\n  cout << "area" << endl;\n  return 0;\n}',
+    "SELECT nombre, apellido\nFROM clientes\nWHERE ciudad = 'Madrid';",
+)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_programs_without_fences_are_undetermined_and_prose_beside_them_is_read(program: str) -> None:
+    assert drops(answered(program), keep=("vi",)) == [None]
+    assert drops(answered(program), undetermined="drop") == [(None, "answers")]
+    for code in ("de", "fr", "es"):
+        assert drops(answered(f"{SENTENCES[code]}\n\n{program}\n\n{SENTENCES[code]}")) == [(code, "answers")]
+
+
+def test_prose_with_marks_of_programs_is_prose() -> None:
+    texts = [
+        *SENTENCES.values(),
+        "# Der Hafen\n\n- Das Boot (klein) kam nicht zurück;\n- niemand sah es.\n\n1. Für viele: nichts.",
+        "-- Vous partez ? (Il hésite.)\n-- Oui ; demain, s'il fait beau : c'est promis !",
+        "For eksempel (som nevnt) er x = 3 en løsning, og det er alt som trengs her.",
+        "Weil a + b = c gilt, ist die Summe (wie oben) gerade {also durch 2 teilbar}, und das war zu zeigen.",
+    ]
+    assert without_code(pa.array(texts, pa.large_string())).to_pylist() == texts

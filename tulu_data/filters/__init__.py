@@ -49,7 +49,7 @@ FILTERS: dict[FilterName, Filter] = {
     "empty_turn": Filter(find=empty_turn, version=2),
     "identity": Filter(find=identity, version=2),
     "keyword": Filter(find=keyword, version=1),
-    "language": Filter(find=language, version=1, package=PACKAGE),
+    "language": Filter(find=language, version=2, package=PACKAGE),
     "refusal": Filter(find=refusal, version=2),
     "repetition": Filter(find=repeats, version=1),
 }

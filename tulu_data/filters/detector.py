@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tulu_data.errors import MissingExtraError
+from tulu_data.filters.code import without_code
 from tulu_data.filters.turns import Ints
 from tulu_data.kernels.buffers import text_of
 from tulu_data.kernels.naive_bayes import Model, fixed_model, scores_of
@@ -30,7 +31,6 @@ MOST = 1200
 """Bytes of a text that are read."""
 _LOOKED_AT = 8 * READ
 """Characters of a turn in which text is looked for between code."""
-_CODE = "(?s)```.*?(?:```|$)"
 _LOADING = Lock()
 
 
@@ -63,11 +63,8 @@ def detect(turns: pa.Array, owner: Ints, count: int) -> Detected:
 
 
 def read_part(turns: pa.Array) -> pa.Array:
-    """Return what is read of turns: the beginning, without code between fences."""
-    content = pc.utf8_slice_codeunits(turns.fill_null(""), 0, _LOOKED_AT)
-    fenced = pc.match_substring(content, "```")
-    if pc.any(fenced).as_py():
-        content = pc.if_else(fenced, pc.replace_substring_regex(content, _CODE, "\n"), content)
+    """Return what is read of turns: the beginning, without code."""
+    content = without_code(pc.utf8_slice_codeunits(turns.fill_null(""), 0, _LOOKED_AT))
     content = pc.utf8_slice_codeunits(content, 0, READ)
     content = pc.if_else(pc.utf8_is_upper(content), pc.utf8_lower(content), content)
     return pc.utf8_normalize(content, form="NFC")

@@ -1,7 +1,8 @@
-"""Drop records whose answer claims to be another assistant or to come from another maker.
+"""Drop records whose answer claims to be another assistant or to come from another maker, or leaves a name open.
 
 A model trained on such answers introduces itself by that name. The patterns name the claim
-("I am ChatGPT", "trained by OpenAI"), not the word: talking about ChatGPT is no claim.
+("I am ChatGPT", "trained by OpenAI"), not the word: talking about ChatGPT is no claim. "As an AI language
+model" is how others introduce themselves, and `{{name}}` is a claim that nobody has filled in.
 """
 
 from collections.abc import Iterable

@@ -229,7 +229,7 @@ class Dropped(Spec):
     refusal: Plain | None = None
     """Answers that open with a refusal."""
     identity: Identity | None = None
-    """Answers that claim to be another assistant."""
+    """Answers that claim to be another assistant, say "as an AI language model", or leave {{name}} open."""
     repetition: Repetition | None = None
     """Answers that repeat themselves."""
     keyword: Keyword | None = None
