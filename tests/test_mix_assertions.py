@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mixture_fixtures import Place, chats
+from mixture_fixtures import Place, assert_adds_up, chats
 
 from tulu_data.errors import PlanError
 from tulu_data.mix.assertions import check_assertions
+from tulu_data.mix.summary import summarise
 from tulu_data.specs.base import validate
 from tulu_data.specs.document import Document
 from tulu_data.specs.mixture import Mixture, MixtureFile, read_mixture
@@ -101,6 +102,28 @@ def test_bounds_in_tokens(place: Place) -> None:
     ]
 
 
+def test_a_record_that_a_source_holds_twice_is_there_twice(place: Place) -> None:
+    place.write("a.jsonl", [*chats(10, "a"), *chats(3, "a")])
+    sources = {"a": {"uri": "a.jsonl"}}
+    with pytest.raises(PlanError, match="expected at most 1 of each record, found 2 of source 'a'"):
+        place.plan(sources, **{"assert": [{"max_repetition": 1}]})
+    plan = place.plan(sources, **{"assert": [{"max_repetition": 2}]})
+    assert (plan.sources[0].kept, plan.different, summarise(plan).total.repetition) == (13, {"a": 10}, 1.3)
+    assert_adds_up(plan)
+    steps = [{"step": "dedup"}]
+    assert summarise(place.plan(sources, steps=steps)).total.repetition == 1
+
+
+def test_a_record_of_two_sources_is_counted_in_both_and_in_epochs_that_a_version_holds(place: Place) -> None:
+    place.write("b.jsonl", chats(2, "a"))
+    sources = {name: {"uri": f"{name}.jsonl"} for name in "abc"}
+    with pytest.raises(PlanError, match=r"found 2 of source 'a', 2 of source 'b'$"):
+        place.plan(sources, **{"assert": [{"max_repetition": 1}]})
+    place.mix({"a": {"uri": "a.jsonl", "take": {"epochs": 3}}}, name="base")
+    with pytest.raises(PlanError, match="found 3 of source 'base'"):
+        place.plan({"base": {"uri": "base@latest"}}, **{"assert": [{"max_repetition": 2}]})
+
+
 COUNTS = st.dictionaries(
     st.sampled_from("abcd"), st.tuples(st.integers(0, 20), st.integers(1, 4)), min_size=1
 )
@@ -141,7 +164,9 @@ def test_a_bound_is_kept_or_not_as_plain_sums_say(
         all(times <= 1 + number % 4 for kept, times in counts.values() if kept),
     ]  # fmt: skip
     try:
-        check_assertions(file, entries)
+        check_assertions(
+            file, entries, lambda: {name: times if kept else 0 for name, (kept, times) in counts.items()}
+        )
         failed: set[int] = set()
     except PlanError as error:
         failed = {int(line.split("assert[")[1][0]) for line in str(error).splitlines()}

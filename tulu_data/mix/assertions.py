@@ -3,7 +3,7 @@
 Every assertion is looked at before any is raised; each failure says what was expected and what was found.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 from tulu_data.errors import PlanError
@@ -12,22 +12,29 @@ from tulu_data.specs.mixture import Mixture, MixtureFile
 from tulu_data.store.manifest import SourceEntry
 
 
-def check_assertions(file: MixtureFile, entries: Sequence[SourceEntry]) -> None:
-    """Raise PlanError with every assertion that a plan does not keep."""
+def check_assertions(
+    file: MixtureFile, entries: Sequence[SourceEntry], most: Callable[[], Mapping[str, int]]
+) -> None:
+    """Raise PlanError with every assertion that a plan does not keep.
+
+    `most` counts, for every source, how often that record of it is in the version which is there most often,
+    whichever sources and rows bring it; it is asked only where it matters.
+    """
     problems = []
     for i, assertion in enumerate(file.mixture.assertions):
         key, said = assertion.bound
-        text = _failure(file.mixture, key, said, entries)
+        if isinstance(said, int):
+            text = _too_often(said, most())
+        else:
+            text = _failure(file.mixture, key, said, entries)
         if text is not None:
             problems.append(file.document.problem(("assert", i, key), text))
     if problems:
         raise PlanError("\n".join(problems))
 
 
-def _failure(mixture: Mixture, key: str, said: Part | int, entries: Sequence[SourceEntry]) -> str | None:
+def _failure(mixture: Mixture, key: str, said: Part, entries: Sequence[SourceEntry]) -> str | None:
     """Say how one bound is not kept, or None."""
-    if isinstance(said, int):
-        return _too_often(said, entries)
     least, word = key.startswith("min"), "at least" if key.startswith("min") else "at most"
     mine, part = [entry for entry in entries if _is_of(mixture, said, entry.name)], _part(said)
     if isinstance(said, ShareOf):
@@ -49,10 +56,8 @@ def _tokens(said: Part) -> int:
     return said.tokens
 
 
-def _too_often(bound: int, entries: Sequence[SourceEntry]) -> str | None:
-    """Say which sources have records more often than a bound."""
-    # A source's copies are dealt out evenly, so the most of one record are the average rounded up.
-    copies = {entry.name: -(-entry.rows // entry.kept) for entry in entries if entry.kept}
+def _too_often(bound: int, copies: Mapping[str, int]) -> str | None:
+    """Say which sources have records that are there more often than a bound."""
     over = ", ".join(f"{count} of source {name!r}" for name, count in copies.items() if count > bound)
     return f"expected at most {bound} of each record, found {over}" if over else None
 

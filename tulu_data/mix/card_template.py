@@ -36,7 +36,8 @@ no chat template){% endif %}; content id `{{ manifest.content_id }}`, built {{ m
 | **{{ total.not_drawn | number }}** | **{{ total.kept | number }}** | | | |
 
 Each source: read = no record + dropped + not drawn + kept. `rows` are those of the version, copies of \
-repeated records counted; `kept` counts each once.
+repeated records counted; `kept` are the rows of the source that are in it, each counted once; \
+two rows that say the same are two.
 {% if tags %}
 | tag | rows | share |
 |---|--:|--:|

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from tulu_data.errors import PlanError
 from tulu_data.mix.amounts import Left, amounts
 from tulu_data.mix.assertions import check_assertions
-from tulu_data.mix.draw import draw, final_order, fitting
+from tulu_data.mix.draw import draw, final_order, fitting, occurrences
 from tulu_data.mix.inputs import SourceInput
 from tulu_data.mix.licences import licence_warnings
 from tulu_data.mix.pool import Index, Pool
@@ -35,6 +35,8 @@ class Plan:
 
     mixture: Mixture
     sources: tuple[SourceEntry, ...]
+    different: dict[str, int]
+    """Different records, by id, that each source has in the version."""
     entry: Index
     """Entry of the pool behind every row of the version, in its order."""
     copy: Index
@@ -67,17 +69,29 @@ def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None) -> Plan:
     sources = tuple(_source_entry(pool, i, drawn[name][0], tokens) for i, name in enumerate(names))
     if not len(entry):
         raise PlanError(f"{file.path}: no rows are left for the version: {_where_rows_went(sources, pool)}")
-    check_assertions(file, sources)
     source = pool.source[entry].astype(np.int64)
+    check_assertions(file, sources, lambda: _most(names, source, pool.ids[entry]))
     order = final_order(mixture.seed, names, source, pool.ids[entry], copy)
     rows_of, order = _split(mixture, pool.ids[entry], order)
     entry, copy, source = entry[order], copy[order], source[order]
     return Plan(
         mixture=mixture, sources=sources, entry=entry, copy=copy,
+        different={name: _different(pool.ids[drawn[name][0]]) for name in names},
         splits=rows_of,
         content_id=content_id_of_splits(mixture.kind, rows_of, pool.ids[entry], names, source, copy),
         warnings=(*taken.warnings, *_warnings(file, pool, sources), *_empty(rows_of)),
     )  # fmt: skip
+
+
+def _most(names: Sequence[str], source: Index, ids: Words) -> dict[str, int]:
+    """Return for every source how often that record of it is in the version which is there most often."""
+    count = occurrences(ids)[1]
+    return {name: int(count[source == at].max(initial=0)) for at, name in enumerate(names)}
+
+
+def _different(ids: Words) -> int:
+    """Count different ids."""
+    return int((occurrences(ids)[0] == 0).sum())
 
 
 def _split(mixture: Mixture, ids: Words, order: Index) -> tuple[dict[str, int], Index]:

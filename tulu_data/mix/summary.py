@@ -25,7 +25,7 @@ class Line:
     rows: int
     """Rows in the version, copies counted."""
     repetition: float | None
-    """Rows for each different row that is taken; None where none is."""
+    """Rows for each different record that a source brings; None where it brings none."""
     share: float
     """Part of the version's rows."""
     tokens: int | None
@@ -55,24 +55,25 @@ def summarise(plan: Plan) -> Summary:
         for group in plan.mixture.groups or {}
     }
     return Summary(
-        sources=tuple(_line(entry.name, [entry], plan.rows) for entry in plan.sources),
-        groups=tuple(_line(group, entries, plan.rows) for group, entries in groups.items()),
-        total=_line("total", plan.sources, plan.rows),
+        sources=tuple(_line(entry.name, [entry], plan) for entry in plan.sources),
+        groups=tuple(_line(group, entries, plan) for group, entries in groups.items()),
+        total=_line("total", plan.sources, plan),
         splits=plan.splits,
     )
 
 
-def _line(name: str, entries: Sequence[SourceEntry], total: int) -> Line:
+def _line(name: str, entries: Sequence[SourceEntry], plan: Plan) -> Line:
     """Add up entries."""
     read, quarantined, dropped = sum(e.read for e in entries), Counter[str](), Counter[str]()
     for entry in entries:
         quarantined.update(entry.quarantined)
         dropped.update(entry.dropped)
-    rows, kept = sum(e.rows for e in entries), sum(e.kept for e in entries)
+    rows, different = sum(e.rows for e in entries), sum(plan.different[e.name] for e in entries)
     tokens = None if any(e.tokens is None for e in entries) else sum(e.tokens or 0 for e in entries)
     return Line(
         name=name, read=read, quarantined=dict(quarantined), dropped=dict(dropped),
         left=read - quarantined.total() - dropped.total(),
-        rows=rows, repetition=rows / kept if kept else None, share=rows / total if total else 0.0,
+        rows=rows, repetition=rows / different if different else None,
+        share=rows / plan.rows if plan.rows else 0.0,
         tokens=tokens, licences=tuple(sorted({one for e in entries for one in e.licences})),
     )  # fmt: skip

@@ -93,7 +93,7 @@ class Assertion(Spec):
     max_share: ShareOf | None = None
     """At most this share."""
     max_repetition: Annotated[int, Field(ge=1)] | None = None
-    """No record is there more often than this."""
+    """No record is there more often than this, whichever rows and sources bring it."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "Assertion":

@@ -65,7 +65,7 @@ class SourceEntry(_Entry):
     """Rows left out by `where` and by steps, by reason."""
     not_drawn: int
     kept: int
-    """Different rows of the source that are in the version."""
+    """Rows of the source that are in the version, each counted once; rows that say the same are several."""
     rows: int
     """Rows in the version, copies counted."""
     tokens: int | None = None
