@@ -225,6 +225,19 @@ def test_a_folder_without_a_tokenizer_is_told(place: Place, files: dict[str, str
     assert error("mix", "mixtures/m.yaml").startswith(text.format(root=place.root))
 
 
+def test_a_folder_of_a_tokenizer_that_is_not_there_is_told_without_the_hub(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*_: object) -> Path:
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr("tulu_data.sources.hub_cache.fetch_file", asked)
+    (place.root / "models").mkdir()
+    for name in ("models/nope", "./nope"):
+        place.spec({"a": {"uri": "a.jsonl"}}, tokenizer=name)
+        assert error("mix", "mixtures/m.yaml").startswith(f"tokenizer: no folder {place.root / name}; give")
+
+
 def test_a_disk_that_is_full_while_a_source_is_read_is_told(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

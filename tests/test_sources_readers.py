@@ -49,6 +49,12 @@ def test_json_lines_are_numbered_by_line_and_blank_lines_are_no_rows(tmp_path: P
     assert read(tmp_path / "x.jsonl", data) == ([{"a": 1}, {"a": 2}, {"a": 3}], [1, 4, 6], [])
 
 
+def test_a_line_that_ends_in_a_text_is_told(tmp_path: Path) -> None:
+    assert (
+        read(tmp_path / "x.jsonl", b'{"a": "b')[2][0].detail == "Unterminated string starting at character 7"
+    )
+
+
 def test_each_kind_of_broken_line_has_its_reason_and_loses_no_other(tmp_path: Path) -> None:
     data = (
         b'{"a": 1}\n{"a": \n[1]\n{"a": "\\ud800"}\n{"a": "\xff"}\n"x"\n'

@@ -292,6 +292,12 @@ MISTAKES = [
         "before kept; name one version, m@ID",
     ),
     (
+        "a mixture of its own newest version",
+        HEAD + NONE + "sources:\n  a: {uri: m@latest}\n",
+        "6:12 sources.a.uri: 'm@latest' is what this mixture builds, so every build would change the next; "
+        "name one version, m@ID",
+    ),
+    (
         "a mixture compared with itself",
         steps("step: dedup, against: [m]"),
         "7:29 steps[0].against[0]: 'm' is what this mixture builds, so a build would drop what the one "

@@ -1,4 +1,4 @@
-"""Drop records whose answer claims to be another assistant or to come from another maker, or leaves a name open.
+"""Drop records whose answer claims to be another assistant or from another maker, or leaves a name open.
 
 A model trained on such answers introduces itself by that name. The patterns name the claim
 ("I am ChatGPT", "trained by OpenAI"), not the word: talking about ChatGPT is no claim. "As an AI language

@@ -33,6 +33,12 @@ class TokenCounter:
         from tulu_data.sources.hub_cache import fetch_file
 
         folder = base / name
+        if not folder.exists() and (
+            name.startswith((".", "/", "~")) or ("/" in name and folder.parent.is_dir())
+        ):
+            raise SourceError(
+                f"tokenizer: no folder {folder}; give a folder that has a tokenizer.json, or a hub id"
+            )
         try:
             path = folder / "tokenizer.json" if folder.is_dir() else fetch_file(name, "tokenizer.json")
         except HubError as error:

@@ -188,7 +188,9 @@ def walk_array(text: str, bracket: int) -> Iterator[Element]:
             problem = (error.reason, error.detail)
         except (json.JSONDecodeError, RecursionError) as error:
             end = _resume(text, position, good)
-            at = f"{error.msg} at character {error.pos + 1}" if isinstance(error, ValueError) else "too deep"
+            at = "too deep"
+            if isinstance(error, ValueError):
+                at = f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
             problem = ("broken json", at)
         yield Element(position, end, value, problem)
         position = _after(text, end)

@@ -51,7 +51,9 @@ def _parse_slowly(data: bytes) -> object:
     try:
         value = json.loads(text, parse_constant=_constant)
     except json.JSONDecodeError as error:
-        raise BadJsonError("broken json", f"{error.msg} at character {error.pos + 1}") from None
+        raise BadJsonError(
+            "broken json", f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
+        ) from None
     except RecursionError:
         raise BadJsonError("too deep", f"nested more than {MAX_DEPTH} levels deep") from None
     except ValueError as error:

@@ -111,6 +111,17 @@ def _against_itself(mixture: "Mixture") -> Iterator[Mistake]:
                 yield Mistake(text=text, path=("steps", i, "against", j))
 
 
+def _of_itself(mixture: "Mixture") -> Iterator[Mistake]:
+    """Refuse a mixture of its own newest version: every build would change what the next one reads."""
+    for name, source in mixture.sources.items():
+        if source.uri == f"{mixture.name}@latest":
+            text = (
+                f"{source.uri!r} is what this mixture builds, so every build would change the next; "
+                f"name one version, {mixture.name}@ID"
+            )
+            yield Mistake(text=text, path=("sources", name, "uri"))
+
+
 def _qualities(mixture: "Mixture") -> Iterator[Mistake]:
     """Refuse a quality that nothing asks for."""
     if any(isinstance(step, DedupStep) for step in mixture.steps):
@@ -157,5 +168,5 @@ def _splits(mixture: "Mixture") -> Iterator[Mistake]:
 
 CHECKS = (
     _source_names, _decontamination, share_mistakes, _token_bounds, _filters, _preferred,
-    _against_itself, _qualities, _kinds, _uris, _splits, assertion_mistakes,
+    _against_itself, _of_itself, _qualities, _kinds, _uris, _splits, assertion_mistakes,
 )  # fmt: skip
