@@ -729,3 +729,23 @@ def test_a_spec_that_is_not_there(argument: str, expected: str) -> None:
     result = CliRunner().invoke(group, ["check", argument])
     assert result.exit_code == 1
     assert expected in result.output + str(result.exception)
+
+
+def test_paths_that_lead_nowhere_are_mistakes_in_a_workspace_and_nowhere_else() -> None:
+    sources = (
+        "sources: {a: {uri: data/a.jsonl}, b: {uri: 'data/*.csv'}, c: {uri: hf://o/n}, d: {uri: old@0a1b}}\n"
+    )
+    Path("m.yaml").write_text(HEAD + sources + "steps: [{step: decontaminate, against: [evals/]}]\n", "utf-8")
+    assert check("m.yaml") == (0, "m.yaml: ok\n")
+    Path("tulu-data.yaml").write_text("version: 1\n", "utf-8")
+    text = f"no such file in {Path.cwd()}; mend the path, or put the file there"
+    assert check("m.yaml") == (
+        1,
+        f"m.yaml:4:20 sources.a.uri: data/a.jsonl: {text}\nm.yaml:4:44 sources.b.uri: data/*.csv: {text}\n"
+        f"m.yaml:5:41 steps[0].against[0]: evals/: {text}\n",
+    )
+    for name in ("data", "evals"):
+        Path(name).mkdir()
+    for name in ("a.jsonl", "b.csv"):
+        Path("data", name).touch()
+    assert check("m.yaml") == (0, "m.yaml: ok\n")

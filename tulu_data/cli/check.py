@@ -64,10 +64,11 @@ def _files(path: Path) -> list[Path]:
 
 
 def _problems(file: Path, settings: tuple[str, ...]) -> list[str]:
-    """Return every mistake of one spec, its SQL included."""
+    """Return every mistake of one spec, its SQL included, and paths of its workspace that lead nowhere."""
     from tulu_data.sources.compiled import compile_sql, compile_suite_wheres
     from tulu_data.specs.decisions import is_decisions, read_decisions
     from tulu_data.specs.mixture import read_mixture
+    from tulu_data.specs.presence import absent_files
     from tulu_data.specs.suite import is_suite_spec, read_suites
 
     try:
@@ -76,7 +77,9 @@ def _problems(file: Path, settings: tuple[str, ...]) -> list[str]:
         elif is_suite_spec(file):
             compile_suite_wheres(read_suites(file))
         else:
-            compile_sql(read_mixture(file, settings))
+            mixture = read_mixture(file, settings)
+            compile_sql(mixture)
+            return absent_files(mixture, Path())
     except SpecError as error:
         return list(error.problems)
     return []
