@@ -205,3 +205,11 @@ def test_a_version_that_lost_a_file_is_damaged_and_no_crash(
 
 def test_the_help_is_the_one_in_the_table() -> None:
     assert command.get_short_help_str(limit=200) == VERBS["view"][1]
+
+
+def test_what_where_left_out_is_counted_and_said_to_have_no_rows(workspace: Place) -> None:
+    workspace.write("n.jsonl", [{**chat(f"q {i}"), "n": i} for i in range(5)])
+    version = workspace.mix({"n": {"uri": "n.jsonl", "where": "n > 1"}})
+    done = CliRunner().invoke(group, ["view", version.ref, "--dropped", "--reason", "where"])
+    assert done.exit_code == 1
+    assert "where left out 2 rows, which are counted and not listed" in done.output + str(done.exception)

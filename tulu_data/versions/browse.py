@@ -179,6 +179,7 @@ def _table(version: Version, name: str, wanted: Wanted) -> pa.Table:
     table = pq.read_table(version.file(f"{name}.parquet"))
     table = table.append_column("row", pa.array(range(1, len(table) + 1), pa.int64())).slice(wanted.start - 1)
     if wanted.reason is not None:
+        _refuse_where(version, wanted.reason)
         _check(wanted.reason, table["reason"].unique().to_pylist(), f"{version.ref}: nothing was {name} for")
         table = table.filter(pc.equal(table["reason"], wanted.reason))
     if wanted.source is not None:
@@ -186,6 +187,16 @@ def _table(version: Version, name: str, wanted: Wanted) -> pa.Table:
     if wanted.id is not None and "id" in table.column_names:
         table = table.filter(pc.starts_with(table["id"], wanted.id))
     return table
+
+
+def _refuse_where(version: Version, reason: str) -> None:
+    """Raise StoreError for what `where` left out: it is counted, and no table lists it."""
+    rows = sum(source.dropped.get(reason, 0) for source in version.manifest.sources)
+    if reason == "where" and rows:
+        raise StoreError(
+            f"{version.ref}: where left out {rows:,} rows, which are counted and not listed; "
+            "tulu-data explain FILE:ROW tells of one row"
+        )
 
 
 def _check_source(version: Version, wanted: Wanted) -> None:
