@@ -227,3 +227,13 @@ def test_no_file_is_reached_with_several_versions_either(two, place, query):
     with pytest.raises(SourceError, match=r"^sql: "):
         sql(query, "m", "m")
     assert sorted(p.name for p in place.root.iterdir()) == before
+
+
+def test_an_unknown_version_is_said_to_be_none_with_the_nearest(place):
+    place.mix({"a": {"uri": "data/a.jsonl"}}, name="mysft")
+    with pytest.raises(
+        SourceError, match=r"^mytok: no such version, and no report \(the store holds mysft\)"
+    ):
+        sql("SELECT 1 AS n FROM records", "mytok")
+    with pytest.raises(SourceError, match=r"^mysftt@latest: no such version.*; did you mean 'mysft'"):
+        sql("SELECT 1 AS n FROM records", "mysftt@latest")

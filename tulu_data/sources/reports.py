@@ -5,16 +5,19 @@ the folder. What a report says is not known here, but for the command that wrote
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from tulu_data.errors import SourceError
+from tulu_data.errors import SourceError, nearest
 from tulu_data.store import Store, Version
 
 REPORT_FILE = "report.json"
+_NAME = re.compile(r"[\w-][\w.-]*(?:@[\w.-]+)?")
+"""What looks like a version rather than a path."""
 
 
 def make_folder(folder: Path) -> None:
@@ -76,6 +79,13 @@ def locate(what: str, base: Path, store: Store) -> Path | Version:
         return path
     if not path.exists() and what.partition("@")[0] in store.names():
         return store.resolve(what)
+    known = store.names()
+    if known and not path.exists() and _NAME.fullmatch(what):
+        near = nearest(what.partition("@")[0], known)
+        raise SourceError(
+            f"{what}: no such version, and no report{near} (the store holds {', '.join(known)}); "
+            "give the folder of a report, or a version as name@id"
+        )
     found = "is there, without report.json" if path.exists() else "is not there"
     beside = sorted(file.parent.relative_to(base).as_posix() for file in path.parent.glob(f"*/{REPORT_FILE}"))
     there = f"; {', '.join(beside)} is one" if beside else ""
