@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 from hub_server import HubServer
@@ -144,6 +145,51 @@ def test_a_push_is_told_before_and_asked_for(version: Version, tmp_path: Path) -
     done = run("push", "web", "--to", to, typed="y\n")
     assert done.exit_code == 0
     assert f"next: tulu-data pull {to}/web/{version.content_id}" in done.stdout
+
+
+@pytest.fixture
+def picked(version: Version, tmp_path: Path) -> Version:
+    """Build a version that leaves out a row that is no record, and a record by a word."""
+    rows = [{"prompt": "q", "completion": "a"}, {"prompt": "q", "completion": "my hidden-word, dear"}]
+    lines = [*map(json.dumps, rows), '{"prompt": "secret-row"}', "{ broken-row"]
+    (tmp_path / "web.jsonl").write_text("\n".join(lines))
+    spec = tmp_path / "web.yaml"
+    spec.write_text(
+        "version: 1\nname: web\nkind: sft\ndecontaminate: none\n"
+        "sources: {a: {uri: web.jsonl}}\n"
+        "steps: [{step: filter, drop: [{keyword: {words: [hidden-word]}}]}]\n"
+    )
+    how = Settings(base=tmp_path, store=Store(tmp_path / "store"), say=lambda _: None)
+    return mix(read_mixture(spec), how).version
+
+
+def test_texts_of_what_was_left_out_stay_here(picked: Version, tmp_path: Path) -> None:
+    mine = pq.read_table(picked.path / "quarantined.parquet").to_pylist()
+    assert any("secret-row" in (row["raw"] or "") for row in mine)
+    uri = sent(picked, f"file://{tmp_path}/shelf")
+    away = Path(uri.removeprefix("file://"))
+    for name in ("quarantined.parquet", "dropped.parquet"):
+        here, there = (pq.read_table(folder / name).to_pylist() for folder in (picked.path, away))
+        assert len(here) == len(there) > 0
+        kept = ("source", "origin", "reason")
+        assert [[row[k] for k in kept] for row in here] == [[row[k] for k in kept] for row in there]
+        assert "hidden-word" not in str(there)
+        assert "-row" not in str(there)
+    assert pq.read_table(picked.path / "quarantined.parquet").to_pylist() == mine
+    other = str(tmp_path / "other")
+    assert run("pull", uri, "--store", other).exit_code == 0
+    assert run("verify", "web", "--store", other).exit_code == 0
+    for what in ("--dropped", "--quarantined"):
+        assert run("view", "web", what, "--store", other).exit_code == 0
+
+
+def test_a_damaged_version_is_not_sent(version: Version, tmp_path: Path) -> None:
+    shard = version.path / version.manifest.shards[0].file
+    shard.write_bytes(shard.read_bytes().replace(b"answer", b"ANSWER", 1))
+    done = run("push", "web", "--to", f"file://{tmp_path}/shelf", "--yes")
+    assert "is damaged: data-00000-of-00001.arrow: its sha256 is" in str(done.exception)
+    assert "nothing was sent" in str(done.exception)
+    assert not (tmp_path / "shelf").exists()
 
 
 def damaged_shard(files: dict[str, bytes]) -> None:

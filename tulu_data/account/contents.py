@@ -76,7 +76,7 @@ def content_faults(path: Path, manifest: Manifest, workers: int) -> Iterator[Fau
     """Yield what is wrong with the shards of a version and the records in them."""
     read, rows, is_readable = Read(), 0, True
     for shard in manifest.shards:
-        damage = list(_bytes_faults(path / shard.file, shard))
+        damage = list(bytes_faults(path, shard))
         yield from damage
         if not (path / shard.file).is_file():
             is_readable = False
@@ -101,8 +101,9 @@ def content_faults(path: Path, manifest: Manifest, workers: int) -> Iterator[Fau
         yield from _count_faults(manifest, read, rows)
 
 
-def _bytes_faults(path: Path, shard: ShardEntry) -> Iterator[Fault]:
-    """Compare a file with what was written."""
+def bytes_faults(folder: Path, shard: ShardEntry) -> Iterator[Fault]:
+    """Compare a file of a version with what was written."""
+    path = folder / shard.file
     if not path.is_file():
         yield Fault(where=shard.file, what="is missing")
         return

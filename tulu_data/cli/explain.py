@@ -141,8 +141,9 @@ def _why(fate: "Fate", found: "Explained") -> "Iterator[str]":
         yield f"not in {ref}: dropped by {facts['step']}: {facts['reason']}"
         yield from _evidence(facts.get("evidence") or {}, found)
     elif fate.state == "quarantined":
-        yield f"not in {ref}: quarantined: {facts['reason']} ({facts['detail']})"
-        yield f"row: {_cut(facts['raw'])}"
+        detail = f" ({facts['detail']})" if facts["detail"] else ""
+        yield f"not in {ref}: quarantined: {facts['reason']}{detail}"
+        yield f"row: {_cut(facts['raw'])}" if facts["raw"] else "row: its text is not in this version"
     elif fate.state == "left out by where":
         yield f"not in {ref}: where does not hold: {facts['where']}"
     else:

@@ -1,11 +1,17 @@
 """`tulu-data push`: send a version to the hub, into a bucket or a folder, when a person says so."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import click
 
 from tulu_data.cli.console import counted, print_json, stage
 from tulu_data.cli.options import json_option, open_store, store_option, workspace_root
+
+if TYPE_CHECKING:
+    from tulu_data.exchange.remotes import Remote
+    from tulu_data.exchange.sending import Parcel
 
 
 @click.command(short_help="Send a version to the hub, a bucket or a folder, after asking.")
@@ -22,31 +28,41 @@ from tulu_data.cli.options import json_option, open_store, store_option, workspa
 @store_option
 @json_option
 def command(ref: str, to: str, yes: bool, private: bool, store: Path | None, as_json: bool) -> None:
-    """Send a version as it lies in the store, and say what would bring it back.
+    """Send a version as it lies in the store, and say what would bring it back; a damaged one is not sent.
 
     First it says what would be sent and where; without --yes it asks. The hub takes the version as one
     commit, whose card shows the records to the viewer; a bucket or folder as NAME/CONTENT-ID below URI.
-    What is sent holds the records, the account of them and the ids of what was left out, not its texts.
+    What is sent holds the records, the account of them and the ids of what was left out, not its texts: rows
+    that were no records are sent without the row, drops without the words that a filter met.
     """
     from tulu_data.exchange.remotes import open_remote
     from tulu_data.exchange.sending import pack, send
 
     version = open_store(store, workspace_root(Path.cwd())).resolve(ref)
-    remote, parcel = open_remote(to, private=private), pack(version)
+    remote = open_remote(to, private=private)
+    with TemporaryDirectory(prefix="tulu-data-") as scratch:
+        parcel = pack(version, Path(scratch))
+        _ask(parcel, remote, yes=yes, private=private)
+        at, size = send(parcel, remote), parcel.bytes
+    if as_json:
+        print_json({"version": version.ref, "content_id": version.content_id, "uri": at, "bytes": size})
+        return
+    click.echo(f"sent {version.ref} to {at}")
+    click.echo(f"next: tulu-data pull {at}")
+
+
+def _ask(parcel: "Parcel", remote: "Remote", *, yes: bool, private: bool) -> None:
+    """Say what would be sent and where, and ask."""
+    version = parcel.version
     files = counted(len(parcel.files), "file")
     stage(f"push: {version.ref}, {counted(version.num_rows, 'row')}, {files}, {parcel.bytes:,} bytes")
     for name, path in parcel.files.items():
         stage(f"  {name}  {path.stat().st_size:,}")
-    seen = f" ({'private' if private else 'PUBLIC'} where it is new)" if to.startswith("hf://") else ""
+    stage("  records, their account, ids and reasons of what was left out; none of its texts")
+    seen = (
+        f" ({'private' if private else 'PUBLIC'} where it is new)" if remote.uri.startswith("hf://") else ""
+    )
     if not yes:
         click.confirm(f"send this to {remote.uri}{seen}?", abort=True, err=True)
     else:
         stage(f"to: {remote.uri}{seen}")
-    at = send(parcel, remote)
-    if as_json:
-        print_json(
-            {"version": version.ref, "content_id": version.content_id, "uri": at, "bytes": parcel.bytes}
-        )
-        return
-    click.echo(f"sent {version.ref} to {at}")
-    click.echo(f"next: tulu-data pull {at}")

@@ -1,16 +1,28 @@
 """Send a version elsewhere: all of its folder but what can be made anew.
 
-The one idea: what is sent is the version as it lies in the store, byte by byte, so that what is pulled is
-the same version; its card tells the hub's viewer where the records are. Nothing is sent that was not listed
-before.
+The one idea: what is sent is the version as it lies in the store, so that what is pulled is the same version;
+its card tells the hub's viewer where the records are. Of what was left out it tells where and why, not what
+it said. Nothing is sent that was not listed before, and nothing that is not what was written.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tulu_data.account.contents import bytes_faults
+from tulu_data.errors import StoreError
 from tulu_data.exchange.remotes import Remote
+from tulu_data.schema import TEXT
 from tulu_data.store import Version
 from tulu_data.store.version import SIGNATURES
+
+_QUOTED = {"quarantined.parquet": ("raw", "detail"), "dropped.parquet": ("evidence",)}
+"""Columns that may quote what was left out, by file."""
+_MATCHED = "matched"
+"""What of a filter's evidence is the record's own words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +38,18 @@ class Parcel:
         return sum(path.stat().st_size for path in self.files.values())
 
 
-def pack(version: Version) -> Parcel:
-    """List what is sent of a version."""
+def pack(version: Version, scratch: Path) -> Parcel:
+    """List what is sent of a version; raise StoreError where a shard is not what was written.
+
+    Tables that quote what was left out are written without that into a folder, and sent from there.
+    """
+    faults = [fault for shard in version.manifest.shards for fault in bytes_faults(version.path, shard)]
+    if faults:
+        more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+        raise StoreError(
+            f"{version.path}: is damaged: {faults[0]}{more}; nothing was sent; build it again, "
+            f"tulu-data verify {version.ref} says more"
+        )
     files = {
         path.relative_to(version.path).as_posix(): path
         for path in sorted(version.path.rglob("*"))
@@ -38,7 +60,31 @@ def pack(version: Version) -> Parcel:
         for name, path in files.items()
         if not name.startswith((".", f"{SIGNATURES}/")) and "/." not in name
     }
-    return Parcel(version=version, files=kept)
+    quiet = {
+        name: _quiet(path, scratch / name, _QUOTED[name]) for name, path in kept.items() if name in _QUOTED
+    }
+    return Parcel(version=version, files=kept | quiet)
+
+
+def _quiet(path: Path, target: Path, columns: tuple[str, ...]) -> Path:
+    """Write a table without what quotes the data, if there is any; return where it lies."""
+    before = after = pq.read_table(path)
+    for name in columns:
+        texts = after.column(name).to_pylist()
+        said = [_without_words(text) if name == "evidence" else None for text in texts]
+        after = after.set_column(after.schema.get_field_index(name), name, pa.array(said, TEXT))
+    if after.equals(before):
+        return path
+    pq.write_table(after, target, compression="zstd")
+    return target
+
+
+def _without_words(evidence: str | None) -> str | None:
+    """Return evidence without the words of the record that matched."""
+    told = json.loads(evidence) if evidence else {}
+    if _MATCHED not in told:
+        return evidence
+    return json.dumps({name: value for name, value in told.items() if name != _MATCHED}, ensure_ascii=False)
 
 
 def send(parcel: Parcel, remote: Remote) -> str:
