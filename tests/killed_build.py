@@ -173,6 +173,10 @@ def is_whole(root: Path) -> None:
         assert store.resolve(name).content_id == store.ids(name)[-1]
         assert all(tag in ("first", "best") for tags in store.tagged(name).values() for tag in tags)
     store.resolve("m@first"), store.resolve("old")
+    fresh = Place(root.parent / "fresh").store
+    for name in fresh.names():
+        here = {one for one in fresh.ids(name) if (store.root / name / one / "manifest.json").is_file()}
+        assert here <= set(store.ids(name)), "a log has lost a version"
     read_lock(root / "mixtures" / "m.yaml")
 
 
