@@ -156,8 +156,8 @@ def test_mistakes_in_several_files_are_told_at_once_the_named_spec_first() -> No
         "top.yaml:2:7 seed: expected a whole number, found 'x'",
         "--set sources.books.tags=9: sources.books.tags: expected a list, found 9",
         "base.yaml:6:38 sources.web.take.rows: expected a whole number, found 'five'",
-        "base.yaml:9:27 steps[0].drop[0]: expected one of empty_turn, identity, refusal, found 'refusals'; "
-        "did you mean 'refusal'?",
+        "base.yaml:9:27 steps[0].drop[0]: expected one of date, empty_turn, identity, keyword, language, "
+        "refusal, repetition, found 'refusals'; did you mean 'refusal'?",
     ]
 
 
@@ -179,8 +179,8 @@ SETTINGS = [
     ("sources.\u7f51.uri=\u7f51.jsonl", lambda m: m.sources["\u7f51"].uri == "\u7f51.jsonl"),
     ("sources['v3.9']={uri: x}", lambda m: m.sources["v3.9"].uri == "x"),
     ("sources.web.columns['a.b']=c", lambda m: m.sources["web"].columns == {"messages": "m", "a.b": "c"}),
-    ("steps[0].drop=[identity]", lambda m: m.steps[0].drop == ("identity",)),
-    ("steps[0].drop[0]=identity", lambda m: m.steps[0].drop == ("identity",)),
+    ("steps[0].drop=[identity]", lambda m: [d.name for d in m.steps[0].drop] == ["identity"]),
+    ("steps[0].drop[0]=identity", lambda m: [d.name for d in m.steps[0].drop] == ["identity"]),
     ("steps[1]=", lambda m: [s.step for s in m.steps] == ["filter"]),
     ("steps=null", lambda m: m.steps == ()),
     ("sources.web.tags=null", lambda m: m.sources["web"].tags == ()),
