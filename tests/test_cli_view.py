@@ -114,7 +114,7 @@ def test_what_a_filter_matched_is_marked(workspace: Place) -> None:
     workspace.write("a.jsonl", [chat("pear?", "As an AI language model, I do not eat."), chat("b")])
     workspace.mix({"a": {"uri": "a.jsonl"}}, steps=[{"step": "filter", "drop": ["identity"]}])
     text = output("m", "--reason", "identity")
-    assert "filter: identity  matched As an AI language model\n" in text
+    assert "filter: identity  matched As an AI language model, turn 1\n" in text
     assert "\n    [[As an AI language model]], I do not eat.\n" in text
 
 
