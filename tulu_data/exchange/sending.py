@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 from tulu_data.account.contents import bytes_faults
 from tulu_data.errors import StoreError
 from tulu_data.exchange.remotes import Remote
-from tulu_data.schema import TEXT
 from tulu_data.store import Version
 from tulu_data.store.version import SIGNATURES
 
@@ -72,7 +71,9 @@ def _quiet(path: Path, target: Path, columns: tuple[str, ...]) -> Path:
     for name in columns:
         texts = after.column(name).to_pylist()
         said = [_without_words(text) if name == "evidence" else None for text in texts]
-        after = after.set_column(after.schema.get_field_index(name), name, pa.array(said, TEXT))
+        after = after.set_column(
+            after.schema.get_field_index(name), name, pa.array(said, after.column(name).type)
+        )
     if after.equals(before):
         return path
     pq.write_table(after, target, compression="zstd")
