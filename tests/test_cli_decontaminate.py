@@ -58,7 +58,7 @@ def test_without_a_dataset_everything_below_data_is_scanned(workspace):
     assert "data/b/part-0.jsonl:2 = tiny/test/1 question, overlap 1.00" in done.output
     assert "not scanned: data/odd.jsonl: " in done.output
     assert "contaminated" in done.output
-    assert "next: tulu-data review shows the hits; leave out data/b/part-0.jsonl" in done.output
+    assert "next: tulu-data review, which shows the hits; leave out data/b/part-0.jsonl" in done.output
 
 
 def test_without_a_dataset_the_newest_versions_are_scanned_beside_the_files(workspace):
@@ -84,7 +84,7 @@ def test_the_role_of_a_suite_is_shown_and_a_development_suite_advises_to_drop_no
     assert heads.split()[:4] == ["source", "suite", "role", "split"]
     assert row.split()[1:4] == ["town", "development", "test"]
     assert row.endswith("contaminated: drop matches")
-    assert "next: tulu-data review shows the hits; drop the matching records" in done.stdout
+    assert "next: tulu-data review, which shows the hits; drop the matching records" in done.stdout
     assert "above the threshold" not in done.stdout
     assert "role" not in run().stdout
 

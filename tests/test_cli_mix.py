@@ -52,7 +52,7 @@ def test_mix_prints_where_every_row_went_and_what_is_next(place: Place) -> None:
     assert lines[3:] == [
         f"built  {version.ref}  10 rows  sft",
         f"  {version.path}",
-        f"next: tulu-data show {version.ref}, or tulu-data train --data {version.ref}",
+        f"next: tulu-data show {version.ref}",
     ]
     assert result.stderr.splitlines() == [
         "read: 1 files of 1 sources",

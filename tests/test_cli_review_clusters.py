@@ -309,13 +309,13 @@ def test_dedup_shows_what_its_thresholds_mean(place):
     after = done.stdout.split("\nexamples", 1)[1]
     assert all(len(line) <= 100 for line in after.splitlines() if line.startswith("    "))
     assert "2 clusters, the largest of 4 records\n" in done.stdout
-    like = "shows each beside the one that it is like"
+    like = ", which shows each beside the one that it is like"
     drop = "drop them with --write FOLDER or by step dedup in a mixture spec"
-    assert f"next: tulu-data review reports/dedup {like}; {drop}\n" in done.stdout
-    assert f"next: tulu-data review reports/dedup {like}\n" in dedup("--write", "clean").stdout
+    assert f"next: tulu-data review reports/dedup{like}; {drop}\n" in done.stdout
+    assert f"next: tulu-data review reports/dedup{like}\n" in dedup("--write", "clean").stdout
     (place.root / "data/b.jsonl").write_text((place.root / "data/a.jsonl").read_text())
     exact = dedup("--jaccard-threshold", "0.99", "data/a.jsonl", "data/b.jsonl").stdout
-    assert f"next: tulu-data review reports/dedup --reason any {like}; {drop}\n" in exact
+    assert f"next: tulu-data review reports/dedup --reason any{like}; {drop}\n" in exact
     assert "\n3 clusters, the largest of 2 records\n0 pairs compared in 1 round\n" in exact
 
 

@@ -77,7 +77,7 @@ def test_batches_do_not_matter(workspace: Place) -> None:
 
 
 def test_what_is_not_shown_yet_is_named(place: Place) -> None:
-    assert output("m", "-n", "3").endswith("\n\nmore: --from 4\n")
+    assert output("m", "-n", "3").endswith("\n\nnext: tulu-data view m -n 3 --from 4\n")
     assert "more:" not in output("m", "-n", "100")
     assert output("m", "--search", "cucumber") == "no such record\n"
     assert output("m", "--quarantined", "--search", "cucumber") == "no such row\n"

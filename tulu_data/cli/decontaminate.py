@@ -18,7 +18,7 @@ from tulu_data.cli.options import (
     workspace_root,
 )
 from tulu_data.cli.reading import open_course, print_copies, reading_of, say, warn_of, warn_of_uncopied
-from tulu_data.cli.scan_report import print_report
+from tulu_data.cli.scan_report import REPORTS, print_report
 from tulu_data.schema import Kind
 from tulu_data.specs.rules import COMBINATIONS, RULES, SCOPES, Scope
 from tulu_data.specs.source import Adapter
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from tulu_data.decontaminate import Index
     from tulu_data.decontaminate.audit import Audit
     from tulu_data.sources.copies import Copied, Target
-
-REPORTS = Path("reports", "decontamination")
-"""Folder of a workspace for the report."""
+    from tulu_data.store import Store
 
 
 @click.command(short_help="Find eval instances inside training data, with evidence.")
@@ -118,7 +116,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     forget_copies(folder)
     report = write_audit(found, folder, suites_base=here, against=against)
     copied = _copy(found, action or "drop", target, report) if target else []
-    _finish(found, index, report, folder, as_json=as_json)
+    _finish(found, index, report, folder, opened, as_json=as_json)
     if target:
         if copied and not as_json:
             print_copies(copied, target.folder)
@@ -128,7 +126,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
 
 
 def _finish(
-    found: "Audit", index: "Index", report: dict[str, object], folder: Path, *, as_json: bool
+    found: "Audit", index: "Index", report: dict[str, object], folder: Path, store: "Store", *, as_json: bool
 ) -> None:
     """Print the report, and warn of what was not seen."""
     from tulu_data.decontaminate.audit import torn_suites
@@ -137,7 +135,7 @@ def _finish(
     if as_json:
         print_json(report)
     else:
-        print_report(found, index, folder)
+        print_report(found, index, folder, store)
     for text in torn_suites(index.suites):
         warn(text)
     warn_of(found.ledger)

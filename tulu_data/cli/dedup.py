@@ -156,7 +156,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     if as_json:
         print_json(report)
     else:
-        print_report(found, report, folder)
+        print_report(found, report, folder, opened)
         if copied and target:
             print_copies(copied, target.folder)
     warn_of(found.ledger)

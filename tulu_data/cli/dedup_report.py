@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tulu_data.cli.console import counted, print_table, results, shown
+from tulu_data.cli.hints import typed
 from tulu_data.cli.reading import print_accounts
 from tulu_data.cli.terminal import INDENT
 from tulu_data.report.tables import table
@@ -19,17 +20,19 @@ if TYPE_CHECKING:
 
     from tulu_data.dedup.differing import Spans
     from tulu_data.dedup.duplicates import Duplicates
+    from tulu_data.store import Store
 
 COLUMNS = 100
 """Width of a line that shows a text."""
+STEP = "step dedup in a mixture spec"
 PAIR = 2
 """Records of the smallest cluster."""
 _BEFORE = 24
 """Characters shown before the first that differ."""
 
 
-def print_report(found: "Duplicates", report: dict[str, Any], folder: Path) -> None:
-    """Print the report for people."""
+def print_report(found: "Duplicates", report: dict[str, Any], folder: Path, store: "Store") -> None:
+    """Print the report for people; it lies in a folder, and was made with a store."""
     console = results()
     print_accounts(found.ledger, "compared")
     _print_counts(console, report)
@@ -41,7 +44,7 @@ def print_report(found: "Duplicates", report: dict[str, Any], folder: Path) -> N
     names = ("clusters.parquet", *(["quarantined.parquet"] if bad else []), "report.json")
     *first, last = (shown(folder / name) for name in names)
     console.print(f"wrote {', '.join(first)} and {last}", markup=False, soft_wrap=True)
-    console.print(_advice(report, folder), markup=False, soft_wrap=True)
+    console.print(_advice(report, folder, store), markup=False, soft_wrap=True)
 
 
 def _print_counts(console: "Console", report: dict[str, Any]) -> None:
@@ -155,14 +158,14 @@ def searched(found: Mapping[str, Any], option: str = "") -> str:
     return f"{told}, {templates:,} of them alike but for numbers or results, and kept{option}"
 
 
-def _advice(report: dict[str, Any], folder: Path) -> str:
+def _advice(report: dict[str, Any], folder: Path, store: "Store") -> str:
     """Say what to do next."""
     if not report["records"]:
         return "next: name files that hold records, or say how to read these: --columns, --adapter, --kind"
     if report["kept"] == report["records"]:
-        return "next: nothing to remove; step dedup in a mixture spec keeps it so"
+        return f"next: nothing to remove; {STEP} keeps it so"
     dropped = [row["dropped"] for row in report["datasets"]]
     has_near = any(one["near_duplicate"] or one["contained"] for one in dropped)
-    walk = f"tulu-data review {shown(folder)}{'' if has_near else ' --reason any'}"
-    drop = "; drop them with --write FOLDER or by step dedup in a mixture spec"
-    return f"next: {walk} shows each beside the one that it is like{'' if report.get('written') else drop}"
+    walk = typed("review", folder, *([] if has_near else ["--reason", "any"]), store=store, start=folder)
+    shows = f"next: {walk}, which shows each beside the one that it is like"
+    return shows if report.get("written") else f"{shows}; drop them with --write FOLDER or by {STEP}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tulu_data.cli.console import counted, print_json, results, stage, warn
+from tulu_data.cli.hints import typed
 from tulu_data.cli.options import json_option, open_store, store_option, workspace_root
 from tulu_data.errors import SuiteError, nearest
 from tulu_data.specs.suite import ROLES
@@ -89,7 +90,8 @@ def add(name: str, uri: str, to: Path | None, store: Path | None, as_json: bool,
         warn(text)
     shown = _relative(path, here)
     click.echo(f"\nadded {name} to {shown}" + (f" (layout {added.layout})" if added.layout else ""))
-    click.echo(f"next: tulu-data decontaminate --against {shown}")
+    again = typed("decontaminate", "--against", path, store=open_store(store, root))
+    click.echo(f"next: {again}")
 
 
 def _entry(uri: str, spec: Path, here: Path, given: dict[str, Any]) -> dict[str, object]:
@@ -153,7 +155,8 @@ def list_(paths: tuple[str, ...], store: Path | None, as_json: bool) -> None:
     results().print(made)
     if missing:
         specs = sorted({one.spec.document.name for one in missing})
-        click.echo(f"next: tulu-data evals fetch {specs[0]}")
+        fetch = typed("evals", "fetch", here / specs[0], store=open_store(store, root))
+        click.echo(f"next: {fetch}")
 
 
 def _row(suite: "Suite") -> tuple[str, ...]:
@@ -221,8 +224,9 @@ def show(
     suites, missing = survey_suites(searched, here, cache=_cache(store, root))
     for one in missing:
         if one.name == suite:
-            spec = one.spec.document.name
-            raise SuiteError(f"{suite}: not fetched; run: tulu-data evals fetch {spec} {suite}")
+            spec = here / one.spec.document.name
+            run = typed("evals", "fetch", spec, suite, store=open_store(store, root))
+            raise SuiteError(f"{suite}: not fetched; run: {run}")
     names = [one.name for one in suites] + [one.name for one in missing]
     found = next((one for one in suites if one.name == suite), None)
     if found is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from tulu_data.cli.console import counted, print_json, shown, warn
+from tulu_data.cli.hints import typed
 from tulu_data.cli.options import json_option, workspace_root
 from tulu_data.errors import SpecError
 from tulu_data.imports import FORMATS, read_draft, spec_text
@@ -51,7 +52,7 @@ def command(
     else:
         left = f"; {counted(len(draft.left), 'thing')} not carried over, named in it" if draft.left else ""
         click.echo(f"{shown(out)}: {draft.kind}, {counted(len(draft.sources), 'source')}{left}")
-        click.echo(f"next: tulu-data check {shown(out)}")
+        click.echo(f"next: {typed('check', out)}")
 
 
 def _name(stem: str) -> str:

@@ -6,6 +6,7 @@ from shutil import copyfile
 
 import click
 
+from tulu_data.cli.hints import in_folder
 from tulu_data.errors import TuluDataError
 
 
@@ -21,8 +22,7 @@ def command(folder: Path) -> None:
     click.echo(f"workspace in {folder}: {len(written)} files")
     for name, about in _TOUR:
         click.echo(f"  {name:<12} {about}")
-    where = "" if folder == Path() else f"cd {folder} && "
-    click.echo(f"next: {where}tulu-data decontaminate --against evals/")
+    click.echo(f"next: {in_folder(folder, 'decontaminate', '--against', 'evals/')}")
 
 
 _TOUR = (

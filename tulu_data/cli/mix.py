@@ -7,6 +7,7 @@ import click
 from rich.markup import escape
 
 from tulu_data.cli.console import counted, print_json, print_table, results, stage, warn
+from tulu_data.cli.hints import typed
 from tulu_data.cli.options import (
     json_option,
     open_store,
@@ -16,8 +17,10 @@ from tulu_data.cli.options import (
     workspace_root,
 )
 from tulu_data.cli.plan import print_plan
+from tulu_data.specs.workspace import read_workspace
 
 if TYPE_CHECKING:
+    from tulu_data.mix import Settings
     from tulu_data.store import Version
 
 
@@ -52,7 +55,7 @@ def command(
     inputs = resolve_inputs(file, root, how.store, frozen=frozen)
     existing = find_existing(file, inputs, how)
     if existing is not None and not dry_run:
-        _print_version(reuse(existing, inputs, how), as_json, existed=True)
+        _print_version(reuse(existing, inputs, how), how, as_json, existed=True)
         return
     prepared = prepare(file, inputs, how)
     plan = prepared.plan
@@ -61,10 +64,10 @@ def command(
     if dry_run:
         print_plan(plan, as_json)
     else:
-        _print_version(build(file, prepared, how), as_json, existed=False)
+        _print_version(build(file, prepared, how), how, as_json, existed=False)
 
 
-def _print_version(version: "Version", as_json: bool, *, existed: bool) -> None:
+def _print_version(version: "Version", how: "Settings", as_json: bool, *, existed: bool) -> None:
     """Print the version that a mixture stands for."""
     from tulu_data.report.tables import source_table
 
@@ -80,9 +83,12 @@ def _print_version(version: "Version", as_json: bool, *, existed: bool) -> None:
     rows = counted(version.num_rows, "row")
     console.print(f"\n[bold]{word}[/bold]  {version.ref}  {rows}  {manifest.kind}", soft_wrap=True)
     console.print(f"  {escape(str(version.path))}", soft_wrap=True)
-    console.print(f"next: tulu-data show {version.ref}{_train_hint(version)}", soft_wrap=True)
+    show = typed("show", version.ref, store=how.store)
+    console.print(f"next: {escape(show + _train_hint(version, how))}", soft_wrap=True)
 
 
-def _train_hint(version: "Version") -> str:
-    """Name the training command where there is a trainer for the kind."""
-    return f", or tulu-data train --data {version.ref}" if version.kind == "sft" else ""
+def _train_hint(version: "Version", how: "Settings") -> str:
+    """Name the training command where there is a trainer for the kind, and a model to begin with."""
+    if version.kind != "sft" or read_workspace(how.base).model is None:
+        return ""
+    return f", or {typed('train', '--data', version.ref, store=how.store, root=how.base)}"

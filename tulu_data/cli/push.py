@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tulu_data.cli.console import counted, print_json, stage
+from tulu_data.cli.hints import typed
 from tulu_data.cli.options import json_option, open_store, store_option, workspace_root
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def command(ref: str, to: str, yes: bool, private: bool, store: Path | None, as_
     from tulu_data.exchange.remotes import open_remote
     from tulu_data.exchange.sending import pack, send
 
-    version = open_store(store, workspace_root(Path.cwd())).resolve(ref)
+    opened = open_store(store, workspace_root(Path.cwd()))
+    version = opened.resolve(ref)
     remote = open_remote(to, private=private)
     with TemporaryDirectory(prefix="tulu-data-") as scratch:
         parcel = pack(version, Path(scratch))
@@ -48,7 +50,7 @@ def command(ref: str, to: str, yes: bool, private: bool, store: Path | None, as_
         print_json({"version": version.ref, "content_id": version.content_id, "uri": at, "bytes": size})
         return
     click.echo(f"sent {version.ref} to {at}")
-    click.echo(f"next: tulu-data pull {at}")
+    click.echo(f"next: {typed('pull', at, store=opened)}")
 
 
 def _ask(parcel: "Parcel", remote: "Remote", *, yes: bool, private: bool) -> None:

@@ -5,6 +5,8 @@ anywhere and go on later. What is asked and shown is here, what an answer means 
 """
 
 import fnmatch
+import os
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tulu_data.cli.console import counted, print_json, results, warn
+from tulu_data.cli.console import counted, print_json, results, shown, warn
+from tulu_data.cli.options import workspace_root
 from tulu_data.cli.terminal import QUIT, keyboard, read_key, read_line, show_text
+from tulu_data.specs.decisions import DECISIONS_FILE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -219,8 +223,15 @@ def _finish(walk: "Walk", hits: "pa.Table", chosen: "pa.Table") -> None:
             f"\n{counts['kept']:,} kept, {counts['dropped']:,} dropped, {counts['left']:,} left undecided"
         )
         click.echo(f"wrote {walk.book.path}")
-        click.echo(
-            f"next: tulu-data decontaminate obeys it; in a mixture spec: decisions: {walk.book.path.name}"
-        )
+        click.echo(f"next: {_obeyed(walk.book.path)}")
     else:
         click.echo(f"\n{counts['left']:,} undecided")
+
+
+def _obeyed(path: Path) -> str:
+    """Say what obeys decisions: the command that found the hits, and a mixture."""
+    root = workspace_root(Path.cwd())
+    is_found = path.resolve() == root / DECISIONS_FILE
+    option = "" if is_found else f" with --decisions {shlex.quote(shown(path))}"
+    named = os.path.relpath(path, root) if path.resolve().is_relative_to(root) else str(path.resolve())
+    return f"decontaminate as before{option} obeys it; in a mixture spec: decisions: {named}"

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tulu_data.cli.console import print_table, results, shown
+from tulu_data.cli.hints import typed
+from tulu_data.cli.options import workspace_root
 from tulu_data.cli.reading import print_accounts
 from tulu_data.report.tables import percent, table
 from tulu_data.specs.rules import COMBINATIONS, RULES
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
     from tulu_data.decontaminate import Index
     from tulu_data.decontaminate.audit import Audit
     from tulu_data.decontaminate.report import ReportRow, SuiteSummary
+    from tulu_data.store import Store
 
+REPORTS = Path("reports", "decontamination")
+"""Folder of a workspace for the report, where `review` looks for it."""
 OTHERS = {"template": "templates", "partial": "partials", "common": "common", "keep": "kept"}
 """Columns of the table of hits for what is no hit, by what it counts as."""
 SHOWN = 5
@@ -33,8 +38,8 @@ LOOKED_AT = {"user": "user turns", "all": "all turns", "conversation": "whole co
 """Words for scopes."""
 
 
-def print_report(found: "Audit", index: "Index", folder: Path) -> None:
-    """Print the report for people."""
+def print_report(found: "Audit", index: "Index", folder: Path, store: "Store") -> None:
+    """Print the report for people; it lies in a folder, and was made with a store."""
     console = results()
     _print_suites(console, found)
     _print_hits(console, found)
@@ -45,7 +50,7 @@ def print_report(found: "Audit", index: "Index", folder: Path) -> None:
     *first, last = (shown(folder / name) for name in names)
     written = f"{', '.join(first)} and {last}"
     console.print(f"\nwrote {written}", markup=False, soft_wrap=True)
-    console.print(_advice(found), markup=False, soft_wrap=True)
+    console.print(_advice(found, folder, store), markup=False, soft_wrap=True)
 
 
 def _print_suites(console: "Console", found: "Audit") -> None:
@@ -179,7 +184,7 @@ def _examples(items: "pa.Table") -> list[tuple[tuple[str, ...], list[dict[str, A
     return [one for _, _, one in sorted(chosen, key=lambda one: (one[1], one[0]))]
 
 
-def _advice(found: "Audit") -> str:
+def _advice(found: "Audit", folder: Path, store: "Store") -> str:
     """Say what to do next."""
     step = "step decontaminate in a mixture spec"
     if not found.ledger.records:
@@ -195,7 +200,10 @@ def _advice(found: "Audit") -> str:
         return f"next: nothing to remove{seen}; {step} keeps it so"
     bad = sorted({row.source for row in found.report.sources_to_drop})
     drop = f"drop the matching records with --write FOLDER or by {step}"
+    is_found = folder.resolve() == workspace_root(Path.cwd()) / REPORTS
+    where = ["review"] if is_found else ["review", folder]
+    walk = typed(*where, store=store, start=None if is_found else folder)
     if bad:
-        return f"next: tulu-data review shows the hits; leave out {', '.join(bad)}, or {drop}"
+        return f"next: {walk}, which shows the hits; leave out {', '.join(bad)}, or {drop}"
     none = "" if found.report.contaminated else "; no source is above the threshold"
-    return f"next: tulu-data review shows the hits; {drop}{none}"
+    return f"next: {walk}, which shows the hits; {drop}{none}"

@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from tulu_data.cli.console import counted, print_json, print_table, results
 from tulu_data.cli.dedup_report import searched
+from tulu_data.cli.hints import typed
 from tulu_data.cli.options import json_option, open_store, store_option, workspace_root
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def command(version: str, store: Path | None, as_json: bool) -> None:
         return
     console = results()
     _print_accounts(console, opened, tags)
-    console.print(f"next: tulu-data view {opened.ref}, or tulu-data stats {opened.ref}", soft_wrap=True)
+    view, stats = (typed(verb, opened.ref, store=store_of) for verb in ("view", "stats"))
+    console.print(f"next: {escape(view)}, or {escape(stats)}", soft_wrap=True)
 
 
 def _print_accounts(console: "Console", version: "Version", tags: "Sequence[str]") -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tulu_data.cli.console import print_json, results
+from tulu_data.cli.hints import again
 from tulu_data.cli.options import json_option, open_store, store_option, workspace_root
 
 if TYPE_CHECKING:
@@ -105,5 +106,5 @@ def _texts(
 def _more(rest: "list[Found]", chosen: "list[Found]", what: str) -> str:
     """Say that there is more, or nothing."""
     if rest:
-        return f"more: --from {rest[0].row}\n"
+        return f"next: {again(start=rest[0].row)}\n"
     return "" if chosen else f"no such {'row' if what == 'quarantined' else 'record'}\n"

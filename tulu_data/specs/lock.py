@@ -6,6 +6,7 @@ version it notes the content id that a name stood for last, so that a move shows
 lock does not. Files on a disk are hashed whenever they are read.
 """
 
+import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from hashlib import sha256
@@ -144,15 +145,14 @@ def check_frozen(
         for ref in sorted(set(versions) & set(lock.versions))
         if versions[ref] != lock.versions[ref]
     ]
+    cure = f"run `tulu-data lock {shlex.quote(str(spec))}` and commit it"
     if missing and not path.is_file():
-        raise LockError(
-            f"{path}: no lock, and --frozen resolves nothing; run `tulu-data lock {spec}` and commit it"
-        )
+        raise LockError(f"{path}: no lock, and --frozen resolves nothing; {cure}")
     if missing or spare or moved:
         said = [f"no fitting pin for {', '.join(missing)}"] if missing else []
         said += moved
         said += [f"pins for {', '.join(spare)}, which the spec does not have"] if spare else []
-        raise LockError(f"{path}: stale: {'; '.join(said)}; run `tulu-data lock {spec}` and commit it")
+        raise LockError(f"{path}: stale: {'; '.join(said)}; {cure}")
 
 
 def fitting_pin(

@@ -7,6 +7,7 @@ spec names and that cannot be had is an error, with the command that gets it.
 
 import glob
 import os
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -152,7 +153,8 @@ def _not_fetched(file: SuiteFile, fetched: Fetched) -> SuiteError:
     others = f", and {len(failed) - 1} more" if len(failed) > 1 else f"; {remedy}" if remedy else ""
     return SuiteError(
         f"{shown}: {len(failed)} of {len(file.spec.suites)} suites are not here: {', '.join(sorted(failed))} "
-        f"({reason}{others}); fetch them: tulu-data evals fetch {shown}; or name other suites instead of all"
+        f"({reason}{others}); fetch them: tulu-data evals fetch {shlex.quote(shown)}; "
+        "or name other suites instead of all"
     )
 
 

@@ -1,5 +1,6 @@
 """What is said of a file that is no eval suite: what was found in it, and the command that would read it."""
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 
@@ -35,7 +36,7 @@ def not_ours(file: SourceFile, columns: Sequence[str]) -> SuiteError:
     (name,) = names_of([file])
     return SuiteError(
         f"{file.origin}: not an eval suite: no column 'question', found {found}; "
-        f"say how it is read: tulu-data evals add {name} {file.origin}{option}"
+        f"say how it is read: tulu-data evals add {shlex.quote(name)} {shlex.quote(file.origin)}{option}"
     )
 
 
