@@ -10,7 +10,7 @@ from mixture_fixtures import Place, chats
 
 from tulu_data.account.verify import verify
 from tulu_data.errors import StoreError
-from tulu_data.mix import mix
+from tulu_data.mix import mix, prepare, resolve_inputs
 from tulu_data.specs.mixture import MixtureFile, read_mixture
 
 SCRIPT = """
@@ -33,6 +33,10 @@ def waiting(*given):
     yield from real(*given)
 if stop == "writing":
     writer._write_shards = waiting
+elif stop == "reading":
+    build = sys.modules["tulu_data.mix.build"]
+    read = build.read_inputs
+    build.read_inputs = lambda *given: told("reading") or read(*given)
 else:
     told("ready")
 try:
@@ -96,16 +100,21 @@ def specs(place: Place, how: str) -> tuple[MixtureFile, MixtureFile]:
     return read_mixture(moved), place.spec({"a": {"uri": "a.jsonl", "take": {"rows": 60}}})
 
 
+@pytest.mark.parametrize("stop", ["reading", "writing"])
 @pytest.mark.parametrize("how", ["the same spec", "another spec of the name", "another name"])
-def test_of_two_builds_the_second_is_refused_while_the_first_writes_its_name(place: Place, how: str) -> None:
+def test_of_two_builds_the_second_is_refused_before_it_reads(place: Place, how: str, stop: str) -> None:
     first, second = specs(place, how)
-    other = Other(place, first, "writing")
-    assert other.waits_at == "writing"
+    other = Other(place, first, stop)
+    assert other.waits_at == stop
+    place.said.clear()
     if how == "another name":
         mine = build(place, second)
     else:
         with pytest.raises(StoreError, match="another process is writing 'm'; wait for it"):
             build(place, second)
+        assert place.said == []
+        # A plan writes nothing, so nobody is in its way.
+        assert prepare(second, resolve_inputs(second, place.root, place.store), place.settings()).plan.rows
     word, theirs = other.end()
     assert word == "built"
     mine = build(place, second)

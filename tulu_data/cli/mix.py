@@ -1,5 +1,6 @@
 """`tulu-data mix`: build a dataset version from a mixture spec."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ def command(
     """
     from tulu_data.mix import Settings, build, find_existing, prepare, resolve_inputs, reuse
     from tulu_data.specs.mixture import read_mixture
+    from tulu_data.store import building
 
     file = read_mixture(spec, settings)
     root = workspace_root(spec.parent)
@@ -57,14 +59,14 @@ def command(
     if existing is not None and not dry_run:
         _print_version(reuse(existing, inputs, how), how, as_json, existed=True)
         return
-    prepared = prepare(file, inputs, how)
-    plan = prepared.plan
-    for text in plan.warnings:
-        warn(text)
-    if dry_run:
-        print_plan(plan, as_json)
-    else:
-        _print_version(build(file, prepared, how), how, as_json, existed=False)
+    with nullcontext() if dry_run else building(how.store, file.mixture.name):
+        prepared = prepare(file, inputs, how)
+        for text in prepared.plan.warnings:
+            warn(text)
+        if dry_run:
+            print_plan(prepared.plan, as_json)
+        else:
+            _print_version(build(file, prepared, how), how, as_json, existed=False)
 
 
 def _print_version(version: "Version", how: "Settings", as_json: bool, *, existed: bool) -> None:

@@ -26,9 +26,10 @@ from tulu_data.mix.plan import Plan, make_plan
 from tulu_data.mix.pool import Pool, batch_count, make_pool
 from tulu_data.mix.recipe import STEP_VERSIONS, resolved_spec
 from tulu_data.mix.steps import Findings, run_steps
+from tulu_data.mix.suites import load_step_suites
 from tulu_data.schema import CONTENT, ID, TEXT, version_schema
 from tulu_data.specs.mixture import MixtureFile
-from tulu_data.store import Draft, Manifest, Store, Version, make_newest, open_whole, write_version
+from tulu_data.store import Draft, Manifest, Store, Version, building, make_newest, open_whole, write_version
 from tulu_data.store.refs import find_built
 from tulu_data.store.writer import utc_now
 
@@ -94,22 +95,25 @@ def mix(file: MixtureFile, settings: Settings) -> Built:
     existing = find_existing(file, inputs, settings)
     if existing is not None:
         return Built(version=reuse(existing, inputs, settings), existed=True)
-    return Built(version=build(file, prepare(file, inputs, settings), settings), existed=False)
+    with building(settings.store, file.mixture.name):
+        return Built(version=build(file, prepare(file, inputs, settings), settings), existed=False)
 
 
 def prepare(file: MixtureFile, inputs: Inputs, settings: Settings) -> Prepared:
     """Read the sources, run the steps and plan; write nothing but the cache."""
     mixture, workers = file.mixture, settings.workers or default_workers()
+    cache = settings.store.root / "cache"
+    suites = load_step_suites(file, settings.base, cache / "suites")
     sources = read_inputs(file, inputs, settings.store, workers, settings.say)
     # Reading took memory that nothing after it needs.
     pa.default_memory_pool().release_unused()
     pool = make_pool(sources)
     context = StepContext(
-        base=settings.base, cache=settings.store.root / "cache", versions=inputs.versions, workers=workers,
+        base=settings.base, cache=cache, versions=inputs.versions, suites=suites, workers=workers,
         counter=inputs.counter, say=settings.say,
     )  # fmt: skip
     keys = step_keys(mixture, inputs, sources)
-    outcomes = Outcomes(settings.store.root / "cache" / "steps", keys)
+    outcomes = Outcomes(cache / "steps", keys)
     with told_at_dates(file):
         findings = run_steps(pool, mixture, context, outcomes)
     if inputs.counter is not None:

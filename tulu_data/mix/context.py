@@ -1,4 +1,4 @@
-"""What steps need besides the pool: folders, stored versions, threads, tokens, and who hears of the progress.
+"""What steps need besides the pool: folders, stored versions, suites, threads, tokens, and who hears of it.
 
 The one idea: nothing here says what is done with records, so nothing here can change a result.
 """
@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tulu_data.decontaminate import Suite
 from tulu_data.mix.tokens import TokenCounter
 from tulu_data.store import Version
 
@@ -20,6 +21,8 @@ class StepContext:
     """Folder for what can be made again, or is needed for a while."""
     versions: Mapping[str, Version]
     """Stored versions, by how the spec names them."""
+    suites: Mapping[tuple[str, ...], tuple[Suite, ...]]
+    """Eval suites, by how a step names them."""
     workers: int
     counter: TokenCounter | None
     say: Callable[[str], None]

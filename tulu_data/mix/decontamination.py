@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tulu_data.decontaminate import Report, load_suites, make_report, open_index
+from tulu_data.decontaminate import Report, make_report, open_index
 from tulu_data.decontaminate.decisions import NO_DECISIONS, Decided, decide
 from tulu_data.decontaminate.report import strongest, to_drop
 from tulu_data.decontaminate.scan import scan
@@ -44,8 +44,7 @@ def run_decontaminate(
 ) -> Decontamination:
     """Scan the records that are still in, report hits per suite and source, and drop or flag them."""
     cache = context.cache / "suites"
-    suites = load_suites(step.against, context.base, cache=cache)
-    index = open_index(suites, step.rule, cache=cache)
+    index = open_index(context.suites[step.against], step.rule, cache=cache)
     parts = list(pool.parts(pool.alive))
     batches = (part.records() for part in parts)
     found = scan(batches, kind, index, scope=step.scope, workers=context.workers).table

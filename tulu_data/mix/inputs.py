@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tulu_data.decontaminate import find_suites
 from tulu_data.engine.local import ordered_map
-from tulu_data.errors import SpecError, StoreError, SuiteError
+from tulu_data.errors import SpecError, StoreError
 from tulu_data.filters import models_asked
 from tulu_data.mix.licences import check_licences
 from tulu_data.mix.pins import resolve_all
 from tulu_data.mix.places import told_at_source
 from tulu_data.mix.recipe import inputs_id, recipe_id
+from tulu_data.mix.suites import suite_inputs
 from tulu_data.mix.tokens import TokenCounter
 from tulu_data.schema import TEXT
 from tulu_data.sources.cache import NormalisedFile, normalise
@@ -105,7 +105,7 @@ def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool 
     counter = TokenCounter(mixture.tokenizer, base) if mixture.tokenizer else None
     revisions = {source.name: source.revision for source in resolved if source.revision}
     read = [(source.name, f.origin, f.sha256) for source in resolved for f in source.files]
-    others = [("suite", origin, key) for origin, key in _suite_inputs(file, base, frozen=frozen)]
+    others = [("suite", origin, key) for origin, key in suite_inputs(file, base, frozen=frozen)]
     others += _decision_files(file, base)
     others += [("tokenizer", "tokenizer.json", counter.sha256)] if counter else []
     others += [("model", name, key) for name, key in models_asked(mixture.steps).items()]
@@ -114,19 +114,6 @@ def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool 
         others=tuple(InputEntry(role=role, origin=origin, sha256=key) for role, origin, key in others),
         recipe_id=recipe_id(mixture, revisions, versions), inputs_id=inputs_id([*read, *others]),
     )  # fmt: skip
-
-
-def _suite_inputs(file: MixtureFile, base: Path, *, frozen: bool) -> list[tuple[str, str]]:
-    """Return what the eval suites of every step depend on."""
-    found: list[tuple[str, str]] = []
-    for i, step in enumerate(file.mixture.steps):
-        for j, path in enumerate(step.against if isinstance(step, DecontaminateStep) else ()):
-            try:
-                found += find_suites([path], base, frozen=frozen).inputs()
-            except SuiteError as error:
-                text = file.document.problem(("steps", i, "against", j), str(error))
-                raise SuiteError(text) from None
-    return found
 
 
 def _decision_files(file: MixtureFile, base: Path) -> Iterator[tuple[str, str, str]]:

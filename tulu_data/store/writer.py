@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -79,6 +79,20 @@ def write_version(store: Store, draft: Draft, batches: Iterable[pa.RecordBatch])
     except OSError as error:
         raise _refused(error, store, name) from error
     return Version.open(target)
+
+
+@contextmanager
+def building(store: Store, name: str) -> Iterator[None]:
+    """Hold the writer lock of a name from before anything is read for it, so that nobody works in vain.
+
+    Raises StoreError when another writes, or the disk refuses.
+    """
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(store.root, name))
+        except OSError as error:
+            raise _refused(error, store, name) from error
+        yield
 
 
 def make_newest(store: Store, version: Version, recipe_id: str, inputs_id: str) -> None:

@@ -1,8 +1,10 @@
 """What is said of a file that is no eval suite: what was found in it, and the command that would read it."""
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 from tulu_data.decontaminate.suites.fields import names_of
 from tulu_data.errors import SuiteError, nearest
@@ -15,6 +17,10 @@ _LIKELY = (
 """Columns, in small letters, that are proposed for the question."""
 _NAMES = {*_LIKELY, "answer", "label", "target", "solution", "output", "response", "choices", "options", "id"}
 """Words, in small letters, of which two in a first row are names of columns."""
+_PART = re.compile(
+    r"(test|train|dev|val|valid|validation|eval|main|data|default|all|questions?|part|[0-9]+)([-_.0-9].*)?"
+)
+"""File names that say which part of a suite a file is, and not which suite."""
 _SHOWN = 12
 """Columns that a message names."""
 _LONG = 40
@@ -33,10 +39,9 @@ def not_ours(file: SourceFile, columns: Sequence[str]) -> SuiteError:
     found = f"columns {_columns_shown(columns)}" if columns else "no readable row"
     fitting = fitting_layouts(columns)
     option = "" if len(fitting) == 1 else f" --question {_likely(columns) or 'COLUMN'}"
-    (name,) = names_of([file])
     return SuiteError(
         f"{file.origin}: not an eval suite: no column 'question', found {found}; "
-        f"say how it is read: tulu-data evals add {shlex.quote(name)} {shlex.quote(file.origin)}{option}"
+        f"say how it is read: tulu-data evals add {_proposed(file)} {shlex.quote(file.origin)}{option}"
     )
 
 
@@ -91,6 +96,15 @@ def no_instance(file: SourceFile, seen: int, bad: Sequence[tuple[int, str]], *, 
     if reason.endswith("is a list") and not ours:
         what = "take one element (COLUMN[0]), or make every one an instance (--each COLUMN --question COLUMN)"
     return SuiteError(f"{file.origin}: no eval instance, found {len(bad)} bad rows ({reason}); {what}")
+
+
+def _proposed(file: SourceFile) -> str:
+    """Propose a suite's name: the file's own, or its folder's where the file says only which part it is."""
+    (stem,) = names_of([file])
+    folders = [part for part in PurePosixPath(file.origin).parts[:-1] if part not in ("evals", "data", "/")]
+    says_a_part = _PART.fullmatch(stem.casefold()) is not None
+    name = folders[-1] if says_a_part and folders else stem
+    return re.sub(r"[^\w.-]+", "_", name)
 
 
 def _columns_shown(columns: Sequence[str]) -> str:
