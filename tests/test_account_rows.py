@@ -208,3 +208,39 @@ def test_versions_of_different_names_are_compared(place: Place) -> None:
     found = compare(old, new, place.store)
     assert [change.to_dict() for change in found.spec] == [{"path": "name", "before": "one", "after": "two"}]
     assert (found.rows.added, found.rows.removed, found.inputs, found.code) == ((), (), (), ())
+
+
+def test_a_source_that_reads_the_same_under_another_name_is_one_source(place: Place) -> None:
+    old = place.mix({"web": {"uri": "web.jsonl", "take": {"rows": 8}}, "math": {"uri": "math.jsonl"}})
+    new = place.mix({"net": {"uri": "web.jsonl", "take": {"rows": 9}}, "math": {"uri": "math.jsonl"}})
+    ids = [{r["id"] for r in one.table().to_pylist() if "web" in r["origin"]} for one in (old, new)]
+    found = compare(old, new, place.store)
+    assert [str(change) for change in found.spec] == [
+        "source web is called net; names enter draw and order, so rows may change",
+        "sources.net.take.rows: 8 -> 9",
+    ]
+    (change,) = [one for one in found.rows.sources if one.source != "math"]
+    assert (change.source, change.kept) == ("net", len(ids[0] & ids[1]))
+    gone, come = len(ids[0] - ids[1]), len(ids[1] - ids[0])
+    assert gone
+    assert why(found.rows.removed) == [("net", None, "not drawn", gone)]
+    assert why(found.rows.added) == [("net", None, "not drawn", come)]
+    assert {one.source: one.rows for one in found.shares} == {
+        "net": (8, 9), "math": (10, 10), "total": (18, 19),
+    }  # fmt: skip
+
+
+def test_renamed_sources_are_paired_by_what_they_read() -> None:
+    same = {"uri": "a.jsonl", "take": {"all": True}}
+    other = {"uri": "a.jsonl", "where": "n > 1"}
+    before, after = (
+        {"sources": {"a": same, "b": other}},
+        {"sources": {"c": other, "d": {**same, "tags": ["x"]}}},
+    )
+    assert [str(change).partition(";")[0] for change in key_changes(before, after)] == [
+        "source b is called c", "source a is called d", 'sources.d.tags: - -> ["x"]',
+    ]  # fmt: skip
+    twice = {"sources": {"c": same, "d": same}}
+    (named, new) = key_changes({"sources": {"a": same}}, twice)
+    assert (named.before, named.after, named.renamed) == ("a", "c", True)
+    assert (new.path, new.before) == (("sources", "d"), ABSENT)

@@ -212,3 +212,31 @@ def test_a_suite_that_is_gone_makes_its_spec_stale(place: Place) -> None:
     (place.root / "evals/eggs.jsonl").unlink()
     found = asked(place)
     assert (found.state, found.built, len(found.problems)) == ("stale", None, 1)
+
+
+def test_a_source_with_another_name_is_told_as_renamed_and_its_files_are_compared(place: Place) -> None:
+    place.mix(SOURCES, steps=STEPS)
+    place.spec({"net": SOURCES["web"], "math": SOURCES["math"]}, steps=STEPS)
+    place.write("data/b.jsonl", chats(1, "more"))
+    found = asked(place)
+    (key,) = found.keys
+    assert (key.to_dict(), str(key)) == (
+        {"path": "sources.net", "renamed": True, "before": "web", "after": "net"},
+        "source web is called net; names enter draw and order, so rows may change",
+    )
+    assert [str(one).partition(" (")[0] for one in found.inputs] == ["source net: data/b.jsonl is new"]
+    (place.root / "data/b.jsonl").unlink()
+    assert words(asked(place)) == "steps from dedup (2 of 3) on may find something else"
+    place.mix(SOURCES)
+    place.spec({"net": SOURCES["web"], "math": SOURCES["math"]})
+    assert words(asked(place)) == "only the draw; what the steps find stays"
+
+
+def test_a_missing_file_is_told_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.mix(SOURCES, steps=STEPS)
+    (place.root / "math.jsonl").unlink()
+    monkeypatch.chdir(place.root)
+    lines = CliRunner().invoke(command, []).stdout.splitlines()
+    assert sum("math.jsonl" in line for line in lines) == 1
+    (told,) = json.loads(CliRunner().invoke(command, ["--json"]).stdout)
+    assert [(one["role"], one["now"]) for one in told["inputs"]] == [("source math", None)]

@@ -74,7 +74,11 @@ class _Found:
         if not _says(change.before) and not _says(change.after):
             return
         head, *rest = change.path
-        if head == "sources":
+        if change.renamed:
+            # Of equal records that of the source stays whose name comes first.
+            self._first(lambda step: isinstance(step, DedupStep))
+            self.draw = True
+        elif head == "sources":
             self._source(str(rest[0]), str(rest[1]) if len(rest) > 1 else None)
         elif head == "steps":
             self.steps.append(int(rest[0]) if rest else 0)

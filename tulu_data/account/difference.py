@@ -4,12 +4,12 @@ The one idea: each part is a plain value made from the two accounts, or from ids
 records; no text is read but that of examples that are asked for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tulu_data.account.changes import KeyChange, key_changes
-from tulu_data.account.inputs import InputChange, changed
+from tulu_data.account.changes import KeyChange, key_changes, renamed
+from tulu_data.account.inputs import InputChange, changed, files_of
 from tulu_data.account.rows import Reason, RowChanges, compare_rows
 from tulu_data.specs.document import read_document
 from tulu_data.store import SourceEntry, Store, Version
@@ -67,16 +67,18 @@ class Difference:
 
 def compare(old: Version, new: Version, store: Store, *, examples: int = 0) -> Difference:
     """Compare two versions; with so many examples of rows removed and added for each reason."""
-    rows = compare_rows(old, new, store, examples=examples)
     before, after = (read_document(version.path / "spec.yaml").data for version in (old, new))
+    spec = tuple(key_changes(before, after))
+    names = renamed(spec)
+    rows = compare_rows(old, new, store, renamed=names, examples=examples)
     records = {
         (side, place): record
         for side, version, reasons in (("removed", old, rows.removed), ("added", new, rows.added))
         for place, record in _records(version, [at for reason in reasons for at in reason.examples])
     }
     return Difference(
-        old=old, new=new, spec=tuple(key_changes(before, after)), inputs=tuple(_inputs(old, new)),
-        code=tuple(_code(old, new)), shares=tuple(_shares(old, new)), rows=rows, records=records,
+        old=old, new=new, spec=spec, inputs=tuple(_inputs(old, new, names)),
+        code=tuple(_code(old, new)), shares=tuple(_shares(old, new, names)), rows=rows, records=records,
     )  # fmt: skip
 
 
@@ -86,14 +88,12 @@ def _records(version: Version, places: Sequence[int]) -> Iterator[tuple[int, dic
     yield from zip(wanted, version.table().take(wanted).to_pylist() if wanted else (), strict=True)
 
 
-def _inputs(old: Version, new: Version) -> Iterator[InputChange]:
+def _inputs(old: Version, new: Version, names: Mapping[str, str]) -> Iterator[InputChange]:
     """Yield the files that are others: of sources that both have, and what was read besides."""
-    before = {source.name: source for source in old.manifest.sources}
+    before = {names.get(source.name, source.name): source for source in old.manifest.sources}
     for source in new.manifest.sources:
         if source.name in before:
-            was, now = (
-                {file.origin: file.sha256 for file in one.files} for one in (before[source.name], source)
-            )
+            was, now = files_of(before[source.name]), files_of(source)
             yield from changed(f"source {source.name}", was, now)
     others = [{(i.role, i.origin): i.sha256 for i in version.manifest.inputs} for version in (old, new)]
     for role in sorted({role for one in others for role, _ in one}):
@@ -109,9 +109,12 @@ def _code(old: Version, new: Version) -> Iterator[str]:
             yield f"{name} {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
 
 
-def _shares(old: Version, new: Version) -> Iterator[Shares]:
+def _shares(old: Version, new: Version, names: Mapping[str, str]) -> Iterator[Shares]:
     """Yield what each source was and is of the whole, and the whole."""
-    entries = [{source.name: source for source in version.manifest.sources} for version in (old, new)]
+    entries = [
+        {names.get(source.name, source.name): source for source in old.manifest.sources},
+        {source.name: source for source in new.manifest.sources},
+    ]
     totals = old.manifest.rows, new.manifest.rows
     for name in sorted({*entries[0], *entries[1]}):
         pair = [one.get(name) for one in entries]

@@ -50,6 +50,8 @@ def _origin_text(origin: Origin, depth: int, told: set[str]) -> Iterator[str]:
     if origin.version is not None:
         yield from _line_text(origin.version, depth + 1, told)
         return
+    for name, what in origin.attached.items():
+        yield _at(depth + 1, f"sees {name} = {what}")
     for file in e.files:
         yield _at(depth + 1, f"{file.origin}  sha256 {file.sha256[:_SHA]}  {file.rows:,} rows")
 
@@ -141,7 +143,8 @@ class _Chart:
             files = f"{len(e.files):,} file{'' if len(e.files) == 1 else 's'}"
             revision = [e.revision[:_SHA]] if e.revision else []
             read = " ".join(file.sha256 for file in e.files)
-            start = self.node(f"files {e.uri} {read}", "[( )]", e.uri, *revision, files)
+            seen = [f"{name} = {what}" for name, what in origin.attached.items()]
+            start = self.node(f"files {e.uri} {read}", "[( )]", e.uri, *seen, *revision, files)
         self.edge(start, end, f"{e.name}: {e.rows:,} rows")
 
     def _step(self, line: Line, number: int, step: StepLine) -> str:
@@ -197,7 +200,7 @@ def _line_data(line: Line) -> dict[str, Any]:
         **told, "kind": m.kind, "rows": m.rows, "created": m.created, "recipe_id": m.recipe_id,
         "sources": [
             {
-                **origin.entry.model_dump(mode="json"),
+                **origin.entry.model_dump(mode="json"), "attach": dict(origin.attached),
                 "version": _line_data(origin.version) if origin.version else None,
             }
             for origin in line.origins

@@ -7,21 +7,26 @@ changed and one that is new are told apart, each with its source. It decides not
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from tulu_data.decontaminate import find_suites
 from tulu_data.errors import TuluDataError
 from tulu_data.filters import models_asked
 from tulu_data.sources.files import SourceFile, sha256_of
 from tulu_data.sources.location import resolve_source
+from tulu_data.sources.query import asks_server
 from tulu_data.specs.lock import SourcePin
 from tulu_data.specs.mixture import Mixture
 from tulu_data.specs.source import Source
 from tulu_data.specs.steps import DecontaminateStep
-from tulu_data.specs.uris import HUB, without_revision
+from tulu_data.specs.uris import HUB, SQL, is_pinned, without_revision
 from tulu_data.store import Manifest, SourceEntry, Store
 
 Files = Mapping[str, str]
 """Sha256 by origin."""
+RESULT = "the result of its query"
+"""Stands for the origin of what a query gives, which is named by its bytes."""
+_SHORT = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +41,7 @@ class InputChange:
     now: str | None
     """Its sha256 now; None where it is not there."""
     why: str | None = None
-    """Why it cannot be had, where that is known."""
+    """Why a build cannot have it, where that is so."""
 
     def __str__(self) -> str:
         """Say in one line what became of it."""
@@ -65,7 +70,9 @@ class Looked:
     files: tuple[SourceFile, ...] | None
     """None where it cannot be had."""
     why: str | None = None
-    """Why not."""
+    """Why not, or why a build would refuse what is there."""
+    is_elsewhere: bool = False
+    """It could not be asked offline, so it is what its pin says."""
 
 
 def look(mixture: Mixture, place: Place) -> dict[str, Looked]:
@@ -73,7 +80,7 @@ def look(mixture: Mixture, place: Place) -> dict[str, Looked]:
     asked: dict[object, Looked] = {}
     found: dict[str, Looked] = {}
     for name, source in mixture.sources.items():
-        question = source.uri, source.revision, source.config, source.split, source.adapter == "threads"
+        question = source.asked, source.revision, source.config, source.split, source.adapter == "threads"
         if question not in asked:
             asked[question] = _look(name, source, place)
         found[name] = asked[question]
@@ -81,38 +88,67 @@ def look(mixture: Mixture, place: Place) -> dict[str, Looked]:
 
 
 def _look(name: str, source: Source, place: Place) -> Looked:
+    """Find the files of a source; the result of a query is what it gives now, whatever its pin says."""
+    is_query = source.uri.startswith(SQL)
+    pins = {} if is_query else place.pins
     try:
         files = resolve_source(
-            name, source, base=place.base, store=place.store, pins=place.pins, offline=place.offline
+            name, source, base=place.base, store=place.store, pins=pins, offline=place.offline
         ).files
     except TuluDataError as error:
-        return Looked(files=None, why=str(error).removeprefix(f"sources.{name}.uri: ").splitlines()[0])
+        said = str(error).removeprefix(f"sources.{name}.uri: ").splitlines()[0]
+        asks = asks_server(source.attach) if is_query else is_pinned(source.uri)
+        return Looked(files=None, why=said, is_elsewhere=place.offline and asks)
+    pin = place.pins.get(name)
+    if is_query and pin is not None and pin.files[0].sha256 != files[0].sha256:
+        moved = f"{pin.files[0].sha256[:_SHORT]} -> {files[0].sha256[:_SHORT]}"
+        seen = ", ".join(what.partition(":")[2] or what for _, what in sorted(source.attach.items()))
+        return Looked(files=files, why=f"the lock pins another result of its query ({moved}), of {seen}")
     return Looked(files=files)
 
 
 def input_changes(
-    mixture: Mixture, manifest: Manifest, place: Place, looked: Mapping[str, Looked]
+    mixture: Mixture,
+    manifest: Manifest,
+    place: Place,
+    looked: Mapping[str, Looked],
+    renamed: Mapping[str, str] = MappingProxyType({}),
 ) -> list[InputChange]:
-    """Compare what the spec reads now with what a version was made of; sources that both have."""
+    """Compare what the spec reads now with what a version was made of; sources that both have.
+
+    `renamed` gives sources that have another name now.
+    """
+    named = [(renamed.get(entry.name, entry.name), entry) for entry in manifest.sources]
     found = [
         change
-        for entry in manifest.sources
-        if entry.name in looked
-        for change in _source_changes(entry, looked[entry.name], place)
+        for name, entry in named
+        if name in looked
+        for change in _source_changes(name, entry, looked[name], place)
     ]
     return found + list(_other_changes(mixture, manifest, place))
 
 
-def _source_changes(before: SourceEntry, looked: Looked, place: Place) -> Iterator[InputChange]:
+def _source_changes(name: str, before: SourceEntry, looked: Looked, place: Place) -> Iterator[InputChange]:
     """Compare the files of one source with what they were; one elsewhere that is not here is as pinned."""
-    role, was = f"source {before.name}", {file.origin: file.sha256 for file in before.files}
+    role, was = f"source {name}", files_of(before)
+    pin = place.pins.get(name)
     if looked.files is not None:
-        yield from changed(role, was, {file.origin: file.sha256 for file in looked.files})
-    elif (pin := place.pins.get(before.name)) is not None:
+        now = {_file_name(file.origin): file.sha256 for file in looked.files}
+    elif looked.is_elsewhere and pin is not None:
         now = {_origin(pin, file.path, was): file.sha256 for file in pin.files}
-        yield from changed(role, was, now if place.offline else {}, looked.why)
     else:
-        yield from changed(role, was, _still_there(was, place.base), looked.why)
+        now = _still_there(was, place.base)
+    yield from changed(role, was, now, looked.why)
+
+
+def files_of(source: SourceEntry) -> dict[str, str]:
+    """Return the sha256 of the files of a source, by what tells them from each other."""
+    return {_file_name(file.origin): file.sha256 for file in source.files}
+
+
+def _file_name(origin: str) -> str:
+    """Return what tells a file from others of its source: that of a query is one file, whatever it holds."""
+    return RESULT if origin.startswith(SQL) else origin
 
 
 def _origin(pin: SourcePin, path: str, was: Files) -> str:
@@ -120,6 +156,8 @@ def _origin(pin: SourcePin, path: str, was: Files) -> str:
     if pin.uri.startswith(HUB):
         owner = next((origin.partition("@")[0] for origin in was), without_revision(pin.uri))
         return f"{owner}@{pin.revision}/{path}"
+    if pin.uri.startswith(SQL):
+        return RESULT
     return next((origin for origin in was if origin.endswith(f"/{path}")), path)
 
 
@@ -128,8 +166,7 @@ def changed(role: str, was: Files, now: Files, why: str | None = None) -> Iterat
     for origin in sorted({*was, *now}):
         before, after = was.get(origin), now.get(origin)
         if before != after:
-            reason = why if after is None else None
-            yield InputChange(role=role, origin=origin, was=before, now=after, why=reason)
+            yield InputChange(role=role, origin=origin, was=before, now=after, why=why)
 
 
 def _still_there(was: Files, base: Path) -> dict[str, str]:

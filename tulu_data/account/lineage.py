@@ -30,6 +30,8 @@ class Origin:
     entry: SourceEntry
     version: "Line | None"
     """The stored version that it is, where it is one."""
+    attached: Mapping[str, str]
+    """What a query saw, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +118,14 @@ def _line(version: Version, store: Store, seen: dict[str, Line]) -> Line:
         seen[key] = Line(ref=version.ref, content_id=version.content_id, version=version)
         spec = _spec(version)
         sources = spec.get("sources", {})
+        said = [(entry, sources.get(entry.name, {})) for entry in version.manifest.sources]
         origins = tuple(
-            Origin(entry=entry, version=_named(str(sources.get(entry.name, {}).get("uri", "")), store, seen))
-            for entry in version.manifest.sources
-        )
+            Origin(
+                entry=entry, version=_named(str(one.get("uri", "")), store, seen),
+                attached=one.get("attach", {}),
+            )
+            for entry, one in said
+        )  # fmt: skip
         seen[key] = Line(
             ref=version.ref, content_id=version.content_id, version=version, origins=origins,
             steps=tuple(_steps(version, spec, store, seen)),

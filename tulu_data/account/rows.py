@@ -1,12 +1,13 @@
 """Compare two versions: rows added, removed, kept and moved, per source, and why.
 
-A row is (record id, source, copy). A record that left one source and came in through another has
-moved; it is neither new nor gone. Why a row is in one version alone is what became of its record in the
-other.
+A row is (record id, source, copy); a source that was renamed is the same source. A record that left one
+source and came in through another has moved; it is neither new nor gone. Why a row is in one version alone is
+what became of its record in the other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import polars as pl
 
@@ -59,13 +60,24 @@ class RowChanges:
     added: tuple[Reason, ...]
 
 
-def compare_rows(old: Version, new: Version, store: Store, *, examples: int = 0) -> RowChanges:
+def compare_rows(
+    old: Version,
+    new: Version,
+    store: Store,
+    *,
+    renamed: Mapping[str, str] = MappingProxyType({}),
+    examples: int = 0,
+) -> RowChanges:
     """Return the change of every source that either version has, by name, and reasons with a few examples.
 
-    `store` keeps the files of sources as they were read, which may tell more of a reason.
+    `renamed` gives the new names of sources by their old ones. `store` keeps the files of sources as they
+    were read, which may tell more of a reason.
     """
-    names = sorted({s.name for s in (*old.manifest.sources, *new.manifest.sources)})
-    before, after = key_frame(old, names), key_frame(new, names)
+    known = {renamed.get(s.name, s.name) for s in old.manifest.sources}
+    names = sorted(known | {s.name for s in new.manifest.sources})
+    in_old = {name: was for was, name in renamed.items()}
+    old_names = [in_old.get(name, name) for name in names]
+    before, after = key_frame(old, old_names), key_frame(new, names)
     kept = before.join(after, on=KEY, how="semi")
     gone = before.join(after, on=KEY, how="anti")
     come = after.join(before, on=KEY, how="anti")
@@ -80,15 +92,24 @@ def compare_rows(old: Version, new: Version, store: Store, *, examples: int = 0)
             SourceChange(source=one, **{name: found.get(at, 0) for name, found in counts.items()})
             for at, one in enumerate(names)
         ),
-        removed=tuple(_reasons(removed, after, new, names, store, examples)),
-        added=tuple(_reasons(added, before, old, names, store, examples)),
+        removed=tuple(_reasons(removed, after, new, (names, names), store, examples)),
+        added=tuple(_reasons(added, before, old, (old_names, names), store, examples)),
     )
 
 
 def _reasons(
-    rows: pl.DataFrame, others: pl.DataFrame, other: Version, names: list[str], store: Store, examples: int
+    rows: pl.DataFrame,
+    others: pl.DataFrame,
+    other: Version,
+    called: tuple[list[str], list[str]],
+    store: Store,
+    examples: int,
 ) -> Iterator[Reason]:
-    """Yield what became of the records of rows in a version that does not have these rows."""
+    """Yield what became of the records of rows in a version that does not have these rows.
+
+    `called` holds what sources are called in that version, and now.
+    """
+    names, labels = called
     if not rows.height:
         return
     told = _by_steps(rows, others, other, names)
@@ -104,7 +125,7 @@ def _reasons(
     )  # fmt: skip
     for one in grouped.iter_rows(named=True):
         yield Reason(
-            source=names[one["source"]], step=one["step"], why=one["why"], rows=one["rows"],
+            source=labels[one["source"]], step=one["step"], why=one["why"], rows=one["rows"],
             examples=tuple(one["examples"]),
         )  # fmt: skip
 

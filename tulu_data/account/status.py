@@ -1,7 +1,8 @@
 """Is what a spec stands for built, and if not, why: keys, files, pins, stored versions, code.
 
 The one idea: the newest version of the spec's name says what it was made of, and that is compared with what
-a build would read now, by the same hashes. The network is not asked, no text is read and nothing is written.
+a build would read now, by the same hashes. Queries of files here are run. No network is asked, no record is
+read and nothing is written.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tulu_data.account.anew import Anew, what_anew
-from tulu_data.account.changes import KeyChange, key_changes
+from tulu_data.account.changes import KeyChange, key_changes, renamed
 from tulu_data.account.inputs import InputChange, Looked, Place, input_changes, look, other_inputs
 from tulu_data.account.rebuild import moved_steps
 from tulu_data.errors import SpecError, StoreError, TuluDataError
@@ -21,7 +22,7 @@ from tulu_data.sources.location import names_version
 from tulu_data.sources.scan import Reading
 from tulu_data.specs.document import read_document
 from tulu_data.specs.mixture import MixtureFile, read_mixture
-from tulu_data.specs.uris import HUB, is_pinned
+from tulu_data.specs.uris import HUB, SQL, is_pinned
 from tulu_data.store import Store, Version
 from tulu_data.store.refs import find_built
 
@@ -48,6 +49,8 @@ class Status:
     """Stored versions that are others now."""
     unpinned: tuple[str, ...] = ()
     """Sources elsewhere that the lock has no fitting pin for; a build would ask for them."""
+    unasked: tuple[str, ...] = ()
+    """Queries of databases elsewhere; a build runs them and compares."""
     code: tuple[str, ...] = ()
     """Steps whose code gives other results since."""
     anew: Anew | None = None
@@ -61,7 +64,7 @@ class Status:
             "state": self.state, "version": self.version.ref if self.version else None, "built": self.built,
             "problems": list(self.problems), "keys": [change.to_dict() for change in self.keys],
             "inputs": [asdict(change) for change in self.inputs], "moved": list(self.moved),
-            "unpinned": list(self.unpinned), "code": list(self.code),
+            "unpinned": list(self.unpinned), "unasked": list(self.unasked), "code": list(self.code),
             "anew": asdict(self.anew) if self.anew else None,
             "cache": {"kept": self.kept[0], "files": self.kept[1]},
         }  # fmt: skip
@@ -78,7 +81,7 @@ def status(path: Path, base: Path, store: Store) -> Status:
     problems = tuple(now.problems())
     found = Status(
         path=path, file=file, state="never built", unpinned=tuple(now.unpinned), problems=problems,
-        kept=now.kept(),
+        unasked=tuple(now.unasked()), kept=now.kept(),
     )  # fmt: skip
     if newest is None:
         return found
@@ -87,7 +90,7 @@ def status(path: Path, base: Path, store: Store) -> Status:
     keys = tuple(
         change for change in key_changes(before, now.spec(newest)) if not now.explains(change, moved)
     )
-    inputs = tuple(input_changes(file.mixture, newest.manifest, now.place, now.looked))
+    inputs = tuple(input_changes(file.mixture, newest.manifest, now.place, now.looked, renamed(keys)))
     code = tuple(moved_steps(newest.manifest))
     is_same = not (keys or inputs or moved or code or problems or now.unpinned)
     older = None if is_same else now.built()
@@ -135,9 +138,20 @@ class _Now:
     def problems(self) -> Iterator[str]:
         """Yield what a build could not have; what is pinned elsewhere it would fetch."""
         for name, one in self.looked.items():
-            if one.files is None and not is_pinned(self.mixture.sources[name].uri):
-                yield f"source {name}: {one.why}"
+            if one.why and not one.is_elsewhere:
+                update = f"; bring back what it reads, or: {self._update(name)}" if one.files else ""
+                yield f"source {name}: {one.why}{update}"
         yield from (text for text in self.lost if not any(text in one for one in self._whys()))
+
+    def _update(self, name: str) -> str:
+        """Return the command that moves the pin of a source."""
+        return f"tulu-data lock {self.file.path} --update {name}"
+
+    def unasked(self) -> Iterator[str]:
+        """Yield the queries whose databases are elsewhere; a build runs them."""
+        for name, one in self.looked.items():
+            if one.is_elsewhere and self.mixture.sources[name].uri.startswith(SQL):
+                yield name
 
     def _whys(self) -> list[str]:
         return [one.why for one in self.looked.values() if one.why]

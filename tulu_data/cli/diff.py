@@ -1,6 +1,5 @@
 """`tulu-data diff`: what changed between two versions."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from tulu_data.account.rows import Reason
 
 CUT = 90
-"""Characters of a text or value that are shown."""
+"""Characters of a text that are shown."""
 
 
 @click.command(short_help="Compare two versions: specs, inputs, rows added and removed with reasons.")
@@ -54,22 +53,12 @@ def command(old: str, new: str, records: int, store: Path | None, as_json: bool)
 
 def _print_causes(found: "Difference") -> None:
     """Print what may have changed rows: keys of the spec, files, code."""
-    from tulu_data.specs.document import dotted
-
     for change in found.spec:
-        click.echo(f"spec: {dotted(change.path)}: {_value(change.before)} -> {_value(change.after)}")
+        click.echo(f"spec: {change}")
     for one in (*found.inputs, *(f"code: {step}" for step in found.code)):
         click.echo(str(one))
     if not found.spec and not found.inputs and not found.code:
         click.echo("spec, inputs and code: no change")
-
-
-def _value(value: object) -> str:
-    """Show a value of a spec in one line."""
-    from tulu_data.account.changes import ABSENT
-
-    text = "-" if value is ABSENT else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= CUT else f"{text[:CUT]}..."
 
 
 def _print_sources(found: "Difference") -> None:

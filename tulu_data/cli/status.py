@@ -1,6 +1,5 @@
 """`tulu-data status`: which specs are built, and why others are stale."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +12,8 @@ from tulu_data.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tulu_data.account.changes import KeyChange
     from tulu_data.account.status import Status
 
-CUT = 90
-"""Characters of a value that are shown."""
 SHOWN = 10
 """Lines of one kind that are shown of a spec."""
 
@@ -27,10 +23,11 @@ SHOWN = 10
 @store_option
 @json_option
 def command(specs: tuple[Path, ...], store: Path | None, as_json: bool) -> None:
-    """Say which specs are built, and why others are stale: offline, and without reading text.
+    """Say which specs are built, and why others are stale: offline, and without reading records.
 
     SPECS are mixture specs or folders of them; default: mixtures/ of the workspace. A spec is compared
     with the newest version of its name: keys, files, pins, stored versions, eval suites, code of the steps.
+    Files are hashed, and queries of files on this machine run; servers are not asked.
     """
     from tulu_data.account.status import status
     from tulu_data.cli.console import shown
@@ -84,10 +81,12 @@ def _print(one: "Status") -> None:
     click.echo(f"{shown(one.path)}  {ref}  {one.state}{note}")
     lines = [*one.problems] if one.built is None else []
     if one.state == "stale":
-        lines += _cut([_key(change) for change in one.keys])
-        lines += _cut([str(change) for change in one.inputs])
+        lines += _cut([f"spec: {change}" for change in one.keys])
+        # What stops a build is told above.
+        lines += _cut([str(change) for change in one.inputs if change.why is None])
         lines += [f"moved: {text}" for text in one.moved] + [f"code: {text}" for text in one.code]
-    lines += [f"no pin: {name} (mix or lock asks the hub)" for name in one.unpinned]
+    lines += [f"no pin yet: {name}; mix or lock writes it" for name in one.unpinned]
+    lines += [f"not asked: {name}, whose query reads a server; mix asks it" for name in one.unasked]
     if one.state == "stale" and one.anew and one.file:
         lines.append(f"changes: {one.anew.words(one.file.mixture)}")
     kept, files = one.kept
@@ -95,16 +94,6 @@ def _print(one: "Status") -> None:
         lines.append(f"cache: {kept:,} of {files:,} files are kept as they are read")
     for line in lines:
         click.echo(f"  {line}")
-
-
-def _key(change: "KeyChange") -> str:
-    """Show a key with its value before and after."""
-    told = change.to_dict()
-    before, after = (
-        json.dumps(told[side], ensure_ascii=False) if side in told else "-" for side in ("before", "after")
-    )
-    cut = [text if len(text) <= CUT else f"{text[:CUT]}..." for text in (before, after)]
-    return f"spec: {told['path']}: {cut[0]} -> {cut[1]}"
 
 
 def _cut(lines: list[str]) -> list[str]:

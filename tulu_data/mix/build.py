@@ -146,7 +146,7 @@ def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
             "lock.yaml": _yaml(
                 {
                     "sources": {s.name: s.model_dump(include=_READ) for s in plan.sources},
-                    "pins": {s.name: s.pin.model_dump(mode="json") for s in inputs.sources if s.pin},
+                    "pins": {s.name: s.pin.to_dict() for s in inputs.sources if s.pin},
                     "versions": {ref: one.content_id for ref, one in inputs.versions.items()},
                 }
             ),

@@ -76,7 +76,8 @@ def render_card(manifest: Manifest, spec: Mapping[str, Any]) -> str:
         shares=shares([s.rows for s in sources]), total=_total(sources), licences=_by_licence(sources),
         tags=_by_tag(sources, spec), left=list(_left(sources)), hits=_hits(manifest), clean=_clean(manifest),
         tokens=_tokens(sources), tokenizer=spec.get("tokenizer"), columns=COLUMNS[manifest.kind],
-        licences_of=licences_of, whole=[s.name for s in sources if s.dropped.get("source_contaminated")],
+        licences_of=licences_of, attached=_attached(spec),
+        whole=[s.name for s in sources if s.dropped.get("source_contaminated")],
     )  # fmt: skip
 
 
@@ -168,6 +169,12 @@ def _by_tag(sources: Sequence[SourceEntry], spec: Mapping[str, Any]) -> dict[str
         for tag in source.get("tags") or ():
             found[tag] = found.get(tag, 0) + rows.get(name, 0)
     return found
+
+
+def _attached(spec: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return what each source that is a query saw."""
+    sources = (spec.get("sources") or {}).items()
+    return {name: source["attach"] for name, source in sources if source.get("attach")}
 
 
 def _left(sources: Sequence[SourceEntry]) -> Iterator[Left]:

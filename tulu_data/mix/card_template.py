@@ -38,6 +38,10 @@ no chat template){% endif %}; content id `{{ manifest.content_id }}`, built {{ m
 Each source: read = no record + dropped + not drawn + kept. `rows` are those of the version, copies of \
 repeated records counted; `kept` are the rows of the source that are in it, each counted once; \
 two rows that say the same are two.
+{% for name, seen in attached.items() %}
+Source {{ name | cell }} is a query over {% for one, what in seen.items() %}{{ "" if loop.first else ", " }}\
+{{ one | cell }} = `{{ what | cell }}`{% endfor %}.
+{% endfor -%}
 {% if tags %}
 | tag | rows | share |
 |---|--:|--:|

@@ -90,7 +90,7 @@ def _resolved(
     if uri.startswith(SQL):
         from tulu_data.sources.query import resolve_query
 
-        pin, files = resolve_query(source, base, store.root / "cache" / "queries", pin=pin)
+        pin, files = resolve_query(source, base, store.root / "cache" / "queries", pin=pin, offline=offline)
         return ResolvedSource(name=name, uri=uri, revision=None, files=files, licences=(UNKNOWN,), pin=pin)
     scheme = _SCHEME.match(uri)
     if scheme and scheme[1].lower() not in _SCHEMES and (scheme[2] or len(scheme[1]) > 1):

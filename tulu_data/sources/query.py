@@ -34,23 +34,34 @@ _RESULT = "result.arrow"
 
 
 def resolve_query(
-    source: Source, base: Path, cache: Path, *, pin: SourcePin | None = None
+    source: Source, base: Path, cache: Path, *, pin: SourcePin | None = None, offline: bool = False
 ) -> tuple[SourcePin, tuple[SourceFile, ...]]:
     """Run the query of a source; return its pin and its one file.
 
-    Raises SourceError where it cannot be run, LockError where the result is not the pinned one.
+    `offline` asks no server and writes nothing, so the file need not be there. Raises SourceError where it
+    cannot be run, LockError where the result is not the pinned one.
     """
     query = source.uri.removeprefix(SQL).strip()
-    result = _run(query, source.attach, base)
-    path, digest = _written(result, cache)
+    if offline and asks_server(source.attach):
+        raise SourceError(f"{SQL}{query}: reads a postgres server, which is not asked offline")
+    data = _bytes_of(_run(query, source.attach, base))
+    digest = hashlib.sha256(data).hexdigest()
+    path = cache / f"{digest[:40]}.arrow"
+    if not offline:
+        _write(data, digest, path)
     if pin is not None and pin.uri == source.asked and pin.files[0].sha256 != digest:
         raise LockError(
             f"{SQL}{query}: the result has sha256 {digest[:12]}, the lock says {pin.files[0].sha256[:12]}: "
             "what it reads changed; bring it back, or move the pin with lock --update"
         )
-    fixed = FilePin(path=_RESULT, sha256=digest, size=path.stat().st_size)
+    fixed = FilePin(path=_RESULT, sha256=digest, size=data.size)
     file = SourceFile(origin=f"{SQL}{digest[:12]}/{_RESULT}", path=path, sha256=digest, format="arrow")
     return SourcePin.of_files(source.asked, [fixed]), (file,)
+
+
+def asks_server(attach: Mapping[str, str]) -> bool:
+    """Tell whether a query sees a database that is no file of this machine."""
+    return any(what.startswith("postgres:") for what in attach.values())
 
 
 def _run(query: str, attach: Mapping[str, str], base: Path) -> pa.Table:
@@ -181,24 +192,26 @@ def _files(pattern: str, base: Path) -> str:
     return f"{reader}([{paths}])"
 
 
-def _written(result: pa.Table, cache: Path) -> tuple[Path, str]:
-    """Write a result where its bytes name it; return where it lies, and its hash."""
+def _bytes_of(result: pa.Table) -> pa.Buffer:
+    """Return a result as the bytes of an Arrow file, the same for the same rows."""
     sink = pa.BufferOutputStream()
     whole = result.replace_schema_metadata(None).combine_chunks()
     with pa.ipc.new_file(sink, whole.schema) as writer:
         writer.write_table(whole, max_chunksize=_BATCH)
-    data = sink.getvalue()
-    digest = hashlib.sha256(data).hexdigest()
-    path = cache / f"{digest[:40]}.arrow"
-    if not path.is_file() or sha256_of(path) != digest:
-        new = cache / f".{digest[:40]}.new"
-        try:
-            cache.mkdir(parents=True, exist_ok=True)
-            new.write_bytes(data)
-            new.replace(path)
-        except OSError as error:
-            raise SourceError(f"{cache}: cannot be written ({error.strerror}); make room") from None
-    return path, digest
+    return sink.getvalue()
+
+
+def _write(data: pa.Buffer, digest: str, path: Path) -> None:
+    """Write a result where its bytes name it, unless it is there."""
+    if path.is_file() and sha256_of(path) == digest:
+        return
+    new = path.with_name(f".{path.stem}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.write_bytes(data)
+        new.replace(path)
+    except OSError as error:
+        raise SourceError(f"{path.parent}: cannot be written ({error.strerror}); make room") from None
 
 
 def _wrong(query: str, error: Exception, more: str) -> SourceError:

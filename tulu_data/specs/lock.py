@@ -12,13 +12,14 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field
 
 from tulu_data.errors import LockError, SpecError
 from tulu_data.specs.base import Spec, read_spec
+from tulu_data.specs.uris import HUB
 
 _HEADER = "# Written by tulu-data; do not edit. `tulu-data lock --update SOURCE` moves a pin.\n"
 _SHA256 = r"[0-9a-f]{64}"
@@ -64,6 +65,11 @@ class SourcePin(Spec):
         pinned = tuple(files)
         text = "".join(f"{file.path}\0{file.sha256}\n" for file in pinned)
         return cls(uri=uri, revision=sha256(text.encode()).hexdigest()[:40], files=pinned)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a lock says it: what only the hub has is said of the hub alone."""
+        asked = set() if self.uri.startswith(HUB) else {"wanted", "config", "split"}
+        return self.model_dump(mode="json", exclude=asked, exclude_none=True)
 
 
 class Lock(Spec):
@@ -113,11 +119,10 @@ def write_lock(spec: Path, lock: Lock) -> bool:
 
 def lock_text(lock: Lock) -> str:
     """Write a lock as text: sources and versions by name, the same text for the same pins."""
-    data = lock.model_dump(mode="json", exclude_none=True)
-    for key in ("sources", "versions"):
-        data[key] = {name: data[key][name] for name in sorted(data[key])}
-    if not data["versions"]:
-        del data["versions"]
+    data: dict[str, Any] = {"version": lock.version}
+    data["sources"] = {name: lock.sources[name].to_dict() for name in sorted(lock.sources)}
+    if lock.versions:
+        data["versions"] = {ref: lock.versions[ref] for ref in sorted(lock.versions)}
     return _HEADER + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000)
 
 
