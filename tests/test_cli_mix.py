@@ -145,9 +145,9 @@ def test_a_missing_source_is_told_at_its_place_with_the_nearest(place: Place) ->
 def test_a_missing_suite_is_told_at_its_place(place: Place) -> None:
     place.spec({"a": {"uri": "a.jsonl"}}, steps=[{"step": "decontaminate", "against": ["evals/"]}])
     assert error("mix", "mixtures/m.yaml") == (
-        f"mixtures/m.yaml:7:5 steps[0].against[0]: evals/: no such file; searched {place.root}; "
-        "eval suites are jsonl, json, csv or parquet files with a column 'question', "
-        "or specs (.yaml) that say how others are read"
+        f"mixtures/m.yaml:7:5 steps[0].against[0]: evals/: no such file; searched {place.root}; mend the "
+        "path, or put the file there; eval suites are jsonl, json, csv or parquet files with a column "
+        "'question', or specs (.yaml) that say how others are read"
     )
 
 
@@ -169,7 +169,14 @@ DAY = "2024-07-01"
         (
             {"uri": "t.jsonl", "adapter": "messages", "columns": {"messages": "msgs"}},
             [],
-            "sources.b: t.jsonl: no column 'msgs'",
+            "sources.b.columns.messages: t.jsonl: no column 'msgs'",
+        ),
+        (
+            {"uri": "a.jsonl", "adapter": "alpaca"},
+            [],
+            "sources.b.adapter: a.jsonl: no column 'instruction' for the part 'instruction' (columns: "
+            "messages); map it: columns: {instruction: COLUMN}, or choose the adapter that these columns "
+            "fit: messages",
         ),
         (
             {"uri": "a.jsonl", "quality": "scor"},
@@ -180,7 +187,7 @@ DAY = "2024-07-01"
         (
             {"uri": "a.jsonl"},
             [{"step": "filter", "drop": ["refusal", {"date": {"of": {"b": "made"}, "before": DAY}}]}],
-            "steps[0].drop[1].date.of.b: a.jsonl: sources.b.date 'made': no column 'made'",
+            "steps[0].drop[1].date.of.b: a.jsonl: date 'made' (source 'b'): no column 'made'",
         ),
     ],
 )  # fmt: skip

@@ -326,6 +326,12 @@ def test_auto_decides_by_columns_and_refuses_to_guess() -> None:
         SourceError, match=r"no adapter for kind sft fits \(columns: text\); needed are messages: .*alpaca: "
     ):
         choose(schema("text"), "sft", {})
+    proposed = r"map names, as in columns: \{prompt: Question, completion: answer\}$"
+    with pytest.raises(SourceError, match=proposed):
+        choose(schema("Question", "answer", "id"), "sft", {})
+    assert choose(schema("Question", "answer"), "sft", {"prompt": "Question", "completion": "answer"})
+    with pytest.raises(SourceError, match=r"columns: \{prompt: COLUMN, chosen: COLUMN, rejected: COLUMN\}$"):
+        choose(schema("id"), "preference", {})
     kdconv = pa.list_(pa.struct([("message", pa.string())]))
     with pytest.raises(SourceError, match=r"no adapter for kind sft fits"):
         choose(schema("name", messages=kdconv), "sft", {})

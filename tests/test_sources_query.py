@@ -72,7 +72,7 @@ def test_files_are_tables_and_join_with_a_database(base: Path) -> None:
 @pytest.mark.parametrize(
     ("uri", "attach", "text"),
     [
-        (QUERY, {}, r"schema \"db\" does not exist.; the query sees nothing \(attach:\)"),
+        (QUERY, {}, r"reads 'db.tickets', and sees nothing; name it beside the uri, such as attach: \{db: "),
         ("sql:SELECT nope FROM db.tickets", {"db": "sqlite:t.db"}, r"Referenced column \"nope\" not found"),
         ("sql:SELCT 1", {}, r"sql:SELCT 1: syntax error at or near \"SELCT\""),
         ("sql:SELECT 1; SELECT 2", {}, r"give one SELECT; nothing else is run"),

@@ -83,7 +83,7 @@ def test_a_column_that_never_comes_is_an_error_with_the_nearest_name(
     with pytest.raises(SourceError) as error:
         list(scan_file(written(LINES), SFT, [Where("promt = 'x'", name="web")]))
     assert str(error.value) == (
-        "x.jsonl: sources.web.where \"promt = 'x'\": no column 'promt'; did you mean 'prompt'? "
+        "x.jsonl: where \"promt = 'x'\" (source 'web'): no column 'promt'; did you mean 'prompt'? "
         "(columns: completion, n, prompt)"
     )
 

@@ -95,7 +95,7 @@ def test_files_are_out_of_reach(sql: str) -> None:
 def test_errors_name_the_source_and_the_columns() -> None:
     with pytest.raises(SourceError) as error:
         Where("n", name="web").values(TABLE)
-    assert str(error.value).startswith("sources.web.where 'n': gives ")
+    assert str(error.value).startswith("where 'n' (source 'web'): gives ")
     with pytest.raises(
         SourceError, match=r"^where \"n = 'x'\": Conversion Error: .*columns: messages, meta, n, source"
     ):
@@ -109,3 +109,26 @@ def test_missing_columns_are_known_before_anything_is_read() -> None:
         "where 'mesages is null and source.n = 1': no column 'mesages'; did you mean 'messages'? "
         "(columns: messages, meta, n, source)"
     )
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "length(messages) > 1", "coalesce(n, 1) > 0", "n IN (1, 2)", "'x' LIKE '%x'", "n BETWEEN 1 AND 2",
+        "list_any_value([n]) > 0", "len(list_filter([n], x -> x > 0)) > 0", "try_cast('x' AS int) IS NULL",
+        "struct_pack(a := n).a > 0", "regexp_matches('x', 'x') AND n::text ~ '.'", "n IS DISTINCT FROM 1",
+        "if(n > 0, true, false)", "concat_ws(',', 'a', n) <> ''", "date_part('year', DATE '2024-01-01') > 1",
+        "CASE WHEN n > 0 THEN true ELSE false END", "md5('x') <> ''", "'a' || 'b' = 'ab'", "[n][1] > 0",
+        "extract(year FROM DATE '2024-01-01') > 1", "NOT n > 5 OR -n < 0",
+        "json_extract('{}', '$.a') IS NULL",
+        "n % 2 = 0", "n ** 2 > 0", "'x' SIMILAR TO 'x'", "'x' GLOB 'x'", "trim(' x ') ILIKE 'x'",
+        "n // 2 > 0",
+    ],
+)  # fmt: skip
+def test_no_function_of_duckdb_is_taken_for_none(sql: str) -> None:
+    Where(sql)
+
+
+def test_a_function_that_there_is_not_is_named_with_the_nearest() -> None:
+    with pytest.raises(SourceError, match=r"no function 'lenght'; did you mean 'length'\?"):
+        Where("lenght(messages) > 1")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from tulu_data.cli.console import print_json
-from tulu_data.cli.options import json_option, set_option
+from tulu_data.cli.options import json_option, set_option, workspace_root
 from tulu_data.errors import SpecError
 
 
@@ -24,6 +24,11 @@ def command(
 
     SPECS are mixture specs, suite specs, files of decisions, or folders of them; default: mixtures/
     in the current folder. --set is laid over every mixture spec.
+
+    Nothing is asked of anybody and no data is read. Checked are keys, words and numbers, what must agree
+    across keys, SQL, the tables that a query reads, and that the files, suites and decisions are there that
+    a mixture names below its workspace (the nearest folder above it with a tulu-data.yaml, else the current
+    one). What only reading shows, columns and whether a hub dataset or a stored version exists, plan says.
     """
     if schema:
         from tulu_data.specs.editor_schema import schema_text
@@ -66,20 +71,22 @@ def _files(path: Path) -> list[Path]:
 def _problems(file: Path, settings: tuple[str, ...]) -> list[str]:
     """Return every mistake of one spec, its SQL included, and paths of its workspace that lead nowhere."""
     from tulu_data.sources.compiled import compile_sql, compile_suite_wheres
+    from tulu_data.sources.presence import absent_files
     from tulu_data.specs.decisions import is_decisions, read_decisions
     from tulu_data.specs.mixture import read_mixture
-    from tulu_data.specs.presence import absent_files
     from tulu_data.specs.suite import is_suite_spec, read_suites
 
+    problems: list[str] = []
     try:
         if is_decisions(file):
             read_decisions(file)
         elif is_suite_spec(file):
             compile_suite_wheres(read_suites(file))
         else:
-            mixture = read_mixture(file, settings)
+            mixture, root = read_mixture(file, settings), workspace_root(file.parent)
+            # A spec that lies outside may be meant for another folder, and be right there.
+            problems += absent_files(mixture, root) if file.resolve().is_relative_to(root) else []
             compile_sql(mixture)
-            return absent_files(mixture, Path())
     except SpecError as error:
-        return list(error.problems)
-    return []
+        problems += error.problems
+    return problems

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tulu_data.errors import SourceError
+from tulu_data.sources.adapters import PartError
 from tulu_data.sources.expression import ExpressionError
 from tulu_data.specs.document import KeyPath
 from tulu_data.specs.mixture import Mixture, MixtureFile
@@ -45,6 +46,13 @@ def _of_source(mixture: Mixture, names: Sequence[str], error: SourceError) -> Ke
         for name in names:
             if getattr(mixture.sources[name], error.key, None) == error.sql:
                 return ("sources", name, error.key)
+    if isinstance(error, PartError):
+        for name in names:
+            source = mixture.sources[name]
+            if error.mapped and error.part in source.columns:
+                return ("sources", name, "columns", error.part)
+            if not error.mapped and source.adapter != "auto":
+                return ("sources", name, "adapter")
     return ("sources", names[0])
 
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tulu_data.errors import SourceError, SpecError, nearest
 from tulu_data.sources.expression import Expression
+from tulu_data.sources.query_tables import unattached
 from tulu_data.sources.where import Where
 from tulu_data.specs.adapters import FORMS
 from tulu_data.specs.mixture import MixtureFile
 from tulu_data.specs.source import Source
 from tulu_data.specs.steps import DedupStep, FilterStep
 from tulu_data.specs.suite import SuiteFile
+from tulu_data.specs.uris import SQL
 
 if TYPE_CHECKING:
     from tulu_data.sources.quality import Quality
@@ -33,7 +35,7 @@ class Compiled:
 
 def compile_sql(file: MixtureFile) -> Compiled:
     """Compile conditions and qualities; raise SpecError with all that cannot work, searches too."""
-    problems = [*_search_problems(file), *_date_problems(file)]
+    problems = [*_search_problems(file), *_date_problems(file), *_query_problems(file)]
     for name, source in file.mixture.sources.items():
         problems += _reading_problems(file, name, source)
     wheres, qualities = _compile_each(file, Where, problems), _qualities(file, problems)
@@ -105,6 +107,19 @@ def _date_problems(file: MixtureFile) -> Iterator[str]:
                     Dates(sql)
                 except SourceError as error:
                     yield file.document.problem(path, str(error).removeprefix(f"{Dates.key} "))
+
+
+def _query_problems(file: MixtureFile) -> Iterator[str]:
+    """Yield what is wrong with sources that are queries: no SELECT, or tables that nothing attaches."""
+    for name, source in file.mixture.sources.items():
+        if source.uri.startswith(SQL):
+            query = source.uri.removeprefix(SQL).strip()
+            try:
+                text = unattached(query, source.attach)
+            except SourceError as error:
+                text = str(error).removeprefix(f"{SQL}{query}: ")
+            if text is not None:
+                yield file.document.problem(("sources", name, "uri"), text)
 
 
 def _reading_problems(file: MixtureFile, name: str, source: Source) -> Iterator[str]:

@@ -45,7 +45,7 @@ class Expression(ABC):
     def __init__(self, sql: str, *, name: str | None = None) -> None:
         """Parse the expression of a source; raise SourceError when it is not a plain one."""
         self.sql = sql
-        self._place = f"sources.{name}.{self.key}" if name else self.key
+        self._of = f" (source {name!r})" if name else ""
         tree = self._parsed()
         self._refuse(tree)
         self._names = frozenset(n.lower() for path in _columns(tree, frozenset()) for n in _candidates(path))
@@ -91,7 +91,7 @@ class Expression(ABC):
 
     def error(self, text: str) -> ExpressionError:
         """Build an error that names the expression."""
-        return ExpressionError(f"{self._place} {self.sql!r}: {text}", key=self.key, sql=self.sql)
+        return ExpressionError(f"{self.key} {self.sql!r}{self._of}: {text}", key=self.key, sql=self.sql)
 
     def _parsed(self) -> Any:
         """Return the parse tree of the expression alone."""
@@ -124,6 +124,8 @@ class Expression(ABC):
                     f"{self._one} sees one row, and gives the same answer for it every time",
                     (),
                 )
+            if kind == "FUNCTION" and not _is_function(name):
+                raise self._problem(f"no function {name!r}{nearest(name, _functions())}", ())
 
     @property
     def _one(self) -> str:
@@ -164,6 +166,26 @@ def _refused_functions() -> frozenset[str]:
         .fetchall()
     )
     return frozenset(str(row[0]) for row in rows) | {"getenv"}
+
+
+@cache
+def _functions() -> frozenset[str]:
+    """Return the names of all functions."""
+    rows = locked_cursor().execute("SELECT DISTINCT lower(function_name) FROM duckdb_functions()").fetchall()
+    return frozenset(str(row[0]) for row in rows)
+
+
+@cache
+def _is_function(name: str) -> bool:
+    """Tell whether there is a function of this name; some that are, no list has."""
+    if name in _functions():
+        return True
+    quoted = '"' + name.replace('"', '""') + '"'
+    try:
+        locked_cursor().execute(f"SELECT {quoted}(NULL)")
+    except sql_error() as error:
+        return "does not exist" not in str(error)
+    return True
 
 
 def _nodes(tree: Any) -> Iterator[Mapping[str, Any]]:

@@ -68,10 +68,7 @@ def source_file(path: Path, origin: str) -> SourceFile:
     """Describe one file; raise SourceError when its name says no known format or it cannot be read."""
     found = file_format(path.name)
     if found is None:
-        raise SourceError(
-            f"{origin}: not a data file by its name; give one that ends in "
-            f"{', '.join(sorted(_SUFFIXES))}, the text ones also with {', '.join(sorted(_COMPRESSIONS))}"
-        )
+        raise _no_data_file(origin)
     try:
         digest = sha256_of(path)
     except OSError as error:
@@ -79,34 +76,59 @@ def source_file(path: Path, origin: str) -> SourceFile:
     return SourceFile(origin=origin, path=path, sha256=digest, format=found[0], compression=found[1])
 
 
+def _no_data_file(origin: str) -> SourceError:
+    return SourceError(
+        f"{origin}: not a data file by its name; give one that ends in "
+        f"{', '.join(sorted(_SUFFIXES))}, the text ones also with {', '.join(sorted(_COMPRESSIONS))}"
+    )
+
+
 def find_files(pattern: str, base: Path) -> tuple[SourceFile, ...]:
-    """Return the data files that a path, folder or glob stands for, sorted by origin.
+    """Return the data files that a path, folder or glob stands for, sorted by origin; raise SourceError.
+
+    As `data_files`; each is hashed.
+    """
+    named = data_files(pattern, base)
+    if len(named) == 1 or sum(path.stat().st_size for _, path in named) < MANY_BYTES:
+        return tuple(source_file(path, origin) for origin, path in named)
+    with ThreadPoolExecutor() as pool:
+        return tuple(pool.map(lambda item: source_file(item[1], item[0]), named))
+
+
+def data_files(pattern: str, base: Path) -> list[tuple[str, Path]]:
+    """Name the data files that a path, folder or glob stands for, sorted by origin; none is opened.
 
     A path is relative to `base`. A folder stands for every data file below it, or for the shards
     that its state.json names where `datasets.save_to_disk` wrote it. Raises SourceError when
     nothing is found, or when a file named directly is no data file.
     """
-    pattern = pattern.removeprefix("file://")
-    anchored = base / Path(pattern).expanduser()
-    if not _is_glob(pattern) or anchored.exists():
-        if not anchored.exists():
-            raise _nothing(pattern, base)
-        found = _expand(anchored, base, named=True)
-    else:
-        # glob.glob leaves hidden names out, Path.glob does not.
-        matches = [Path(p) for p in sorted(glob.glob(str(anchored), recursive=True))]  # noqa: PTH207
-        if not matches:
-            raise _nothing(pattern, base)
-        found = [p for match in matches for p in _expand(match, base, named=False)]
+    there = found_at(pattern, base)
+    named = len(there) == 1 and there[0] == _anchored(pattern, base)
+    found = [path for match in there for path in _expand(match, base, named=named)]
     if not found:
         raise SourceError(
             f"{pattern}: no data file in {base} fits; data files end in {', '.join(sorted(_SUFFIXES))}"
         )
-    named = _by_origin(found, base)
-    if len(named) == 1 or sum(path.stat().st_size for _, path in named) < MANY_BYTES:
-        return tuple(source_file(path, origin) for origin, path in named)
-    with ThreadPoolExecutor() as pool:
-        return tuple(pool.map(lambda item: source_file(item[1], item[0]), named))
+    for path in found:
+        if file_format(path.name) is None:
+            raise _no_data_file(_origin(path, base))
+    return _by_origin(found, base)
+
+
+def found_at(pattern: str, base: Path) -> list[Path]:
+    """Return the path that something is at, or what a glob fits; raise SourceError for nothing."""
+    anchored = _anchored(pattern, base)
+    if anchored.exists():
+        return [anchored]
+    # glob.glob leaves hidden names out, Path.glob does not.
+    matches = [Path(p) for p in sorted(glob.glob(str(anchored), recursive=True))] if _is_glob(pattern) else []  # noqa: PTH207
+    if not matches:
+        raise _nothing(pattern.removeprefix("file://"), base)
+    return matches
+
+
+def _anchored(pattern: str, base: Path) -> Path:
+    return base / Path(pattern.removeprefix("file://")).expanduser()
 
 
 def files_below(folder: Path, base: Path) -> list[tuple[str, Path]]:
@@ -176,7 +198,8 @@ def _nothing(pattern: str, base: Path) -> SourceError:
     if len(fixed) == len(parts) or not folder.is_dir():
         folder = folder.parent
     wanted = parts[len(fixed)] if len(fixed) < len(parts) else parts[-1]
-    return SourceError(f"{pattern}: no such file; searched {folder}{_near(wanted, folder)}")
+    remedy = _near(wanted, folder) or "; mend the path, or put the file there"
+    return SourceError(f"{pattern}: no such file; searched {folder}{remedy}")
 
 
 def _near(wanted: str, folder: Path) -> str:

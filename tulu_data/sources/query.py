@@ -7,9 +7,8 @@ are opened to be read. It knows nothing of records.
 """
 
 import hashlib
-import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ import pyarrow as pa
 
 from tulu_data.errors import LockError, SourceError
 from tulu_data.sources.files import SourceFile, find_files, sha256_of
+from tulu_data.sources.query_tables import tables_of, unattached
 from tulu_data.sources.sql import sql_error
 from tulu_data.specs.lock import FilePin, SourcePin
 from tulu_data.specs.source import Source
@@ -68,8 +68,11 @@ def _run(query: str, attach: Mapping[str, str], base: Path) -> pa.Table:
     """Return the result of a query, in the order of its columns' values."""
     import duckdb
 
+    wrong = unattached(query, attach)
+    if wrong is not None:
+        raise SourceError(f"{SQL}{query}: {wrong}")
     with closing(duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})) as connection:
-        tables = _tables_of(query, connection)
+        tables = {path[-1].lower() for path in tables_of(query)}
         for name, what in attach.items():
             _attach(connection, name, what, base, tables)
         connection.execute("SET enable_external_access = false")
@@ -81,29 +84,6 @@ def _run(query: str, attach: Mapping[str, str], base: Path) -> pa.Table:
             known = ", ".join(sorted(attach)) or "nothing"
             raise _wrong(query, error, f"; the query sees {known} (attach:)") from None
     return found
-
-
-def _tables_of(query: str, connection: "duckdb.DuckDBPyConnection") -> set[str]:
-    """Return the names of the tables that a query reads, in lower case; refuse what is not one SELECT."""
-    row = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()
-    answer = json.loads(row[0][0])
-    if answer["error"] and answer["error_type"] != "not implemented":
-        raise SourceError(f"{SQL}{query}: {answer['error_message']}")
-    if answer["error"] or len(answer["statements"]) != 1:
-        raise SourceError(f"{SQL}{query}: give one SELECT; nothing else is run")
-    return {str(name).lower() for name in _values(answer["statements"], "table_name")}
-
-
-def _values(tree: Any, key: str) -> Iterator[Any]:
-    """Yield the values of a key anywhere in a parse tree."""
-    if isinstance(tree, dict):
-        if key in tree:
-            yield tree[key]
-        for part in tree.values():
-            yield from _values(part, key)
-    elif isinstance(tree, list):
-        for part in tree:
-            yield from _values(part, key)
 
 
 def _attach(

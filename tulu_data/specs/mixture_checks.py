@@ -7,6 +7,7 @@ file. A check of one key alone belongs to its model.
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from tulu_data.errors import nearest
@@ -21,6 +22,14 @@ from tulu_data.specs.uris import BUCKETS, HUB, SQL, uri_mistakes
 if TYPE_CHECKING:
     from tulu_data.specs.mixture import Mixture
 
+_DATABASES = {
+    ".db": "sqlite",
+    ".sqlite": "sqlite",
+    ".sqlite3": "sqlite",
+    ".duckdb": "duckdb",
+    ".ddb": "duckdb",
+}
+"""What a file is by its suffix."""
 _SOURCE_NAME = re.compile(r"\w[\w.-]{0,99}")
 
 
@@ -159,6 +168,11 @@ def _uris(mixture: "Mixture") -> Iterator[Mistake]:
         if source.attach and not source.uri.startswith(SQL):
             text = "only a query has an attach; write the uri as sql:SELECT ..., or remove it"
             yield Mistake(text=text, path=("sources", name, "attach"), on_key=True)
+        for seen, what in source.attach.items():
+            kind = _DATABASES.get(PurePosixPath(what).suffix.lower())
+            if kind is not None and ":" not in what:
+                text = f"is a database by its name; write {kind}:{what}"
+                yield Mistake(text=text, path=("sources", name, "attach", seen))
 
 
 def _splits(mixture: "Mixture") -> Iterator[Mistake]:

@@ -2,5 +2,6 @@
 
 from tulu_data.sources.adapters.adapt import ADAPTER_VERSION, Adapted, adapt
 from tulu_data.sources.adapters.auto import LAYOUTS, choose, kind_looked_like
+from tulu_data.sources.adapters.parts import PartError
 
-__all__ = ["ADAPTER_VERSION", "LAYOUTS", "Adapted", "adapt", "choose", "kind_looked_like"]
+__all__ = ["ADAPTER_VERSION", "LAYOUTS", "Adapted", "PartError", "adapt", "choose", "kind_looked_like"]

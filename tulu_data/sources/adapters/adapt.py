@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from tulu_data.errors import SourceError, nearest
 from tulu_data.schema import CONTENT, TEXT, Kind, kind_of, normalised_schema
-from tulu_data.sources.adapters.auto import LAYOUTS, choose
+from tulu_data.sources.adapters.auto import LAYOUTS, choose, fitting_adapters
 from tulu_data.sources.adapters.faults import Faults, Mask
 from tulu_data.sources.adapters.layout import Content
-from tulu_data.sources.adapters.parts import Parts, is_list, nulls_in, reach
+from tulu_data.sources.adapters.parts import PartError, Parts, is_list, nulls_in, reach
 from tulu_data.sources.adapters.rlvr import fill_verifier
 from tulu_data.sources.adapters.turns import has_role, lengths_of
 from tulu_data.sources.json_values import dump
@@ -86,7 +86,13 @@ def _read(
                 f"columns: adapter {layout.name!r} has no part {part!r}{nearest(part, layout.parts)} "
                 f"(parts: {', '.join(sorted(layout.parts))})"
             )
-    return layout.read(Parts(table, layout.parts, columns), faults, kind)
+    try:
+        return layout.read(Parts(table, layout.parts, columns), faults, kind)
+    except PartError as error:
+        others = [] if error.mapped else fitting_adapters(table.schema, kind, columns)
+        if others:
+            error.args = (f"{error}, or choose the adapter that these columns fit: {' or '.join(others)}",)
+        raise
 
 
 def _check(table: pa.Table, content: Content, kind: Kind, faults: Faults) -> None:

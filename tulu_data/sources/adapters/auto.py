@@ -29,6 +29,15 @@ LAYOUTS: dict[str, Layout] = {
     )
 }  # fmt: skip
 
+_PROMPTS = ("prompt", "question", "problem", "query", "instruction", "input", "user")
+_ANSWERS = ("completion", "answer", "solution", "response", "output", "assistant", "text")
+_LIKELY: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
+    "sft": {"prompt": _PROMPTS, "completion": _ANSWERS},
+    "preference": {"prompt": _PROMPTS, "chosen": ("win", "better"), "rejected": ("lose", "worse")},
+    "rlvr": {"prompt": _PROMPTS, "ground_truth": ("ground_truth", "answer", "solution", "label", "target")},
+}
+"""Columns, in small letters, that are proposed for each part."""
+
 
 def choose(schema: pa.Schema, kind: Kind, columns: Mapping[str, str]) -> Adapter:
     """Return the one adapter that fits; raise SourceError when none does, or several do."""
@@ -36,7 +45,7 @@ def choose(schema: pa.Schema, kind: Kind, columns: Mapping[str, str]) -> Adapter
     if stored is not None and stored != kind:
         raise SourceError(f"holds {stored} records, asked for {kind}; use it in a spec of kind {stored}")
     looks = _looks_like(schema, columns)
-    fitting = _fitting(schema, kind, columns)
+    fitting = fitting_adapters(schema, kind, columns)
     if looks is not None and looks != kind and not columns:
         cures = [f"use it in a spec of kind {looks}"] if looks in KINDS else []
         cures += [
@@ -50,7 +59,8 @@ def choose(schema: pa.Schema, kind: Kind, columns: Mapping[str, str]) -> Adapter
     known = "; ".join(f"{x.name}: {x.needs}" for x in LAYOUTS.values() if kind == x.kinds[0])
     if not fitting:
         raise SourceError(
-            f"no adapter for kind {kind} fits ({_found(schema)}); needed are {known}; map names with columns:"
+            f"no adapter for kind {kind} fits ({_found(schema)}); needed are {known}; "
+            f"map names, as in columns: {{{_proposed(schema, kind)}}}"
         )
     raise SourceError(
         f"several adapters fit ({_found(schema)}): {', '.join(fitting)}; "
@@ -65,14 +75,23 @@ def kind_looked_like(schema: pa.Schema) -> Kind:
         return stored
     looks = _looks_like(schema, {})
     if looks == "KTO":
-        cures = [f"to read it as sft give --adapter {name}" for name in _fitting(schema, "sft", {})]
+        cures = [f"to read it as sft give --adapter {name}" for name in fitting_adapters(schema, "sft", {})]
         cure = cures[0] if cures else "say with --kind and --columns how to read it"
         raise SourceError(f"looks like KTO data ({_found(schema)}); {cure}")
-    kinds = [looks] if looks else [k for k in KINDS if _fitting(schema, k, {})]
+    kinds = [looks] if looks else [k for k in KINDS if fitting_adapters(schema, k, {})]
     if len(kinds) == 1:
         return kinds[0]  # type: ignore[return-value]
     known = "; ".join(f"{x.name} ({', '.join(x.kinds)}): {x.needs}" for x in LAYOUTS.values())
     raise SourceError(f"no kind of record is plain from {_found(schema)}; known are {known}")
+
+
+def _proposed(schema: pa.Schema, kind: Kind) -> str:
+    """Propose a map from parts to columns; where none is likely, COLUMN stands for it."""
+    said = []
+    for part, likely in _LIKELY[kind].items():
+        small = {name.lower(): name for name in reversed(schema.names)}
+        said.append(f"{part}: {next((small[name] for name in likely if name in small), 'COLUMN')}")
+    return ", ".join(said)
 
 
 def _found(schema: pa.Schema) -> str:
@@ -96,7 +115,7 @@ def _looks_like(schema: pa.Schema, columns: Mapping[str, str]) -> str | None:
     return None
 
 
-def _fitting(schema: pa.Schema, kind: Kind, columns: Mapping[str, str]) -> list[Adapter]:
+def fitting_adapters(schema: pa.Schema, kind: Kind, columns: Mapping[str, str]) -> list[Adapter]:
     """Return every adapter whose needed columns are there."""
     named = {column for said in columns.values() for column in alternatives(said)}
     names = (set(schema.names) - named) | set(columns)

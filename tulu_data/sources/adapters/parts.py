@@ -16,6 +16,15 @@ from tulu_data.sources.adapters.faults import Faults, Mask
 from tulu_data.sources.json_values import dump
 
 
+class PartError(SourceError):
+    """No column plays a part that a layout needs."""
+
+    def __init__(self, text: str, *, part: str, mapped: bool) -> None:
+        """Keep the part, and whether `columns:` names its column, by which a spec finds the place."""
+        super().__init__(text)
+        self.part, self.mapped = part, mapped
+
+
 class Parts:
     """The columns of one batch, looked up by part."""
 
@@ -57,9 +66,11 @@ class Parts:
             named = alternatives(self.columns.get(part, ""))
             absent = next((name for name in named if reach(self.table, name) is None), None)
             wanted = absent or " or ".join(self.names[part])
-            raise SourceError(
+            raise PartError(
                 f"no column {wanted!r} for the part {part!r}{nearest(wanted.split('.')[0], have)} "
-                f"(columns: {', '.join(sorted(have))}); map it: columns: {{{part}: COLUMN}}"
+                f"(columns: {', '.join(sorted(have))}); map it: columns: {{{part}: COLUMN}}",
+                part=part,
+                mapped=part in self.columns,
             )
         return found
 
