@@ -14,6 +14,7 @@ from tulu_data.account.explain import Explained, explain
 from tulu_data.account.fates import Made
 from tulu_data.account.sought import Sought, ids_of_row, sought
 from tulu_data.cli.explain import command
+from tulu_data.cli.main import group
 from tulu_data.errors import SourceError
 from tulu_data.store import Version
 
@@ -182,3 +183,95 @@ def test_the_command_says_why(place: Place, version: Version, monkeypatch: pytes
     assert lines("--spec", str(spec), "math.jsonl:1")
     assert run("--spec", str(spec), "math.jsonl:1", "m").exit_code == 2
     assert run().exit_code == 2
+
+
+def told(*arguments: str) -> list[str]:
+    return run(*arguments).stdout.splitlines()
+
+
+def test_a_path_as_one_types_it_finds_the_file(
+    place: Place, version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = asked(place, version, sought("data/a.jsonl:2")).fates
+    assert expected
+    monkeypatch.chdir(place.root / "data")
+    for typed in ("a.jsonl", "./a.jsonl", "../data/a.jsonl", str(place.root / "data/a.jsonl")):
+        assert asked(place, version, sought(f"{typed}:2")).fates == expected, typed
+
+
+def test_a_message_that_is_no_record_leads_to_the_threads_that_hold_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = [("q", None, "prompter"), ("a", "q", "assistant"), ("b", "q", "assistant"), ("u", "b", "prompter"),
+            ("c", "u", "assistant"), *((f"d{i}", "q", "assistant") for i in range(6))]  # fmt: skip
+    rows = [{"message_id": i, "parent_id": p, "role": r, "text": f"says {i}"} for i, p, r in tree]
+    place.write("tree.jsonl", rows)
+    version = place.mix(
+        {"t": {"uri": "tree.jsonl", "adapter": "threads", "where": "thread.turns > 2"}}, name="t"
+    )
+    monkeypatch.chdir(place.root)
+    lines = told("tree.jsonl:4", "t")
+    assert lines[0] == "tree.jsonl:4: no record by itself; a message of 1 thread, which end at rows 5"
+    assert lines[3].startswith(f"  in {version.ref}: once, row 1 (")
+    found = asked(place, version, sought("tree.jsonl:1"))
+    assert found.around.answers == (2, 3, 5, 6, 7, 8, 9, 10, 11)
+    assert [fate.origin for fate in found.fates] == [f"tree.jsonl:{row}" for row in found.around.answers]
+    assert told("tree.jsonl:1", "t")[0].endswith(
+        "a message of 9 threads, which end at rows 2, 3, 5, 6, 7, ..."
+    )
+    assert told("tree.jsonl:12", "t")[1:] == ["  tree.jsonl gave 9 rows"]
+    place.write("tree.jsonl", rows[:3])
+    assert asked(place, version, sought("tree.jsonl:1")).around.answers == ()
+
+
+def test_a_file_that_was_edited_since_is_said_to_be_another(
+    place: Place, version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place.root)
+    assert not any(line.startswith("note: ") for line in told("math.jsonl:1"))
+    place.write("math.jsonl", [*chats(6, "maths"), chat("quite new")])
+    note = f" since {version.ref} was built; what is told is of that time"
+    lines = told("math.jsonl:1")
+    assert "  says: math 0" in lines
+    assert lines[-1].startswith("note: source math: math.jsonl changed (")
+    assert lines[-1].endswith(note)
+    for question in (["math.jsonl:7"], ["--text", "quite new"], ["abcdef0123"]):
+        lines = told(*question)
+        assert lines[0].startswith(f"{version.ref}: not in it")
+        assert lines[-1].endswith(note), question
+    assert told("math.jsonl:7")[1] == "  math.jsonl gave 6 rows"
+    (place.root / "math.jsonl").unlink()
+    assert told("math.jsonl:1")[-1].startswith("note: source math: math.jsonl is gone (")
+    assert told("none.jsonl:7")[1] == (
+        "  no source reads none.jsonl; they read data/a.jsonl, data/b.jsonl, math.jsonl, pairs.jsonl"
+    )
+
+
+def test_of_a_version_that_was_pulled_it_tells_what_came_with_it(
+    place: Place, version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place.root)
+    to = f"file://{place.root}/shelf"
+    assert CliRunner().invoke(group, ["push", "m", "--to", to, "--yes"]).exit_code == 0
+    other = ["m", "--store", str(place.root / "other")]
+    assert CliRunner().invoke(group, ["pull", to, *other[1:]]).exit_code == 0
+    ref = version.ref
+
+    def here_and_there(record: str) -> tuple[list[str], list[str]]:
+        return told(record, "m"), told(record, *other)
+
+    raw, quiet = here_and_there("data/b.jsonl:11")
+    assert raw[1].startswith(f"  not in {ref}: quarantined: no messages (")
+    assert raw[2].startswith('  row: {"messages": []')
+    assert quiet[:3] == [
+        "no record  web  data/b.jsonl:11", f"  not in {ref}: quarantined: no messages",
+        "  row: its text is not in this version",
+    ]  # fmt: skip
+    mine, away = here_and_there("data/b.jsonl:15")
+    assert mine[2:] == [f"  not in {ref}: dropped by filter: identity", "  matched: I am ChatGPT (turn 2)"]
+    assert away[2:] == [f"  not in {ref}: dropped by filter: identity", "  turn 2"]
+    assert here_and_there("math.jsonl:2")[1] == here_and_there("math.jsonl:2")[0]
+    unknown = told("data/a.jsonl:4", *other)
+    assert unknown[1].startswith(
+        "  not known of web, math, pairs, whose files are not kept as they were read; "
+    )

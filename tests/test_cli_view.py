@@ -94,8 +94,9 @@ def test_dropped_records_are_read_back_with_reason_and_evidence(place: Place) ->
     assert found("m", "--dropped", "--search", "NO ANSWER") == every[:1]
     assert found("m", "--dropped", "--source", "b") == []
     text = output("m", "--dropped", "--from", "2")
-    assert "\n  dedup: duplicate_record  cluster " in text
-    assert ", stands.origin a.jsonl:4, jaccard 1, containment 1\n  user\n    fruit 3\n" in text
+    assert "\n  dropped by dedup: duplicate_record\n  like " in text
+    shares = "  a  a.jsonl:4  (shares 100% of either, 100% of its own)\n"
+    assert f"{shares}  user\n    fruit 3\n" in text
 
 
 def test_a_dropped_record_whose_file_has_changed_is_said_to_be_gone(place: Place) -> None:
@@ -106,7 +107,8 @@ def test_a_dropped_record_whose_file_has_changed_is_said_to_be_gone(place: Place
 
 def test_rows_that_are_no_records_are_shown_as_they_were_read(place: Place) -> None:
     assert output("m", "--quarantined") == (
-        '1  a  a.jsonl:23\n  no messages\n  detail\n    messages is empty\n  raw\n    {"messages": []}\n\n'
+        "1  a  a.jsonl:23\n  quarantined: no messages\n  detail\n    messages is empty\n"
+        '  raw\n    {"messages": []}\n\n'
     )
 
 
@@ -114,7 +116,7 @@ def test_what_a_filter_matched_is_marked(workspace: Place) -> None:
     workspace.write("a.jsonl", [chat("pear?", "As an AI language model, I do not eat."), chat("b")])
     workspace.mix({"a": {"uri": "a.jsonl"}}, steps=[{"step": "filter", "drop": ["identity"]}])
     text = output("m", "--reason", "identity")
-    assert "filter: identity  matched As an AI language model, turn 1\n" in text
+    assert "  dropped by filter: identity\n  matched: As an AI language model (turn 2)\n" in text
     assert "\n    [[As an AI language model]], I do not eat.\n" in text
 
 
@@ -213,3 +215,26 @@ def test_what_where_left_out_is_counted_and_said_to_have_no_rows(workspace: Plac
     done = CliRunner().invoke(group, ["view", version.ref, "--dropped", "--reason", "where"])
     assert done.exit_code == 1
     assert "where left out 2 rows, which are counted and not listed" in done.output + str(done.exception)
+
+
+def test_what_is_not_there_is_said_as_it_is(place: Place, workspace: Place) -> None:
+    workspace.mix({"b": {"uri": "b.jsonl"}}, name="plain")
+    rows = len(found("plain", "-n", "1000"))
+    assert output("plain", "--quarantined") == "no row was quarantined\n"
+    assert output("plain", "--dropped") == "no record was dropped by a step\n"
+    assert output("plain", "--search", "nowhere said") == "no such record\n"
+    assert output("m", "--quarantined", "--source", "b") == "no such row\n"
+    assert len(found("plain", "--from", str(rows))) == 1
+    told = error("plain", "--from", str(rows + 1))
+    assert told.endswith(f": nothing to show from row {rows + 1} on, the last is row {rows}")
+    assert error("m", "--dropped", "--from", "3").endswith(
+        ": nothing to show from row 3 on, the last is row 2"
+    )
+
+
+def test_of_a_preference_the_answer_is_named_in_which_something_was_found(workspace: Place) -> None:
+    rows = [{"prompt": "Who?", "chosen": "A helper.", "rejected": "I am ChatGPT, made by OpenAI."}]
+    workspace.write("p.jsonl", [*rows, {"prompt": "b?", "chosen": "x", "rejected": "y"}])
+    steps = [{"step": "filter", "drop": ["identity"]}]
+    workspace.mix({"p": {"uri": "p.jsonl"}}, name="pairs", kind="preference", steps=steps)
+    assert "  matched: I am ChatGPT (turn 3, rejected)\n" in output("pairs", "--dropped")

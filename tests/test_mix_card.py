@@ -78,19 +78,19 @@ def test_every_table_adds_up(version: Version) -> None:
     *rows, total = table(card, "Sources")
     assert [row["source"] for row in rows] == ["a", "b", "c"]
     assert total["source"] == "total"
-    for name in ("rows", "read", "no record", "dropped", "not drawn", "kept"):
+    for name in ("rows", "read", "quarantined", "dropped", "not drawn", "kept"):
         assert sum(number(row[name]) for row in rows) == number(total[name])
     assert number(total["rows"]) == version.num_rows == len(version.table(["id"]))
     assert round(sum(float(row["share"].rstrip("%")) for row in rows), 2) == 100
     for row in rows:
-        out = sum(number(row[name]) for name in ("no record", "dropped", "not drawn", "kept"))
+        out = sum(number(row[name]) for name in ("quarantined", "dropped", "not drawn", "kept"))
         assert out == number(row["read"])
     *left, everything = table(card, "Left out")
     assert sum(number(row["rows"]) for row in left) == number(everything["rows"])
     assert number(everything["rows"]) == number(total["read"]) - number(total["kept"])
     assert {row["reason"]: row["rows"] for row in left} == {
         "not drawn": "5", "duplicate_record": "2", "contaminated": "1", "empty_turn": "1",
-        "no record: no messages": "1",
+        "quarantined: no messages": "1",
     }  # fmt: skip
     *licences, rows_of_all = table(card, "Licences")
     assert {row["licence"]: number(row["rows"]) for row in licences} == {

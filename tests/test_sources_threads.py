@@ -19,6 +19,7 @@ from tulu_data.sources import copies, threads
 from tulu_data.sources.cache import normalise
 from tulu_data.sources.files import SourceFile, source_file
 from tulu_data.sources.forest import MOST_TURNS, Forest, Message
+from tulu_data.sources.rows import RawBatch
 from tulu_data.sources.scan import Reading, scan_file
 from tulu_data.sources.where import Where
 
@@ -220,3 +221,29 @@ def test_threads_follow_from_the_tree_and_not_from_the_order_of_the_file(
     # Every tree in which somebody answers has one best thread.
     roots = {ways[end][0] for end in answers}
     assert sorted(ways[end][0] for end in best) == sorted(roots)
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=30), st.randoms(use_true_random=False))
+def test_the_answers_of_a_message_are_the_threads_that_hold_it(
+    parents: list[int], order: random.Random
+) -> None:
+    rows = [said("m0", None, "prompter")]
+    for i, parent in enumerate(parents, 1):
+        rows.append(said(f"m{i}", f"m{parent % i}", order.choice(["prompter", "assistant"])))
+    order.shuffle(rows)
+    table = pa.Table.from_pylist(rows)
+
+    def raw() -> RawBatch:
+        return RawBatch(table=table, rows=pa.array(range(1, len(rows) + 1)))
+
+    texts = {
+        number: [turn["content"] for turn in thread["messages"]]
+        for batch in threads.joined(iter([raw()]), None, "x")
+        for number, thread in zip(
+            batch.rows.to_pylist(), batch.table.column("thread").to_pylist(), strict=True
+        )
+    }
+    for row, message in enumerate(rows, 1):
+        expected = sorted(number for number, turns in texts.items() if message["text"] in turns)
+        assert threads.answers_through(iter([raw()]), row, "x") == expected
+    assert threads.answers_through(iter([raw()]), len(rows) + 1, "x") == []

@@ -5,15 +5,17 @@ they can be read back. What cannot be read is left out, and takes nothing from t
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tulu_data.account.around import Around, look_around
 from tulu_data.account.fates import Fate, Fates, Made
-from tulu_data.account.sought import MOST, Sought, places_of
+from tulu_data.account.inputs import Place, own_pins
+from tulu_data.account.sought import MOST, Sought, placed, places_of
 from tulu_data.account.tables import side_table
 from tulu_data.decontaminate.findings import open_findings
 from tulu_data.errors import SourceError, TuluDataError
@@ -42,6 +44,9 @@ class Explained:
     unkept: tuple[str, ...]
     refused: Mapping[str, str]
     """Why sources would make no record of the row that was given."""
+    columns: Mapping[str, tuple[str, ...]]
+    """Column of each message of records, by id."""
+    around: Around
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -56,6 +61,7 @@ class Explained:
                 for fate in self.fates
             ],
             "unkept": list(self.unkept), "refused": dict(self.refused),
+            "changed": [asdict(one) for one in self.around.changed], "answers": list(self.around.answers),
         }  # fmt: skip
 
     def _stands(self, fate: Fate) -> dict[str, Any] | None:
@@ -70,14 +76,20 @@ def explain(
     made: Made, wanted: Sought, base: Path, store: Store, refused: Mapping[str, str] | None = None
 ) -> Explained:
     """Explain what became of what is asked for; raise SourceError where it means many records."""
+    wanted = placed(wanted, (f.origin for s in made.version.manifest.sources for f in s.files), base)
     found = made.fates(wanted)
     _refuse_many(found, wanted)
+    place = Place(base=base, store=store, pins=own_pins(made.version, made.mixture), offline=True)
+    around = look_around(made, wanted, place, is_found=bool(found.fates))
+    if around.answers:
+        found = made.fates(replace(wanted, rows=around.answers[:MOST]))
     keys = frozenset(fate.id for fate in found.fates if fate.id)
     standing = [stands for fate in found.fates if (stands := standing_for(fate))]
     others = made.fates(Sought(ids=frozenset(one["id"] for one in standing))) if standing else None
     places = [{"source": f.source, "origin": f.origin, "id": f.id} for f in found.fates if f.id]
+    texts, columns = _texts(made, [*places, *standing], base, store)
     return Explained(
-        version=made.version, fates=found.fates, texts=_texts(made, [*places, *standing], base, store),
+        version=made.version, fates=found.fates, texts=texts, columns=columns, around=around,
         hits=_hits(made.version, keys, base, store), duplicates=_duplicates(made.version, keys),
         states={fate.id: fate.state for fate in reversed(others.fates if others else ()) if fate.id},
         unkept=found.unkept, refused=refused or {},
@@ -100,26 +112,38 @@ def _refuse_many(found: Fates, wanted: Sought) -> None:
         )
 
 
-def _texts(made: Made, places: list[dict[str, Any]], base: Path, store: Store) -> dict[str, str]:
-    """Return how records begin: out of the version or the cache, else read back from where they came."""
+Columns = dict[str, tuple[str, ...]]
+
+
+def _texts(
+    made: Made, places: list[dict[str, Any]], base: Path, store: Store
+) -> tuple[dict[str, str], Columns]:
+    """Return how records begin, and the columns of their messages.
+
+    Out of the version or the cache, else read back from where they came.
+    """
     wanted = pa.array(sorted({place["id"] for place in places}), TEXT)
     texts: dict[str, str] = {}
+    columns: Columns = {}
     for batch in made.batches() if len(wanted) else ():
         here = batch.take(places_of(pc.is_in(batch.column("id"), wanted)))
-        for name in reversed(columns_of(made.version.kind)):
-            for key, turns in zip(here.column("id").to_pylist(), here.column(name).to_pylist(), strict=True):
-                if turns:
-                    texts[key] = str(turns[0]["content"])
+        named = [(name, here.column(name).to_pylist()) for name in columns_of(made.version.kind)]
+        for row, key in enumerate(here.column("id").to_pylist()):
+            turns = [(name, turn) for name, column in named for turn in column[row] or ()]
+            texts[key] = str(turns[0][1]["content"]) if turns else ""
+            columns[key] = tuple(name for name, _ in turns)
         if len(texts) == len(wanted):
-            return texts
+            return texts, columns
     left = [place for place in places if place["id"] not in texts]
     rows = pa.Table.from_pylist(left, pa.schema([("source", TEXT), ("origin", TEXT), ("id", TEXT)]))
     try:
         shelves = Shelves(rows=rows, key="source", opens=opens_sources(made.version, base, store))
-        found = {place["id"]: shelves.content(place) for place in left}
+        contents = {place["id"]: shelves.content(place) for place in left}
     except TuluDataError:
-        return texts
-    return texts | {key: _first(one) for key, one in found.items() if isinstance(one, Content)}
+        return texts, columns
+    found = {key: one for key, one in contents.items() if isinstance(one, Content)}
+    columns |= {key: one.columns for key, one in found.items()}
+    return texts | {key: _first(one) for key, one in found.items()}, columns
 
 
 def _first(content: Content) -> str:

@@ -77,7 +77,7 @@ class Made:
             for one in self._offered(entry, wanted):
                 found.setdefault((one.source, one.origin), one)
         unkept = tuple(name for name, files in self.files.items() if files is None)
-        return Fates(fates=tuple(found[key] for key in sorted(found)), unkept=unkept)
+        return Fates(fates=tuple(found[key] for key in sorted(found, key=_place)), unkept=unkept)
 
     def _in_tables(self, wanted: Sought) -> Iterator[Fate]:
         """Yield what stands in the version and in the tables beside it."""
@@ -116,7 +116,7 @@ class Made:
             if wanted.file is not None:
                 if not wanted.means(file.file.origin):
                     continue
-                at = np.flatnonzero(lines.to_numpy() == wanted.row).tolist()
+                at = np.flatnonzero(np.isin(lines.to_numpy(), wanted.rows)).tolist()
             else:
                 ids = file.table.column("id")
                 at = places_of(wanted.among(ids, pa.nulls(len(ids), TEXT))).to_pylist()
@@ -164,3 +164,10 @@ class Made:
         order = draw_order(self.mixture.seed, entry.name, ids, number)
         rank = int(np.flatnonzero(order == origins.index(origin))[0]) + 1
         return {"rank": rank, "of": len(origins), "taken": entry.kept}
+
+
+def _place(key: tuple[str, str]) -> tuple[str, str, int]:
+    """Order rows by source, file and number."""
+    source, origin = key
+    file, _, row = origin.rpartition(":")
+    return source, file, int(row)

@@ -6,8 +6,10 @@ changed and one that is new are told apart, each with its source. It decides not
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from json import dumps
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from tulu_data.decontaminate import find_suites
 from tulu_data.errors import TuluDataError
@@ -15,12 +17,13 @@ from tulu_data.filters import models_asked
 from tulu_data.sources.files import SourceFile, sha256_of
 from tulu_data.sources.location import resolve_source
 from tulu_data.sources.query import asks_server
+from tulu_data.specs.document import read_document
 from tulu_data.specs.lock import SourcePin
 from tulu_data.specs.mixture import Mixture
 from tulu_data.specs.source import Source
 from tulu_data.specs.steps import DecontaminateStep
 from tulu_data.specs.uris import HUB, SQL, is_pinned, without_revision
-from tulu_data.store import Manifest, SourceEntry, Store
+from tulu_data.store import Manifest, SourceEntry, Store, Version
 
 Files = Mapping[str, str]
 """Sha256 by origin."""
@@ -75,6 +78,18 @@ class Looked:
     """It could not be asked offline, so it is what its pin says."""
 
 
+def own_pins(version: Version, mixture: Mixture) -> dict[str, SourcePin]:
+    """Return the pins that a version was built with, as answers to its own spec, which names commits."""
+    lock: Any = read_document(version.path / "lock.yaml").data
+    pins = {name: SourcePin.model_validate_json(dumps(pin)) for name, pin in lock.get("pins", {}).items()}
+    return {
+        name: pin.model_copy(
+            update={"wanted": mixture.sources[name].revision or "main", "uri": mixture.sources[name].asked}
+        )
+        for name, pin in pins.items()
+    }
+
+
 def look(mixture: Mixture, place: Place) -> dict[str, Looked]:
     """Find and hash the files of every source; sources that ask for the same are looked for once."""
     asked: dict[object, Looked] = {}
@@ -118,14 +133,21 @@ def input_changes(
 
     `renamed` gives sources that have another name now.
     """
-    named = [(renamed.get(entry.name, entry.name), entry) for entry in manifest.sources]
-    found = [
-        change
-        for name, entry in named
-        if name in looked
-        for change in _source_changes(name, entry, looked[name], place)
-    ]
+    found = list(source_changes(manifest, place, looked, renamed))
     return found + list(_other_changes(mixture, manifest, place))
+
+
+def source_changes(
+    manifest: Manifest,
+    place: Place,
+    looked: Mapping[str, Looked],
+    renamed: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[InputChange]:
+    """Compare the files of sources with those that a version was made of."""
+    for entry in manifest.sources:
+        name = renamed.get(entry.name, entry.name)
+        if name in looked:
+            yield from _source_changes(name, entry, looked[name], place)
 
 
 def _source_changes(name: str, before: SourceEntry, looked: Looked, place: Place) -> Iterator[InputChange]:

@@ -7,7 +7,6 @@ gone afterwards. Of what was kept only the index of eval suites is used, which i
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from json import dumps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,13 +15,12 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from tulu_data.account.contents import Fault
-from tulu_data.account.inputs import InputChange, Place, input_changes, look
+from tulu_data.account.inputs import InputChange, Place, input_changes, look, own_pins
 from tulu_data.mix.build import Prepared, Settings, dropped_table, prepare
 from tulu_data.mix.inputs import quarantined_table, resolve_inputs
 from tulu_data.mix.recipe import STEP_VERSIONS
-from tulu_data.specs.document import read_document
 from tulu_data.specs.lock import Lock, SourcePin, write_lock
-from tulu_data.specs.mixture import Mixture, MixtureFile, read_mixture
+from tulu_data.specs.mixture import MixtureFile, read_mixture
 from tulu_data.store import Manifest, SourceEntry, Store, Version
 
 _KEY = ["id", "source", "copy"]
@@ -86,18 +84,6 @@ def _own_spec(version: Version, folder: Path) -> tuple[MixtureFile, dict[str, So
     pins = own_pins(version, file.mixture)
     write_lock(spec, Lock(sources=pins))
     return file, pins
-
-
-def own_pins(version: Version, mixture: Mixture) -> dict[str, SourcePin]:
-    """Return the pins that a version was built with, as answers to its own spec, which names commits."""
-    lock: Any = read_document(version.path / "lock.yaml").data
-    pins = {name: SourcePin.model_validate_json(dumps(pin)) for name, pin in lock.get("pins", {}).items()}
-    return {
-        name: pin.model_copy(
-            update={"wanted": mixture.sources[name].revision or "main", "uri": mixture.sources[name].asked}
-        )
-        for name, pin in pins.items()
-    }
 
 
 def _differences(version: Version, prepared: Prepared) -> Iterator[Fault]:

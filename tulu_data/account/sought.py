@@ -8,7 +8,8 @@ fate.
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -39,8 +40,8 @@ class Sought:
     """First digits of an id."""
     file: str | None = None
     """The name of a file, or the end of it after a slash."""
-    row: int = 0
-    """With a file: its row, from 1."""
+    rows: tuple[int, ...] = ()
+    """With a file: its rows, from 1."""
     ids: frozenset[str] = field(default_factory=frozenset)
 
     def among(self, ids: pa.Array | pa.ChunkedArray, origins: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -48,8 +49,9 @@ class Sought:
         if self.prefix is not None:
             found = pc.starts_with(ids, self.prefix)
         elif self.file is not None:
-            wanted = f"{self.file}:{self.row}"
-            found = pc.or_(pc.equal(origins, wanted), pc.ends_with(origins, f"/{wanted}"))
+            wanted = [f"{self.file}:{row}" for row in self.rows]
+            masks = [pc.ends_with(origins, f"/{one}") for one in wanted]
+            found = reduce(pc.or_, masks, pc.is_in(origins, pa.array(wanted, TEXT)))
         else:
             found = pc.is_in(ids, pa.array(sorted(self.ids), TEXT))
         return pc.fill_null(found, False)  # noqa: FBT003 - a row without an id is not meant by one
@@ -65,11 +67,21 @@ def sought(text: str) -> Sought:
         return Sought(prefix=text.lower())
     found = _ORIGIN.fullmatch(text)
     if found is not None:
-        return Sought(file=found["file"], row=int(found["row"]))
+        return Sought(file=found["file"], rows=(int(found["row"]),))
     raise SourceError(
         f"{text!r}: neither the id of a record (at least {LEAST_DIGITS} hexadecimal digits) nor file:row; "
         "give one, or --text with words of the record, or --row with a row as JSON"
     )
+
+
+def placed(wanted: Sought, origins: Iterable[str], base: Path) -> Sought:
+    """Take a path as one types it here for the file of these that it leads to, if it does."""
+    names = [origin for origin in origins if "://" not in origin]
+    if wanted.file is None or any(wanted.means(name) for name in names):
+        return wanted
+    typed = Path(wanted.file).expanduser().resolve()
+    found = next((name for name in names if (base / name).resolve() == typed), wanted.file)
+    return replace(wanted, file=found)
 
 
 def ids_saying(text: str, kind: Kind, batches: Iterable[pa.RecordBatch]) -> frozenset[str]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from tulu_data.account.fates import Fate
     from tulu_data.store import Store, Version
 
-CUT = 160
-"""Characters of a text that are shown."""
+SHOWN_FILES = 5
+"""Files or rows that are named in a line."""
 SHOWN_HITS = 3
 """Hits of a record that are shown."""
 
@@ -69,7 +69,7 @@ def command(
     if as_json:
         print_json(found.to_dict())
     else:
-        _print(found)
+        _print(found, record)
     if not found.fates:
         raise SystemExit(1)
 
@@ -106,29 +106,52 @@ def _read(path: str) -> str:
         raise SourceError(f"--row {path}: cannot be read ({error})") from None
 
 
-def _print(found: "Explained") -> None:
-    """Print every fate, with what tells why."""
+def _print(found: "Explained", asked: str | None) -> None:
+    """Print every fate, with what tells why; `asked` is the id or place that was asked for."""
+    if found.around.answers:
+        rows = ", ".join(str(row) for row in found.around.answers[:SHOWN_FILES])
+        more = ", ..." if len(found.around.answers) > SHOWN_FILES else ""
+        threads = counted(len(found.around.answers), "thread")
+        click.echo(f"{asked}: no record by itself; a message of {threads}, which end at rows {rows}{more}")
+    from tulu_data.report.evidence import one_line
+
     for fate in found.fates:
         click.echo(f"{fate.id or 'no record'}  {fate.source}  {fate.origin}")
         if fate.id is not None and fate.id in found.texts:
-            click.echo(f"  says: {_cut(found.texts[fate.id])}")
+            click.echo(f"  says: {one_line(found.texts[fate.id])}")
         for line in _why(fate, found):
             click.echo(f"  {line}")
     if not found.fates:
         click.echo(f"{found.version.ref}: not in it, and not among what its steps left out")
-        for name, why in found.refused.items():
-            click.echo(f"  source {name} would make no record of it: {why}")
-        if not found.unkept:
-            click.echo("  no source has it")
-    if found.unkept and not found.fates:
-        click.echo(
-            f"  not known of {', '.join(found.unkept)}, whose files are not kept as they were read; "
+        for line in _unfound(found, asked):
+            click.echo(f"  {line}")
+    for one in found.around.changed:
+        click.echo(f"note: {one} since {found.version.ref} was built; what is told is of that time")
+
+
+def _unfound(found: "Explained", asked: str | None) -> "Iterator[str]":
+    """Yield why nothing was found, as far as that is known."""
+    for name, why in found.refused.items():
+        yield f"source {name} would make no record of it: {why}"
+    if found.unkept:
+        yield (
+            f"not known of {', '.join(found.unkept)}, whose files are not kept as they were read; "
             "tulu-data mix SPEC --dry-run reads them again"
         )
+    elif found.around.files:
+        yield from (f"{one.origin} gave {counted(one.rows, 'row')}" for one in found.around.files)
+    elif asked is not None and ":" in asked:
+        files = [file.origin for one in found.version.manifest.sources for file in one.files]
+        more = f", and {len(files) - SHOWN_FILES:,} more" if len(files) > SHOWN_FILES else ""
+        yield f"no source reads {asked.rpartition(':')[0]}; they read {', '.join(files[:SHOWN_FILES])}{more}"
+    else:
+        yield "no source has it"
 
 
 def _why(fate: "Fate", found: "Explained") -> "Iterator[str]":
     """Yield why a row of a source is in the version, or not."""
+    from tulu_data.report.evidence import dropped_by, evidence_lines, one_line
+
     ref, facts = found.version.ref, fate.facts
     if fate.state == "in":
         rows = facts["rows"]
@@ -138,12 +161,15 @@ def _why(fate: "Fate", found: "Explained") -> "Iterator[str]":
         if found.duplicates.get(fate.id or ""):
             yield f"stands for {counted(found.duplicates[fate.id or ''], 'duplicate')} of it"
     elif fate.state == "dropped":
-        yield f"not in {ref}: dropped by {facts['step']}: {facts['reason']}"
-        yield from _evidence(facts.get("evidence") or {}, found)
+        yield f"not in {ref}: {dropped_by(facts['step'], facts['reason'])}"
+        evidence = facts.get("evidence") or {}
+        if not ("instance" in evidence and fate.id in found.hits):
+            yield from evidence_lines(evidence, found.columns.get(fate.id or "", ()))
+        yield from _standing(fate, found)
     elif fate.state == "quarantined":
         detail = f" ({facts['detail']})" if facts["detail"] else ""
         yield f"not in {ref}: quarantined: {facts['reason']}{detail}"
-        yield f"row: {_cut(facts['raw'])}" if facts["raw"] else "row: its text is not in this version"
+        yield f"row: {one_line(facts['raw'])}" if facts["raw"] else "row: its text is not in this version"
     elif fate.state == "left out by where":
         yield f"not in {ref}: where does not hold: {facts['where']}"
     else:
@@ -156,43 +182,28 @@ def _why(fate: "Fate", found: "Explained") -> "Iterator[str]":
     yield from _hit_lines(found.hits.get(fate.id or "", ()))
 
 
-def _evidence(evidence: dict[str, Any], found: "Explained") -> "Iterator[str]":
-    """Yield the evidence of a step: what matched, or the record that stands for this one."""
-    if "matched" in evidence:
-        yield f"matched: {_cut(evidence['matched'])}"
-    stands = evidence.get("stands")
-    if stands:
-        shares = f"shares {evidence['jaccard']:.0%} of either, {evidence['containment']:.0%} of its own"
-        yield f"like {stands['id']}  {stands['source']}  {stands['origin']}  ({shares})"
-        if stands["id"] in found.texts:
-            yield f"  says: {_cut(found.texts[stands['id']])}"
-        state = found.states.get(stands["id"])
-        if state:
-            yield f"  which is {'in the version' if state == 'in' else state}"
-    if "suite" in evidence and "instances_hit" in evidence:
-        yield (
-            f"its source holds {evidence['instances_hit']:,} of {evidence['instances']:,} instances of "
-            f"{evidence['suite']}/{evidence['split']}"
-        )
+def _standing(fate: "Fate", found: "Explained") -> "Iterator[str]":
+    """Yield what the record says that stands for one, and what became of it."""
+    from tulu_data.account.explain import standing_for
+    from tulu_data.report.evidence import one_line
+
+    stands = standing_for(fate)
+    if stands is None:
+        return
+    if stands["id"] in found.texts:
+        yield f"  says: {one_line(found.texts[stands['id']])}"
+    state = found.states.get(stands["id"])
+    if state:
+        yield f"  which is {'in the version' if state == 'in' else state}"
 
 
 def _hit_lines(hits: "tuple[dict[str, Any], ...]") -> "Iterator[str]":
     """Yield the strongest hits on a record."""
+    from tulu_data.report.evidence import hit_line, one_line
+
     for hit in hits[:SHOWN_HITS]:
-        decided = f", decided: {hit['decision']}" if hit["decision"] else ""
-        yield (
-            f"hit: {hit['suite']}/{hit['split']} {hit['instance']} ({hit['field']}) by {hit['rule']}, "
-            f"overlap {hit['overlap']:.0%}, {hit['match']}{decided}"
-        )
+        yield hit_line(hit)
         if hit["question"]:
-            yield f"  asks: {_cut(hit['question'])}"
+            yield f"  asks: {one_line(hit['question'])}"
     if len(hits) > SHOWN_HITS:
         yield f"and {len(hits) - SHOWN_HITS:,} more hits"
-
-
-def _cut(text: str) -> str:
-    """Shorten a text to one line."""
-    from tulu_data.report.spans import safe_text
-
-    line = safe_text(" ".join(text.split()))
-    return line if len(line) <= CUT else f"{line[:CUT]}... ({len(text):,} characters)"

@@ -37,11 +37,8 @@ def print_record(console: "Console", found: "Found", total: int, search: str | N
         f"{escape(safe_text(found.origin))}{copy}",
         soft_wrap=True,
     )
-    if found.reason is not None:
-        step = f"{found.step}: " if found.step else ""
-        console.print(
-            f"{INDENT}[bold red]{step}{escape(found.reason)}[/bold red]{_told(found)}", soft_wrap=True
-        )
+    for line in _why(found):
+        console.print(f"{INDENT}{line}", soft_wrap=True)
     if found.missing:
         console.print(f"{INDENT}not shown: {found.missing}", markup=False, soft_wrap=True)
     marks = _marks(found, search)
@@ -53,26 +50,17 @@ def print_record(console: "Console", found: "Found", total: int, search: str | N
         _print_text(console, shown, _sought(shown, search), full=full)
 
 
-def _told(found: "Found") -> str:
-    """Return the evidence of a dropped record in one line."""
+def _why(found: "Found") -> "Iterator[str]":
+    """Yield why a record or row was left out, as marked up lines."""
     from rich.markup import escape
 
-    from tulu_data.report.spans import safe_text
+    from tulu_data.report.evidence import dropped_by, evidence_lines
 
-    told = (
-        (key, f"{one:.3g}" if isinstance(one, float) else one) for key, one in _flat(found.evidence or {})
-    )
-    parts = [f"{key} {value}" for key, value in told if value is not None]
-    return escape(safe_text(f"  {', '.join(parts)}")) if parts else ""
-
-
-def _flat(values: dict[str, Any], before: str = "") -> "Iterator[tuple[str, Any]]":
-    """Yield the values of nested evidence, each with its place."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{before}{key}.")
-        else:
-            yield f"{before}{key}", value
+    if found.reason is None:
+        return
+    what = dropped_by(found.step, found.reason) if found.step else f"quarantined: {found.reason}"
+    yield f"[bold red]{escape(what)}[/bold red]"
+    yield from map(escape, evidence_lines(found.evidence or {}, [one.column for one in found.said]))
 
 
 def _marks(found: "Found", search: str | None) -> list[Spans]:

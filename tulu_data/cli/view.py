@@ -72,7 +72,7 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
     console = results()
     total = found.manifest.splits[split] if split else found.num_rows
     texts = _texts(console, chosen[:count], total, search, full=full)
-    more = _more(chosen[count:], chosen, what)
+    more = _more(chosen[count:], chosen, _none(found, what))
     if console.is_terminal:
         click.echo_via_pager((*texts, more))
     else:
@@ -103,8 +103,17 @@ def _texts(
         yield "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n\n"
 
 
-def _more(rest: "list[Found]", chosen: "list[Found]", what: str) -> str:
+def _more(rest: "list[Found]", chosen: "list[Found]", none: str) -> str:
     """Say that there is more, or nothing."""
     if rest:
         return f"next: {again(start=rest[0].row)}\n"
-    return "" if chosen else f"no such {'row' if what == 'quarantined' else 'record'}\n"
+    return "" if chosen else f"{none}\n"
+
+
+def _none(version: "Version", what: str) -> str:
+    """Say that nothing is there to be seen, or nothing that was asked for."""
+    sources = version.manifest.sources
+    if what == "quarantined":
+        return "no such row" if any(one.quarantined for one in sources) else "no row was quarantined"
+    by_steps = any(reason != "where" for one in sources for reason in one.dropped)
+    return "no such record" if what == "kept" or by_steps else "no record was dropped by a step"

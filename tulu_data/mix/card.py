@@ -181,7 +181,7 @@ def _left(sources: Sequence[SourceEntry]) -> Iterator[Left]:
     """Yield how many rows are left out, by reason, the most first."""
     found: dict[str, int] = {}
     for source in sources:
-        counts = {f"no record: {reason}": count for reason, count in source.quarantined.items()}
+        counts = {f"quarantined: {reason}": count for reason, count in source.quarantined.items()}
         for reason, count in (counts | source.dropped | {"not drawn": source.not_drawn}).items():
             found[reason] = found.get(reason, 0) + count
     for reason, rows in sorted(found.items(), key=lambda item: (-item[1], item[0])):

@@ -19,7 +19,7 @@ no chat template){% endif %}; content id `{{ manifest.content_id }}`, built {{ m
 
 ## Sources
 
-| source | rows | share |{% if tokens is not none %} tokens |{% endif %} read | no record | dropped \
+| source | rows | share |{% if tokens is not none %} tokens |{% endif %} read | quarantined | dropped \
 | not drawn | kept | licence | uri | revision |
 |---|--:|--:|{% if tokens is not none %}--:|{% endif %}--:|--:|--:|--:|--:|---|---|---|
 {% for s in manifest.sources -%}
@@ -35,7 +35,7 @@ no chat template){% endif %}; content id `{{ manifest.content_id }}`, built {{ m
 | **{{ total.read | number }}** | **{{ total.quarantined | number }}** | **{{ total.dropped | number }}** \
 | **{{ total.not_drawn | number }}** | **{{ total.kept | number }}** | | | |
 
-Each source: read = no record + dropped + not drawn + kept. `rows` are those of the version, copies of \
+Each source: read = quarantined + dropped + not drawn + kept. `rows` are those of the version, copies of \
 repeated records counted; `kept` are the rows of the source that are in it, each counted once; \
 two rows that say the same are two.
 {% for name, seen in attached.items() %}

@@ -55,6 +55,21 @@ def joined(batches: Iterator[RawBatch], only: frozenset[str] | None, name: str) 
         yield from _threaded(batch, numbers, forest, (roles, texts), only)
 
 
+def answers_through(batches: Iterator[RawBatch], row: int, name: str) -> list[int]:
+    """Return the rows that end the threads of which the message of a row is a part."""
+    held = _held(batches, name)
+    numbers = [number for batch in held for number in batch.rows.to_pylist()]
+    if row not in numbers:
+        return []
+    forest = Forest([message for batch in held for message in _messages(batch)])
+    found, waiting = list[int](), [numbers.index(row)]
+    while waiting:
+        message = waiting.pop()
+        found += [numbers[message]] if forest.is_thread(message) else []
+        waiting += forest.replies.get(message, ())
+    return sorted(found)
+
+
 def _held(batches: Iterator[RawBatch], name: str) -> list[RawBatch]:
     """Read all rows, trees taken apart into messages; raise SourceError where they are none, or too large."""
     held, size, count = list[RawBatch](), 0, 0

@@ -72,6 +72,10 @@ class Found:
 def kept(version: Version, wanted: Wanted) -> Iterator[Found]:
     """Yield the records of a version that are wanted, in its order."""
     _check_source(version, wanted)
+    if wanted.split is None or wanted.split in version.splits:
+        _check_start(
+            version, wanted, version.manifest.splits[wanted.split] if wanted.split else version.num_rows
+        )
     seen = 0
     for batch in version.batches(split=wanted.split):
         first = max(wanted.start - 1 - seen, 0)
@@ -177,6 +181,7 @@ def quarantined(version: Version, wanted: Wanted) -> Iterator[Found]:
 def _table(version: Version, name: str, wanted: Wanted) -> pa.Table:
     """Return the wanted rows of what was left out, with their numbers."""
     table = pq.read_table(version.file(f"{name}.parquet"))
+    _check_start(version, wanted, len(table))
     table = table.append_column("row", pa.array(range(1, len(table) + 1), pa.int64())).slice(wanted.start - 1)
     if wanted.reason is not None:
         _refuse_where(version, wanted.reason)
@@ -197,6 +202,13 @@ def _refuse_where(version: Version, reason: str) -> None:
             f"{version.ref}: where left out {rows:,} rows, which are counted and not listed; "
             "tulu-data explain FILE:ROW tells of one row"
         )
+
+
+def _check_start(version: Version, wanted: Wanted, rows: int) -> None:
+    """Raise StoreError for a first row that is behind the last."""
+    if wanted.start > max(rows, 1):
+        text = f"the last is row {rows:,}" if rows else "there are none"
+        raise StoreError(f"{version.ref}: nothing to show from row {wanted.start:,} on, {text}")
 
 
 def _check_source(version: Version, wanted: Wanted) -> None:
