@@ -96,6 +96,40 @@ def test_the_kernel_measures_what_the_definitions_say(texts: list[str]) -> None:
         assert found == pytest.approx(measured(text), abs=1e-12)
 
 
+limit = st.one_of(st.sampled_from([0.0, 0.1, 0.5, 1.0]), st.floats(0, 1))
+
+
+@given(
+    st.lists(st.one_of(few.map(" ".join), few.map("".join), many), min_size=1, max_size=6),
+    st.lists(limit, min_size=len(MEASURES), max_size=len(MEASURES)),
+    st.integers(0, 20),
+)
+def test_what_is_above_a_limit_is_found_whatever_is_left_unmeasured(
+    texts: list[str], limits: list[float], least: int
+) -> None:
+    every, most = by_kernel(*texts), np.array(limits)
+    data = [text.encode() for text in texts]
+    ends = np.cumsum([len(one) for one in data])
+    begins = np.concatenate([[0], ends[:-1]])
+    words, shares = repetition(np.frombuffer(b"".join(data), np.uint8), begins, ends, most, least)
+    for text, whole, count, found in zip(texts, every, words, shares, strict=True):
+        assert count == len(words_of(text))
+        if count >= least:
+            above = {name for name, one in zip(MEASURES, limits, strict=True) if whole[name] > one}
+            said = dict(zip(MEASURES, found.tolist(), strict=True))
+            assert {name for name, one in zip(MEASURES, limits, strict=True) if said[name] > one} == above
+            assert {name: said[name] for name in above} == {name: whole[name] for name in above}
+
+
+def test_ordinary_text_is_left_unmeasured_where_there_are_limits() -> None:
+    prose = " ".join(f"word{i} of the" for i in range(200)).encode()
+    place = np.zeros(1, np.int64), np.array([len(prose)])
+    limits = np.full(len(MEASURES), 0.5)
+    for most, is_measured in ((None, True), (limits, False)):
+        _, shares = repetition(np.frombuffer(prose, np.uint8), *place, most)
+        assert bool(shares.any()) == is_measured
+
+
 def test_a_loop_is_nearly_all_repeated_and_prose_is_not() -> None:
     loop, prose = by_kernel(
         "The cat sat on the mat and looked at me. " * 20, " ".join(f"word{i} and" for i in range(200))

@@ -27,13 +27,17 @@ def evidence(rows: int, found: Iterable[tuple[int, Mapping[str, Any]]]) -> pa.Ar
     return pa.array(texts, TEXT)
 
 
-def matched(turns: Turns, pattern: str, *, case: bool = False, groups: int = 0) -> pa.Array:
+def matched(
+    turns: Turns, pattern: str, *, among: Marks | None = None, case: bool = False, groups: int = 0
+) -> pa.Array:
     """Return as evidence the text of the first turn of each record that matches a pattern of RE2.
+
+    `among` marks the turns that count; to leave out the others here is cheaper where the pattern soon fails.
 
     It is what the first `groups` groups of the pattern hold, or, of none, all that matches.
     """
     hit = marks(pc.match_substring_regex(turns.content, pattern, ignore_case=not case))
-    first = turns.first_of_each(hit)
+    first = turns.first_of_each(hit if among is None else hit & among)
     flags = "(?s)" if case else "(?si)"
     inner = "?:" if groups else ""
     shown_by = "".join(f"\\{k + 1}" for k in range(groups or 1))

@@ -27,4 +27,4 @@ REFUSAL = (
 def refusal(batch: pa.RecordBatch, kind: Kind, _: Spec) -> pa.Array:
     """Find records with an answer that opens with a refusal."""
     turns = turns_of(batch, kind)
-    return matched(turns.at(turns.answers), REFUSAL)
+    return matched(turns, REFUSAL, among=turns.answers)

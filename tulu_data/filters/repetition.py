@@ -22,7 +22,8 @@ def repeats(batch: pa.RecordBatch, kind: Kind, settings: Spec) -> pa.Array:
     turns = turns_of(batch, kind)
     looked = np.flatnonzero(turns.answers)
     text, limits = text_of(turns.content), limits_of(settings)
-    words, shares = repetition(text.bytes, text.offsets[:-1][looked], text.offsets[1:][looked])
+    begin, end = text.offsets[:-1][looked], text.offsets[1:][looked]
+    words, shares = repetition(text.bytes, begin, end, limits, settings.min_words)
     above = (shares > limits) & (words >= settings.min_words)[:, None]
     found = np.zeros(len(turns.record), np.bool_)
     found[looked] = above.any(axis=1)

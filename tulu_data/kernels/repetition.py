@@ -6,9 +6,11 @@ one. A line is the words between two line ends, a paragraph those between two bl
 is none. A run of words covers the characters from its first to its last, and all shares are of the characters
 from the first word of the text to the last.
 
-The one idea: a run of n words that stands there twice begins with one of n - 1 that does, and goes on with
-another, so each length looks only where the one before found something, and ordinary text is soon done. Runs
-are told apart by hashes of 64 bits. It does not say how much is too much.
+The one idea: what surely is below its limit is not measured. A run that is said again is made of pairs of
+words that are, and how much these cover at most, one look at each word tells; ordinary text is done then.
+Elsewhere a run of n words that stands there twice begins with one of n - 1 that does, and goes on with
+another, so each length looks only where the one before found something. Runs are told apart by hashes of 64
+bits. It does not say how much is too much.
 """
 
 from typing import NamedTuple
@@ -16,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tulu_data.kernels.bits import BLOCK, classes
 from tulu_data.kernels.folding import PRIME, Folding, folding
 from tulu_data.kernels.jit import inner, kernel
 from tulu_data.kernels.texts import Texts, size_of
@@ -47,8 +50,10 @@ MEASURES = (
 LINES, PARAGRAPHS, GRAMS = 0, 2, 4
 """Columns at which the measures of each sort begin."""
 _FIRST, _LAST_TOP, _LAST = TOP[0], TOP[-1], DUPLICATE[-1]
-_ZERO, _ONE, _HALF, _LOWER = (np.uint64(number) for number in (0, 1, 32, 0xFFFFFFFF))
-_SIGN = np.uint8(7)
+_ZERO, _ONE, _HALF, _BITS, _LOWER = (np.uint64(number) for number in (0, 1, 32, 64, 0xFFFFFFFF))
+_SPARE = np.uint64(8)
+"""Places of the table of what was met for each word; what shares one by chance is taken for met."""
+_BLOCK, _SIGN = np.uint64(BLOCK), np.uint8(7)
 _END, _SPACE, _ASCII, _TAIL, _MARK = 0x0A, 0x20, 0x80, 0x80, 0xC0
 
 
@@ -73,19 +78,28 @@ class _Room(NamedTuple):
     """Characters that the run of a place covers."""
     reach: Numbers
     """Where its last character is."""
+    met: Numbers
+    """Of each place of another table, the last text in which something fell there."""
 
 
-def repetition(text: Bytes, begin: Ints, end: Ints) -> tuple[Ints, Shares]:
+def repetition(
+    text: Bytes, begin: Ints, end: Ints, limits: Shares | None = None, min_words: int = 0
+) -> tuple[Ints, Shares]:
     """Return the words of each text, and its shares, one column for each of `MEASURES`.
 
-    Of a text of more than a MiB, the first of it is measured.
+    Where limits are given, one for each measure, shares that are not above theirs may be left at 0, and so
+    are those of texts of fewer words. Of a text of more than a MiB, the first of it is measured.
     """
     end = np.minimum(end, begin + LONGEST)
     texts = Texts(text, begin, end, np.arange(len(begin) + 1))
     room = _room(size_of(texts).units("words"))
     counts, shares = np.zeros(len(begin), np.int64), np.zeros((len(begin), len(MEASURES)))
     nothing = np.empty(0, np.int32)
-    measure_texts(fixed(text), fixed(begin), fixed(end), folding(), nothing, room, counts, shares)
+    most = np.full(len(MEASURES), -1.0) if limits is None else np.ascontiguousarray(limits, np.float64)
+    least = max(min_words, _FIRST)
+    measure_texts(
+        fixed(text), fixed(begin), fixed(end), folding(), nothing, room, most, least, counts, shares
+    )
     return counts, shares
 
 
@@ -97,27 +111,29 @@ def _room(words: int) -> _Room:
         np.empty(words, np.int32), np.empty(words, np.int32), np.empty(words, np.int32),
         np.empty(size, np.uint64),
         np.zeros(size, np.uint64), np.empty(size, np.int32), np.empty(size, np.int32),
+        np.zeros(int(_SPARE) * size, np.int32),
     )  # fmt: skip
 
 
 @kernel
 def measure_texts(
-    text: Bytes, begin: Ints, end: Ints, tables: Folding, nothing: Points, room: _Room, counts: Ints,
-    shares: Shares,
+    text: Bytes, begin: Ints, end: Ints, tables: Folding, nothing: Points, room: _Room, limits: Shares,
+    least: int, counts: Ints, shares: Shares,
 ) -> None:  # fmt: skip
-    """Count the words of each text and measure it."""
+    """Count the words of each text, and measure it where a share may be above its limit."""
     turn = 0
     for k in range(len(begin)):
         words = _words(text, begin[k], end[k], tables, nothing, room.hashes, room.places)
         counts[k] = words
-        if words > 1:
+        if words >= least:
             border = _place(text, words, room.places, room.live)
             whole = room.places[words - 1, 1] - room.places[0, 0]
             if border > 0:
                 _units(words, room, turn + 1, 1, whole, shares, k, LINES)
             if border > 1:
                 _units(words, room, turn + 2, 2, whole, shares, k, PARAGRAPHS)
-            _runs(words, room, turn + 3, whole, shares, k)
+            if _may_repeat(words, room, k + 1, whole, limits):
+                _runs(words, room, turn + 3, whole, shares, k)
             turn += 3 + _LAST
 
 
@@ -143,33 +159,45 @@ def _words(
 
 @inner
 def _place(text: Bytes, words: int, places: Ints, parted: Numbers) -> int:
-    """Turn bytes into characters, from the first word on, and write what parts each word from the last.
+    """Turn bytes into characters, and write what parts each word from the last.
 
     That is 0 for nothing, 1 for a line end, 2 for a blank line; return the greatest.
     """
-    origin, most = places[0, 0], 0 * words
-    at = origin
-    for t in range(words):
-        parted[t] = _border(text, at, places[t, 0])
-        most = max(most, parted[t])
+    most = 0 * words
+    at = places[0, 0]
+    for t in range(np.uint64(words)):
+        first = places[t, 0]
+        parted[t] = _border(text, at, first)
+        most = max(most, signed(parted[t]))
         at = places[t, 1]
-    beyond = _ZERO
-    for i in range(np.uint64(origin), np.uint64(at)):
-        beyond += np.uint64(text[i] >> _SIGN)
-    if beyond == _ZERO:
-        for t in range(words):
-            places[t, 0] -= origin
-            places[t, 1] -= origin
-    else:
+    if not _is_ascii(text, np.uint64(places[0, 0]), np.uint64(at)):
         _to_characters(text, words, places)
     return most
 
 
 @inner
+def _is_ascii(text: Bytes, start: np.uint64, stop: np.uint64) -> bool:
+    """Tell whether all bytes of a stretch are ASCII; the last block of it may lie on the one before."""
+    found, i = _ZERO, start
+    if stop - start < _BLOCK:
+        while i < stop:
+            found |= np.uint64(text[i] >> _SIGN)
+            i += _ONE
+    else:
+        while i < stop - _BLOCK:
+            found |= classes(text, i)[1]
+            i += _BLOCK
+        found |= classes(text, stop - _BLOCK)[1]
+    return bool(found == _ZERO)
+
+
+@inner
 def _border(text: Bytes, start: int, stop: int) -> int:
     """Tell what parts two words."""
+    if stop - start == 1:
+        return signed(text[np.uint64(start)] == _END)
     found, blank = 0, False
-    for i in range(start, stop):
+    for i in range(np.uint64(start), np.uint64(max(start, stop))):
         b = signed(text[i])
         if b == _END:
             found = 2 if blank else max(found, 1)
@@ -203,12 +231,12 @@ def _units(
     """Measure units, parted by a border or by more, that say what one before says."""
     mask = _mask(words, room)
     units, again, covered = 0, 0, 0
-    first, h = 0, _ZERO
+    first, h = 0 * words, _ZERO
     for t in range(words):
-        h = mixed(h * PRIME + room.hashes[t])
+        h = (h + room.hashes[t]) * PRIME
         if t + 1 == words or room.live[t + 1] >= border:
             units += 1
-            if _times(room, _slot(room, mask, h, turn)) > 1:
+            if _times(room, _slot(room, mask, mixed(h), turn)) > 1:
                 again += 1
                 covered += room.places[t, 1] - room.places[first, 0]
             first, h = t + 1, _ZERO
@@ -216,10 +244,51 @@ def _units(
 
 
 @inner
+def _may_repeat(words: int, room: _Room, k: int, whole: int, limits: Shares) -> bool:
+    """Tell whether runs of words may cover more than a limit lets them, by the pairs that are said again.
+
+    A run that stood there before covers such pairs alone. The most frequent one covers these and the place
+    where it stood first, which is no longer than the longest stretch of as many words.
+    """
+    covered, longest = _said_again(words, room, k)
+    for n in range(_FIRST, _LAST + 1):
+        most = covered + longest if n <= _LAST_TOP else covered
+        if most / whole > limits[GRAMS + n - _FIRST]:
+            return True
+    return False
+
+
+@inner
+def _said_again(words: int, room: _Room, k: int) -> tuple[int, int]:
+    """Return how many characters pairs of words cover that stood there before, or that are taken for such.
+
+    And how long the longest stretch of `_LAST_TOP` words is, or all where they are fewer.
+    """
+    shift = _BITS
+    while _ONE << (_BITS - shift) < min(_SPARE * np.uint64(words), np.uint64(len(room.met))):
+        shift -= _ONE
+    places, behind = room.places, np.uint64(_LAST_TOP - 1)
+    before, covered, was_met = room.hashes[0], 0 * words, False
+    longest = places[min(words, _LAST_TOP) - 1, 1] - places[0, 0]
+    for t in range(_ONE, np.uint64(words)):
+        h, stop = room.hashes[t], places[t, 1]
+        slot = before * PRIME + h >> shift
+        is_met = room.met[slot] == k
+        room.met[slot] = k
+        # The word that two pairs share counts once; without a branch, which no one could foretell.
+        covered += is_met * (stop - places[t - _ONE, np.uint64(was_met)])
+        longest = max(longest, stop - places[t - min(np.uint64(t), behind), 0])
+        before, was_met = h, is_met
+    return covered, longest
+
+
+@inner
 def _runs(words: int, room: _Room, turn: int, whole: int, shares: Shares, k: int) -> None:
     """Measure runs of words, longer and longer, where shorter ones stand there twice."""
-    live = words - 1
+    live, origin = words - 1, room.places[0, 0]
     for i in range(words):
+        room.places[i, 0] -= origin
+        room.places[i, 1] -= origin
         room.live[i] = i
         room.runs[i] = room.hashes[i]
     for n in range(_FIRST, _LAST + 1):
