@@ -117,7 +117,8 @@ MISTAKES = [
     ),
     (
         "extends: base.yaml\nsources: {books: null}\n",
-        "base.yaml:10:28 steps[1].prefer[0]: no source 'books' (sources: web)",
+        "top.yaml:2:11 sources.books: its removal does not go with base.yaml:10:28 steps[1].prefer[0]: no "
+        "source 'books' (sources: web)",
     ),
     (
         "extends: base.yaml\nsources: {web: {tags: 5, uri: s://x}}\n",
@@ -125,8 +126,13 @@ MISTAKES = [
     ),
     (
         "extends: base.yaml\nsources: {new: {take: {rows: 1}}}\n",
-        "top.yaml:2:16 sources.new: key 'uri' is missing; add `uri:` (`hf://owner/name`, `s3://` or "
-        "`gs://bucket/key`, a path or glob of the workspace, or `name@version`)",
+        "top.yaml:2:11 sources.new: no source 'new' to lay this over (sources: books, web); a new one needs "
+        "`uri:`",
+    ),
+    (
+        "extends: base.yaml\nsources: {wbe: {take: {rows: 1}}}\n",
+        "top.yaml:2:11 sources.wbe: no source 'wbe' to lay this over; did you mean 'web'? (sources: books, "
+        "web); a new one needs `uri:`",
     ),
     ("extends: list.yaml\n", "list.yaml:1:1 expected keys and values, found a list"),
     (
@@ -174,6 +180,7 @@ SETTINGS = [
     ("tokenizer='5'", lambda m: m.tokenizer == "5"),
     ("sources.web.take={fraction: 0.25}", lambda m: m.sources["web"].take.fraction == 0.25),
     ("sources.web.take.rows=7", lambda m: m.sources["web"].take.rows == 7),
+    ("sources.web.take.all=true", lambda m: m.sources["web"].take.all and m.sources["web"].take.rows is None),
     ("sources.web={tags: []}", lambda m: m.sources["web"].uri == "web.jsonl" and m.sources["web"].tags == ()),
     ("sources['web'].uri=a=b.jsonl", lambda m: m.sources["web"].uri == "a=b.jsonl"),
     ("sources.\u7f51.uri=\u7f51.jsonl", lambda m: m.sources["\u7f51"].uri == "\u7f51.jsonl"),
@@ -237,6 +244,100 @@ BAD_SETTINGS = [
 @pytest.mark.parametrize(("setting", "expected"), BAD_SETTINGS)
 def test_a_setting_that_cannot_be_is_told_with_itself_as_the_place(setting: str, expected: str) -> None:
     assert problems(BASE, setting) == [expected]
+
+
+CONTRADICTIONS = [
+    (
+        "sources: {web: {take: {epochs: 3}}}\n",
+        ["max_repetition=2"],
+        "--set max_repetition=2: max_repetition: does not go with top.yaml:2:32 sources.web.take.epochs: "
+        "epochs 3 "
+        "repeat more often than max_repetition, 2; {epochs: 2} fits",
+    ),
+    (
+        "sources: {web: {max_repetition: 2}}\n",
+        ["sources.web.take.epochs=3"],
+        "--set sources.web.take.epochs=3: sources.web.take.epochs: epochs 3 repeat more often than "
+        "max_repetition, "
+        "2; {epochs: 2} fits",
+    ),
+    (
+        "max_repetition: 2\n",
+        ["sources.web.take.epochs=2", "sources.web.max_repetition=1"],
+        "--set sources.web.max_repetition=1: sources.web.max_repetition: does not go with --set "
+        "sources.web.take.epochs=2: sources.web.take.epochs: epochs 2 repeat more often than "
+        "max_repetition, 1; "
+        "{epochs: 1} fits",
+    ),
+    (
+        "sources: {web: {adapter: preference}}\nkind: preference\n",
+        ["kind=sft"],
+        "--set kind=sft: kind: does not go with top.yaml:2:26 sources.web.adapter: delivers preference "
+        "records, "
+        "the mixture is of kind 'sft'; choose another adapter, or kind: preference",
+    ),
+    (
+        "tokenizer: tok\nsteps: [{step: filter, max_tokens: 9}]\n",
+        ["tokenizer="],
+        "--set tokenizer=: tokenizer: its removal does not go with top.yaml:3:9 steps[0]: a bound in tokens "
+        "needs "
+        "`tokenizer` (a folder or hub id)",
+    ),
+    (
+        "steps: [{step: filter, max_turns: 9}]\n",
+        ["steps[0].min_turns=10"],
+        "--set steps[0].min_turns=10: steps[0].min_turns: 10 is above max_turns, 9, so nothing would be left",
+    ),
+    (
+        "steps: [{step: filter, min_turns: 9}]\n",
+        ["steps[0].max_turns=8"],
+        "--set steps[0].max_turns=8: steps[0].max_turns: does not go with top.yaml:2:35 steps[0].min_turns: "
+        "9 is "
+        "above max_turns, 8, so nothing would be left",
+    ),
+    (
+        "",
+        ["decontaminate="],
+        "--set decontaminate=: decontaminate: no decontamination step; add {step: decontaminate, against: "
+        "[evals/]} to steps, or say `decontaminate: none`",
+    ),
+    (
+        "sources: {web: {split: test, uri: hf://o/n}}\n",
+        ["sources.web.uri=web.jsonl"],
+        "--set sources.web.uri=web.jsonl: sources.web.uri: does not go with top.yaml:2:17 "
+        "sources.web.split: only "
+        "an hf:// source has a split; remove it",
+    ),
+    (
+        "",
+        ["sources.web.take.rows="],
+        "--set sources.web.take.rows=: sources.web.take.rows: its removal does not go with base.yaml:6:31 "
+        "sources.web.take: give exactly one of all, epochs, fraction, rows, tokens, weight (found none)",
+    ),
+    (
+        "",
+        ["sources.wbe.take.rows=1"],
+        "--set sources.wbe.take.rows=1: sources.wbe: no source 'wbe' to lay this over; did you mean 'web'? "
+        "(sources: books, web); a new one needs `uri:`",
+    ),
+    (
+        "groups: {heavy: {weight: 2}}\nsize: 5\nsources: {web: {take: {weight: 1}, group: heavy}}\n",
+        ["groups.hevy.weight=3"],
+        "--set groups.hevy.weight=3: groups.hevy: no source is of this group; did you mean 'heavy'?",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "settings", "expected"), CONTRADICTIONS)
+def test_of_two_that_contradict_each_other_the_one_that_came_later_is_the_place(
+    text: str, settings: list[str], expected: str
+) -> None:
+    assert problems(f"extends: base.yaml\n{text}", *settings) == [expected]
+
+
+def test_a_source_may_be_added_by_several_settings() -> None:
+    found = read(BASE, "sources.new.take.rows=1", "sources.new.uri=new.jsonl")
+    assert found.sources["new"].take.rows == 1
 
 
 def test_check_and_mix_take_settings(folder: Path) -> None:

@@ -14,6 +14,9 @@ from tulu_data.specs.document import KeyPath
 from tulu_data.specs.licences import UNKNOWN, Licences, licence_ids
 from tulu_data.specs.mixture import MixtureFile
 
+_GATES: tuple[KeyPath, ...] = (("licences", "allow"), ("licences", "deny"), ("licences",))
+"""What lets a licence in or not."""
+
 
 def check_licences(file: MixtureFile, sources: Sequence[ResolvedSource]) -> None:
     """Raise PlanError with every source that the mixture's `licences` do not let in."""
@@ -45,13 +48,15 @@ def _refused(file: MixtureFile, gate: Licences, source: ResolvedSource) -> Itera
                 )
                 text = said or "no licence is known"
                 advice = "state it as `licence:` of the source, or say licences: {unknown: warn}"
-                yield file.document.problem(place, f"{text}; {advice}")
+                unknown = [("licences", "unknown"), ("licences",)]
+                yield file.document.problem(place, f"{text}; {advice}", against=unknown)
             continue
         why = gate.refuses(licence)
         if why is not None:
             stated = place[-1] != "uri"
             whose = "" if stated else f", which {source.version_ref or 'its card'} carries,"
-            yield file.document.problem(place, f"{licence}{whose} {why}; remove the source, or allow it")
+            text = f"{licence}{whose} {why}; remove the source, or allow it"
+            yield file.document.problem(place, text, against=[*_GATES])
 
 
 def _place(file: MixtureFile, source: ResolvedSource, licence: str) -> KeyPath:

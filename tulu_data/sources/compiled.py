@@ -131,9 +131,10 @@ def _reading_problems(file: MixtureFile, name: str, source: Source) -> Iterator[
         fitting = ", ".join(sorted(n for n, other in FORMS.items() if kind in other.kinds))
         given = " or ".join(form.kinds)
         text = f"gives {given} records, the mixture is of kind {kind!r}; use {fitting} or auto"
-        yield file.document.problem(("sources", name, "adapter"), text)
+        yield file.document.problem(("sources", name, "adapter"), text, against=[("kind",)])
     for part in source.columns:
         if part not in form.parts:
             known = f"(parts of {source.adapter}: {', '.join(sorted(form.parts))})"
             text = f"no part {part!r}{nearest(part, form.parts)} {known}"
-            yield file.document.problem(("sources", name, "columns", part), text, key=True)
+            place, adapter = ("sources", name, "columns", part), ("sources", name, "adapter")
+            yield file.document.problem(place, text, key=True, against=[adapter])

@@ -147,8 +147,9 @@ def assertion_mistakes(mixture: "Mixture") -> Iterator[Mistake]:
             part, name = said.named
             known = f"({part}s: {', '.join(sorted(there[part])) or 'none'})"
             text = f"no {part} {name!r}{nearest(name, there[part])} {known}"
-            yield Mistake(text=text, path=("assert", i, key, part))
+            gone = (("sources", name), ("groups", name)) if part != "tag" else ()
+            yield Mistake(text=text, path=("assert", i, key, part), against=gone)
         in_tokens = isinstance(said, Tokens) or (isinstance(said, ShareOf) and said.of == "tokens")
         if in_tokens and mixture.tokenizer is None:
             text = "a bound in tokens needs `tokenizer` (a folder or hub id)"
-            yield Mistake(text=text, path=("assert", i, key))
+            yield Mistake(text=text, path=("assert", i, key), against=(("tokenizer",),))

@@ -47,6 +47,8 @@ class Mistake:
     path: KeyPath = ()
     on_key: bool = False
     """Point at the key instead of its value."""
+    against: tuple[KeyPath, ...] = ()
+    """Paths of what it contradicts: one that was laid over it is the place."""
 
 
 def refuse(*mistakes: Mistake) -> PydanticCustomError:
@@ -129,7 +131,7 @@ def _translate_all(model: type[BaseModel], document: Document, details: list[Err
         elif detail["type"] == "mistakes":
             # A validator may refuse several things at once, each at its own place.
             mistakes: tuple[Mistake, ...] = detail["ctx"]["mistakes"]
-            problems += [_problem(document, (*path, *m.path), m.text, key=m.on_key) for m in mistakes]
+            problems += [_contradiction(document, path, mistake) for mistake in mistakes]
         elif not _only_entries_fail(detail, _value_at(document.data, path)):
             problems.append(_translate(model, document, path, detail))
     for path, words in expected.items():
@@ -142,6 +144,15 @@ def _translate_all(model: type[BaseModel], document: Document, details: list[Err
 def _problem(document: Document, path: KeyPath, text: str, *, key: bool = False) -> tuple[Place, str]:
     """Return a problem with the place that it is sorted by: the document's own file comes first."""
     return document.place(path, key=key), document.problem(path, text, key=key)
+
+
+def _contradiction(document: Document, path: KeyPath, mistake: Mistake) -> tuple[Place, str]:
+    """Return a mistake below a path as a problem with the place that it is sorted by."""
+    place, key = (*path, *mistake.path), mistake.on_key
+    against = [(*path, *other) for other in mistake.against]
+    culprit = document.culprit(place, key=key, against=against)
+    text = document.problem(place, mistake.text, key=key, against=against)
+    return document.place(culprit, key=key), text
 
 
 def _translate(

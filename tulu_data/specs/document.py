@@ -7,8 +7,8 @@ surrogate pair, an alias bomb) is refused here; what a spec means is not known h
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import isfinite
 from pathlib import Path as FilePath
@@ -32,6 +32,8 @@ class Place(NamedTuple):
     column: int
     origin: str = ""
     """The other file, or the setting (`--set a=b`), which has no lines: its line is 0."""
+    layer: int = 0
+    """Of a document that was laid over others: which of them it is, a later one being above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +44,35 @@ class Document:
     data: object
     values: Mapping[KeyPath, Place]
     keys: Mapping[KeyPath, Place]
+    removed: Mapping[KeyPath, Place] = field(default_factory=dict)
+    """Where keys were taken away that a document below this one has."""
 
-    def problem(self, path: KeyPath, text: str, *, key: bool = False) -> str:
-        """Format one problem as `file:line:column a.b[0]: text`; `key` points at the key itself."""
+    def problem(self, path: KeyPath, text: str, *, key: bool = False, against: Sequence[KeyPath] = ()) -> str:
+        """Format one problem as `file:line:column a.b[0]: text`; `key` points at the key itself.
+
+        Where what is at one of the paths of `against` contradicts it and was laid over it, that is the place.
+        """
         shown = dotted(path)
-        return f"{self.where(path, key=key)} {shown + ': ' if shown else ''}{text}"
+        culprit = self.culprit(path, key=key, against=against)
+        if culprit == path:
+            return f"{self.where(path, key=key)} {shown + ': ' if shown else ''}{text}"
+        place = self.removed.get(culprit) or self.place(culprit)
+        what = "its removal does" if culprit in self.removed else "does"
+        other = f"{what} not go with {self.where(path, key=key)} {shown}: " if shown else ""
+        return f"{self._written(place)} {dotted(culprit)}: {other}{text}"
+
+    def culprit(self, path: KeyPath, *, key: bool = False, against: Sequence[KeyPath] = ()) -> KeyPath:
+        """Return the path, or the one of `against` that the last layer above it wrote or removed."""
+        there = {one: self.removed.get(one) or self.values.get(one) for one in against}
+        above = {one: place.layer for one, place in there.items() if place is not None}
+        latest = max(above, key=lambda one: above[one], default=path)
+        return latest if above.get(latest, -1) > self.place(path, key=key).layer else path
 
     def where(self, path: KeyPath, *, key: bool = False) -> str:
         """Write the place of a value (or key) as `file:line:column`; a setting is written as it was given."""
-        place = self.place(path, key=key)
+        return self._written(self.place(path, key=key))
+
+    def _written(self, place: Place) -> str:
         name = place.origin or self.name
         return f"{name}:{place.line}:{place.column}" if place.line else name
 

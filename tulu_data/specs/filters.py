@@ -178,7 +178,7 @@ class Dated(Spec):
         mistakes = [*_undated(self, given)]
         if not mistakes and len(given) == len(FROM_TO) and moment(self.after) >= moment(self.before):
             text = f"{self.after} is not before {self.before}, so nothing would be left"
-            mistakes = [Mistake(text=text, path=("after",))]
+            mistakes = [Mistake(text=text, path=("after",), against=(("before",),))]
         if isinstance(self.of, dict) and not self.of:
             mistakes.append(Mistake(text="must not be empty; name sources: {web: created}", path=("of",)))
         if mistakes:

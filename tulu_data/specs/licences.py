@@ -41,8 +41,9 @@ class Licences(Spec):
     @model_validator(mode="after")
     def _does_not_contradict_itself(self) -> "Licences":
         denied = licence_ids(self.deny)
+        text = "is allowed and denied; keep one of the two"
         mistakes = [
-            Mistake(text=f"{one} is allowed and denied; keep one of the two", path=("allow", i))
+            Mistake(text=f"{one} {text}", path=("allow", i), against=(("deny",),))
             for i, one in enumerate(self.allow or ())
             if one.strip().lower() in denied
         ]

@@ -59,11 +59,12 @@ def _decontamination(mixture: "Mixture") -> Iterator[Mistake]:
     if not has_step and mixture.decontaminate is None:
         yield Mistake(
             text="no decontamination step; add {step: decontaminate, against: [evals/]} to steps, "
-            "or say `decontaminate: none`"
+            "or say `decontaminate: none`",
+            against=(("steps",), ("decontaminate",)),
         )
     if has_step and mixture.decontaminate is not None:
         text = "says none, but steps has a decontaminate step; keep one of the two"
-        yield Mistake(text=text, path=("decontaminate",))
+        yield Mistake(text=text, path=("decontaminate",), against=(("steps",),))
 
 
 def _token_bounds(mixture: "Mixture") -> Iterator[Mistake]:
@@ -73,10 +74,11 @@ def _token_bounds(mixture: "Mixture") -> Iterator[Mistake]:
     for name, source in mixture.sources.items():
         if source.take.tokens is not None:
             text = "a token budget needs `tokenizer` (a folder or hub id)"
-            yield Mistake(text=text, path=("sources", name, "take"))
+            yield Mistake(text=text, path=("sources", name, "take"), against=(("tokenizer",),))
     for i, step in enumerate(mixture.steps):
         if isinstance(step, FilterStep) and step.counts_tokens:
-            yield Mistake(text="a bound in tokens needs `tokenizer` (a folder or hub id)", path=("steps", i))
+            text = "a bound in tokens needs `tokenizer` (a folder or hub id)"
+            yield Mistake(text=text, path=("steps", i), against=(("tokenizer",),))
 
 
 def _filters(mixture: "Mixture") -> Iterator[Mistake]:
@@ -86,16 +88,17 @@ def _filters(mixture: "Mixture") -> Iterator[Mistake]:
             place = ("steps", i, "drop", j)
             if mixture.kind == "rlvr" and entry.name in OF_ANSWERS:
                 text = f"{entry.name} looks at answers, which rlvr records do not have; remove it"
-                yield Mistake(text=text, path=place)
+                yield Mistake(text=text, path=place, against=(("kind",),))
             for name in entry.date.of if entry.date and isinstance(entry.date.of, dict) else ():
                 if name not in mixture.sources:
                     known = f"(sources: {', '.join(sorted(mixture.sources))})"
                     text = f"no source {name!r}{nearest(name, mixture.sources)} {known}"
-                    yield Mistake(text=text, path=(*place, "date", "of", name), on_key=True)
+                    path = (*place, "date", "of", name)
+                    yield Mistake(text=text, path=path, on_key=True, against=(("sources", name),))
         for bound in step.bounds if isinstance(step, FilterStep) and mixture.kind == "rlvr" else ():
             if "answer" in bound:
                 text = "bounds answers, which rlvr records do not have; remove it"
-                yield Mistake(text=text, path=("steps", i, bound), on_key=True)
+                yield Mistake(text=text, path=("steps", i, bound), on_key=True, against=(("kind",),))
 
 
 def _preferred(mixture: "Mixture") -> Iterator[Mistake]:
@@ -105,7 +108,8 @@ def _preferred(mixture: "Mixture") -> Iterator[Mistake]:
             if name not in mixture.sources:
                 known = f"(sources: {', '.join(sorted(mixture.sources))})"
                 text = f"no source {name!r}{nearest(name, mixture.sources)} {known}"
-                yield Mistake(text=text, path=("steps", i, "prefer", j))
+                gone = ("sources", name)
+                yield Mistake(text=text, path=("steps", i, "prefer", j), against=(gone,))
 
 
 def _against_itself(mixture: "Mixture") -> Iterator[Mistake]:
@@ -117,7 +121,7 @@ def _against_itself(mixture: "Mixture") -> Iterator[Mistake]:
                     f"{ref!r} is what this mixture builds, so a build would drop what the one before "
                     f"kept; name one version, {mixture.name}@ID"
                 )
-                yield Mistake(text=text, path=("steps", i, "against", j))
+                yield Mistake(text=text, path=("steps", i, "against", j), against=(("name",),))
 
 
 def _of_itself(mixture: "Mixture") -> Iterator[Mistake]:
@@ -128,7 +132,7 @@ def _of_itself(mixture: "Mixture") -> Iterator[Mistake]:
                 f"{source.uri!r} is what this mixture builds, so every build would change the next; "
                 f"name one version, {mixture.name}@ID"
             )
-            yield Mistake(text=text, path=("sources", name, "uri"))
+            yield Mistake(text=text, path=("sources", name, "uri"), against=(("name",),))
 
 
 def _qualities(mixture: "Mixture") -> Iterator[Mistake]:
@@ -141,7 +145,8 @@ def _qualities(mixture: "Mixture") -> Iterator[Mistake]:
                 "says which of duplicates stays, and no step looks for them; add {step: dedup} to steps, "
                 "or remove it"
             )
-            yield Mistake(text=text, path=("sources", name, "quality"), on_key=True)
+            path = ("sources", name, "quality")
+            yield Mistake(text=text, path=path, on_key=True, against=(("steps",),))
 
 
 def _kinds(mixture: "Mixture") -> Iterator[Mistake]:
@@ -152,10 +157,11 @@ def _kinds(mixture: "Mixture") -> Iterator[Mistake]:
                 f"delivers {source.adapter} records, the mixture is of kind {mixture.kind!r}; "
                 f"choose another adapter, or kind: {source.adapter}"
             )
-            yield Mistake(text=text, path=("sources", name, "adapter"))
+            yield Mistake(text=text, path=("sources", name, "adapter"), against=(("kind",),))
         if source.verifier is not None and mixture.kind != "rlvr":
             text = f"only rlvr records have a verifier, the mixture is of kind {mixture.kind!r}; remove it"
-            yield Mistake(text=text, path=("sources", name, "verifier"), on_key=True)
+            path = ("sources", name, "verifier")
+            yield Mistake(text=text, path=path, on_key=True, against=(("kind",),))
 
 
 def _uris(mixture: "Mixture") -> Iterator[Mistake]:
@@ -164,10 +170,12 @@ def _uris(mixture: "Mixture") -> Iterator[Mistake]:
     for name, source in mixture.sources.items():
         given, schemes = source.model_fields_set, (HUB, SQL, *BUCKETS)
         for mistake in uri_mistakes(source.uri, source.revision, given, forms, schemes=schemes):
-            yield replace(mistake, path=("sources", name, *mistake.path))
+            place = ("sources", name)
+            yield replace(mistake, path=(*place, *mistake.path), against=((*place, "uri"),))
         if source.attach and not source.uri.startswith(SQL):
             text = "only a query has an attach; write the uri as sql:SELECT ..., or remove it"
-            yield Mistake(text=text, path=("sources", name, "attach"), on_key=True)
+            path = ("sources", name, "attach")
+            yield Mistake(text=text, path=path, on_key=True, against=(("sources", name, "uri"),))
         for seen, what in source.attach.items():
             kind = _DATABASES.get(PurePosixPath(what).suffix.lower())
             if kind is not None and ":" not in what:

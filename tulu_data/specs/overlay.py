@@ -6,7 +6,7 @@ name it. It does not know the format: which mappings are replaced whole is told 
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -37,10 +37,18 @@ def read_layered(path: Path, settings: Sequence[str], whole: Whole) -> Layered:
     layers = _Layers(top=str(path))
     layers.add(path, own, ())
     _, tree = layers.found[0]
+    added: dict[str, list[str]] = {}
     for below, above in layers.found[1:]:
-        tree = _laid(tree, above, below, whole)
-    for setting in settings:
-        tree = put_setting(tree, setting, whole)
+        laid = _laid(tree, above, below, whole)
+        added |= _added(tree, laid)
+        tree = laid
+    for number, setting in enumerate(settings, len(layers.found)):
+        laid = put_setting(tree, setting, whole, number)
+        added |= _added(tree, laid)
+        tree = laid
+    problems = list(_meant_others(tree, added, str(path)))
+    if problems:
+        raise SpecError(problems)
     bases = tuple(base for base, _ in reversed(layers.found[:-1]))
     return Layered(document=document_of(tree, str(path)), bases=bases)
 
@@ -71,7 +79,8 @@ class _Layers:
             if base.resolve() not in self.seen:
                 self.add(base, _read(base), (*above, real))
         own = str(path) == self.top
-        tree = tree_of(document, lambda place: place if own else place._replace(origin=str(path)))
+        origin, layer = "" if own else str(path), len(self.found)
+        tree = tree_of(document, lambda place: place._replace(origin=origin, layer=layer))
         if not own:
             # What a base builds on is laid under it already.
             items = {key: branch for key, branch in (tree.items or {}).items() if key != "extends"}
@@ -117,6 +126,23 @@ def _laid(below: Tree, above: Tree, path: Path, whole: Whole) -> Tree:
     if problems:
         raise SpecError(problems)
     return merged(below, above, whole)
+
+
+def _added(below: Tree, laid: Tree) -> dict[str, list[str]]:
+    """Return the sources that a layer adds, each with those that were there."""
+    there = _sources(below)
+    return {name: list(there) for name in _sources(laid) if name not in there}
+
+
+def _meant_others(tree: Tree, added: dict[str, list[str]], name: str) -> Iterator[str]:
+    """Yield a problem for each source that a layer added without a uri: it was to be laid over another."""
+    document = document_of(tree, name)
+    for source, there in added.items():
+        branch = _sources(tree).get(source)
+        if branch is not None and branch.tree.items is not None and "uri" not in branch.tree.items:
+            known = f"(sources: {', '.join(sorted(there))})"
+            text = f"no source {source!r} to lay this over{nearest(source, there)} {known}"
+            yield document.problem(("sources", source), f"{text}; a new one needs `uri:`", key=True)
 
 
 def _sources(tree: Tree) -> dict[str, Branch]:

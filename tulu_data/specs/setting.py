@@ -19,10 +19,10 @@ _PART = re.compile(
 _FORM = "write a path and a value, as in sources.web.take={rows: 100}, steps[0].drop=[refusal] or size=5000"
 
 
-def put_setting(tree: Tree, setting: str, whole: Whole) -> Tree:
+def put_setting(tree: Tree, setting: str, whole: Whole, layer: int) -> Tree:
     """Lay a setting over a spec; raise SpecError where it cannot be read or has no place to go."""
     origin = f"--set {shown(setting)[1:-1]}:"
-    path, value = _parsed(setting, origin)
+    path, value = _parsed(setting, origin, layer)
     if path[0] == "extends":
         raise SpecError([f"{origin} a setting comes after what a spec extends; write extends in the spec"])
     try:
@@ -51,7 +51,7 @@ def _no_place(where: str, part: str | int, found: Tree) -> str:
     return f"{where}: no entry [{part}], {there}"
 
 
-def _parsed(setting: str, origin: str) -> tuple[KeyPath, Tree]:
+def _parsed(setting: str, origin: str, layer: int) -> tuple[KeyPath, Tree]:
     """Read a setting as a path and a value that stands at no line."""
     path: list[str | int] = []
     end = 0
@@ -67,4 +67,4 @@ def _parsed(setting: str, origin: str) -> tuple[KeyPath, Tree]:
         document = parse_document(setting[end + 1 :], "")
     except SpecError as error:
         raise SpecError([f"{origin} {problem.partition(' ')[2]}" for problem in error.problems]) from None
-    return tuple(path), tree_of(document, lambda _: Place(0, 0, origin))
+    return tuple(path), tree_of(document, lambda _: Place(0, 0, origin, layer))

@@ -65,7 +65,7 @@ def _sizes(mixture: "Mixture") -> "Iterator[Mistake]":
     weighted = [name for name, source in mixture.sources.items() if source.take.weight is not None]
     if weighted and mixture.size is None:
         text = f"a weight needs `size` (rows to share out among {', '.join(weighted)})"
-        yield Mistake(text=text, path=("sources", weighted[0], "take"))
+        yield Mistake(text=text, path=("sources", weighted[0], "take"), against=(("size",),))
     if mixture.size is not None and not weighted:
         text = "no source takes a weight, so there is nothing to share out; remove size"
         yield Mistake(text=text, path=("size",), on_key=True)
@@ -73,7 +73,8 @@ def _sizes(mixture: "Mixture") -> "Iterator[Mistake]":
         text = "no source takes a weight, so there is nothing to share out; remove temperature"
         yield Mistake(text=text, path=("temperature",), on_key=True)
     if mixture.size is not None and mixture.size.tokens is not None and mixture.tokenizer is None:
-        yield Mistake(text="a token budget needs `tokenizer` (a folder or hub id)", path=("size",))
+        text = "a token budget needs `tokenizer` (a folder or hub id)"
+        yield Mistake(text=text, path=("size",), against=(("tokenizer",),))
 
 
 def _groups(mixture: "Mixture") -> "Iterator[Mistake]":
@@ -85,13 +86,15 @@ def _groups(mixture: "Mixture") -> "Iterator[Mistake]":
         if source.group not in groups:
             known = f"(groups: {', '.join(sorted(groups)) or 'none'})"
             text = f"no group {source.group!r}{nearest(source.group, groups)} {known}"
-            yield Mistake(text=text, path=("sources", name, "group"))
+            gone = ("groups", source.group)
+            yield Mistake(text=text, path=("sources", name, "group"), against=(gone, gone[:1]))
         elif source.take.weight is None:
             text = f"a source of a group takes a weight, its share of {source.group!r}; write {{weight: 1}}"
-            yield Mistake(text=text, path=("sources", name, "take"))
+            yield Mistake(text=text, path=("sources", name, "take"), against=(("sources", name, "group"),))
     for name in groups:
         if not any(source.group == name for source in mixture.sources.values()):
-            text = f"no source is of this group; give one `group: {name}`, or remove it"
+            near = nearest(name, [other for other in groups if other != name])
+            text = f"no source is of this group{near or f'; give one `group: {name}`, or remove it'}"
             yield Mistake(text=text, path=("groups", name), on_key=True)
 
 
@@ -103,7 +106,9 @@ def _repetitions(mixture: "Mixture") -> "Iterator[Mistake]":
             text = (
                 f"epochs {epochs:g} repeat more often than max_repetition, {bound}; {{epochs: {bound}}} fits"
             )
-            yield Mistake(text=text, path=("sources", name, "take", "epochs"))
+            bounds = (("sources", name, "max_repetition"), ("max_repetition",))
+            yield Mistake(text=text, path=("sources", name, "take", "epochs"), against=bounds)
         if source.max_repetition is not None and epochs is None and source.take.weight is None:
             text = "only a weight and epochs repeat records, this take does not; remove it"
-            yield Mistake(text=text, path=("sources", name, "max_repetition"), on_key=True)
+            path, take = ("sources", name, "max_repetition"), ("sources", name, "take")
+            yield Mistake(text=text, path=path, on_key=True, against=(take,))

@@ -55,7 +55,8 @@ class Take(Spec):
         given = [name for name in TAKES if getattr(self, name) is not None]
         if len(given) != 1:
             found = ", ".join(given) or "none"
-            raise refuse(Mistake(text=f"give exactly one of {', '.join(TAKES)} (found {found})"))
+            text = f"give exactly one of {', '.join(TAKES)} (found {found})"
+            raise refuse(Mistake(text=text, against=tuple((name,) for name in TAKES)))
         mistakes = list(_out_of_bounds(self))
         if mistakes:
             raise refuse(*mistakes)

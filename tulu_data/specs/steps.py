@@ -111,7 +111,7 @@ def _crossed(bounds: dict[str, int]) -> Iterator[Mistake]:
         low, high = bounds.get(f"min_{measure}"), bounds.get(f"max_{measure}")
         if low is not None and high is not None and low > high:
             text = f"{low} is above max_{measure}, {high}, so nothing would be left"
-            yield Mistake(text=text, path=(f"min_{measure}",))
+            yield Mistake(text=text, path=(f"min_{measure}",), against=((f"max_{measure}",),))
 
 
 class DedupStep(Spec):
@@ -148,7 +148,7 @@ class DedupStep(Spec):
     def _compares_texts(self) -> "DedupStep":
         if self.near is not None and self.key == "record":
             text = "key: record compares no texts; choose conversation, prompt or answer, or remove near"
-            raise refuse(Mistake(text=text, path=("near",), on_key=True))
+            raise refuse(Mistake(text=text, path=("near",), on_key=True, against=(("key",),)))
         return self
 
     @field_validator("against")

@@ -5,8 +5,8 @@ mistake still names its own file. Two mappings merge key by key, anything else r
 over something removes it. What a key means is not known here.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from tulu_data.specs.document import Document, KeyPath, Place
 
@@ -23,6 +23,8 @@ class Tree:
     """The scalar; None for a list or mapping."""
     entries: "tuple[Tree, ...] | None" = None
     items: "dict[str, Branch] | None" = None
+    removed: Mapping[str, Place] = field(default_factory=dict)
+    """Keys that were taken away, and where."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +60,11 @@ def document_of(tree: Tree, name: str) -> Document:
     """Make a document of a tree again."""
     values: dict[KeyPath, Place] = {}
     keys: dict[KeyPath, Place] = {}
+    removed: dict[KeyPath, Place] = {}
 
     def plain(tree: Tree, path: KeyPath) -> object:
         values[path] = tree.place
+        removed.update({(*path, key): place for key, place in tree.removed.items()})
         if tree.items is not None:
             keys.update({(*path, key): branch.key for key, branch in tree.items.items()})
             return {key: plain(branch.tree, (*path, key)) for key, branch in tree.items.items()}
@@ -68,7 +72,7 @@ def document_of(tree: Tree, name: str) -> Document:
             return [plain(entry, (*path, i)) for i, entry in enumerate(tree.entries)]
         return tree.data
 
-    return Document(name=name, data=plain(tree, ()), values=values, keys=keys)
+    return Document(name=name, data=plain(tree, ()), values=values, keys=keys, removed=removed)
 
 
 def is_nothing(tree: Tree) -> bool:
@@ -80,16 +84,18 @@ def merged(below: Tree, above: Tree, whole: Whole, path: KeyPath = ()) -> Tree:
     """Lay one tree over another."""
     if below.items is None or above.items is None or whole(path):
         return above
-    items = dict(below.items)
+    items, removed = dict(below.items), {**below.removed, **above.removed}
     for key, branch in above.items.items():
         if key not in items:
             items[key] = branch
+            removed.pop(key, None)
         elif is_nothing(branch.tree):
             del items[key]
+            removed[key] = branch.key
         else:
             tree = merged(items[key].tree, branch.tree, whole, (*path, key))
             items[key] = Branch(key=branch.key, tree=tree)
-    return Tree(place=above.place, data=None, items=items)
+    return Tree(place=above.place, data=None, items=items, removed=removed)
 
 
 class NoPlaceError(Exception):
@@ -104,26 +110,30 @@ class NoPlaceError(Exception):
 def put(below: Tree, path: KeyPath, value: Tree, whole: Whole, done: KeyPath = ()) -> Tree:
     """Lay a value over what stands at a path; mappings on the way are made, entries of lists must be there.
 
-    Raises NoPlaceError.
+    What is replaced whole holds the value alone. Raises NoPlaceError.
     """
     if not path:
         return merged(below, value, whole, done)
     part, rest = path[0], path[1:]
+    if whole(done) and isinstance(part, str) and not is_nothing(value):
+        below = Tree(place=value.place, data=None, items={})
     if isinstance(part, int):
         if below.entries is None or part >= len(below.entries):
             raise NoPlaceError(done, below)
         return replace(below, entries=_put_entry(below.entries, part, rest, value, whole, (*done, part)))
     if below.items is None and not is_nothing(below):
         raise NoPlaceError(done, below)
-    items = dict(below.items or {})
+    items, removed = dict(below.items or {}), dict(below.removed)
     if not rest and is_nothing(value):
         if part not in items:
             raise NoPlaceError(done, Tree(place=below.place, data=None, items=items))
         del items[part]
+        removed[part] = value.place
     else:
+        removed.pop(part, None)
         old = items[part].tree if part in items else Tree(place=value.place, data=None)
         items[part] = Branch(key=value.place, tree=put(old, rest, value, whole, (*done, part)))
-    return Tree(place=below.place, data=None, items=items)
+    return Tree(place=below.place, data=None, items=items, removed=removed)
 
 
 def _put_entry(
