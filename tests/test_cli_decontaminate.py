@@ -395,7 +395,7 @@ def test_how_a_dataset_is_read_needs_a_dataset(workspace):
         (["--against", "nope/"], "nope/: no such file"),
         (["--against", "evals/", "data/nothing.jsonl"], "data/nothing.jsonl: no such file"),
         (["--against", "evals/", "data/odd.jsonl"], "data/odd.jsonl: "),
-        (["--against", "evals/", "--rule", "tulu4"], "rule 'tulu4': no such rule; did you mean 'tulu3'?"),
+        (["--against", "evals/", "--rule", "tulu4"], "no rule 'tulu4'; did you mean 'tulu3'?"),
     ],
 )
 def test_mistakes_are_one_clear_line(workspace, arguments, text):

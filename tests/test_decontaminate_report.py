@@ -114,6 +114,6 @@ def test_an_unknown_rule_is_refused_with_the_nearest_name():
     with pytest.raises(SuiteError) as caught:
         rules_named("tulu2")
     assert str(caught.value) == (
-        "rule 'tulu2': no such rule; did you mean 'tulu3'? "
-        "(known: any-10, any-13, any-8, auto, coverage, embedding, idf, lexical, longest, minhash, tulu3)"
+        "no rule 'tulu2'; did you mean 'tulu3'? "
+        "(rules: any-10, any-13, any-8, auto, coverage, embedding, idf, lexical, longest, minhash, tulu3)"
     )

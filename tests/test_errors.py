@@ -9,7 +9,15 @@ from tulu_data.errors import _edits, nearest
 
 @pytest.mark.parametrize(
     ("word", "choice"),
-    [("mesages", "messages"), ("dorp", "drop"), ("wrd", "words"), ("../dpo", "dpo"), ("112298", "112299")],
+    [
+        ("mesages", "messages"),
+        ("dorp", "drop"),
+        ("wrd", "words"),
+        ("../dpo", "dpo"),
+        ("112298", "112299"),
+        ("jacard", "jaccard_threshold"),
+        ("prompt", "prompt_tokens"),
+    ],
 )
 def test_a_word_with_a_slip_is_told_the_right_one(word, choice):
     assert nearest(word, ["something else", choice]) == f"; did you mean {choice!r}?"
@@ -17,7 +25,14 @@ def test_a_word_with_a_slip_is_told_the_right_one(word, choice):
 
 @pytest.mark.parametrize(
     ("word", "choice"),
-    [("nofile.jsonl", "bin.jsonl"), ("112299", "2299"), ("gsm8k", "mmlu"), ("12", "21345")],
+    [
+        ("nofile.jsonl", "bin.jsonl"),
+        ("112299", "2299"),
+        ("gsm8k", "mmlu"),
+        ("12", "21345"),
+        ("max", "max_tokens"),
+        ("prompt", "max_prompt_tokens"),
+    ],
 )
 def test_another_word_is_not_suggested(word, choice):
     assert not nearest(word, [choice])

@@ -179,14 +179,19 @@ def test_several_problems_are_reported_at_once_in_order() -> None:
     [
         (
             "a:\n\tb: 1\n",
-            "x.yaml:2:1 not YAML: found character '\\t' that cannot start any token "
-            "(indent with spaces, not tabs)",
+            "x.yaml:2:1 not YAML: found character '\\t' that cannot start any token; "
+            "indent with spaces, not tabs",
         ),
-        ("a: b: c\n", "x.yaml:1:5 not YAML: mapping values are not allowed here"),
+        (
+            "a: b: c\n",
+            "x.yaml:1:5 not YAML: mapping values are not allowed here; write a text that holds ': ' in "
+            "quotes, and indent the keys of a mapping alike",
+        ),
         (
             "a: [1, 2\nb: 3\n",
             "x.yaml:2:2 not YAML: expected ',' or ']', but got ':' "
-            "(while parsing a flow sequence that begins on line 1)",
+            "(while parsing a flow sequence that begins on line 1); write a comma between two entries, and "
+            "a bracket at the end",
         ),
         (
             'a: "x\n',
@@ -262,3 +267,37 @@ def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
 )
 def test_json_is_read_as_the_data_that_it_holds(data: object) -> None:
     assert parsed(json.dumps(data)) == data
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: Every: day\n", "1:9 not YAML: mapping values are not allowed here; write a text that holds ': "
+        "'"),
+        ("a: *.jsonl\n", "found '.'; write a text that begins with '*' in quotes"),
+        ("a: @x\n", "that cannot start any token; write a text that begins so in quotes"),
+        ("a:\n  b: 1\n c: 2\n", "; indent the keys of a mapping alike"),
+        ("a: {b: 1, c {d: 2}}\n", "; write key: value in braces, and a comma between two"),
+        ("a: [1, 2\nb: 3\n", "; write a comma between two entries, and a bracket at the end"),
+    ],
+)  # fmt: skip
+def test_what_is_no_yaml_says_what_would_do(text: str, expected: str) -> None:
+    assert expected in problems(text)[0]
+
+
+def test_a_spec_that_is_not_there_is_told_by_the_one_that_was_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mixtures").mkdir()
+    for name in ("mixtures/demo.yaml", "top.yaml"):
+        Path(name).touch()
+    for said, meant in [
+        ("demo", "mixtures/demo.yaml"), ("demo.yaml", "mixtures/demo.yaml"), ("top", "top.yaml"),
+        ("mixtures/dmeo.yaml", "mixtures/demo.yaml"), ("mixtures/demo", "mixtures/demo.yaml"),
+    ]:  # fmt: skip
+        with pytest.raises(SpecError) as caught:
+            read_document(Path(said))
+        assert str(caught.value) == f"{said}:1:1 no such file; did you mean {meant!r}?"
+    with pytest.raises(SpecError, match=r"no such file$"):
+        read_document(Path("gone/other.yaml"))

@@ -368,8 +368,8 @@ MISTAKES = [
     (
         "an unknown rule",
         steps("step: decontaminate, against: [e/], rule: tulu", rest=""),
-        "6:48 steps[0].rule: no such rule; did you mean 'tulu3'? (known: any-10, any-13, any-8, auto, coverage, "
-        "embedding, idf, lexical, longest, minhash, tulu3), found 'tulu'",
+        "6:48 steps[0].rule: no rule 'tulu'; did you mean 'tulu3'? (rules: any-10, any-13, any-8, auto, "
+        "coverage, embedding, idf, lexical, longest, minhash, tulu3)",
     ),
     (
         "an unknown action",
@@ -483,7 +483,7 @@ MISTAKES = [
     (
         "a tab",
         HEAD + NONE + "sources:\n\ta: {uri: a.jsonl}\n",
-        "6:1 not YAML: found character '\\t' that cannot start any token (indent with spaces, not tabs)",
+        "6:1 not YAML: found character '\\t' that cannot start any token; indent with spaces, not tabs",
     ),
     (
         "a function that there is not",

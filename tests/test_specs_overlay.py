@@ -215,7 +215,11 @@ BAD_SETTINGS = [
         "--set a..b=1: expected a path, '=' and a value; write a path and a value, as in "
         "sources.web.take={rows: 100}, steps[0].drop=[refusal] or size=5000",
     ),
-    ("seed=[1", "--set seed=[1: not YAML: expected ',' or ']', but got '<stream end>'"),
+    (
+        "seed=[1",
+        "--set seed=[1: not YAML: expected ',' or ']', but got '<stream end>'; write a comma between two "
+        "entries, and a bracket at the end",
+    ),
     ("seed=yes", "--set seed=yes: seed: expected a whole number, found 'yes'"),
     (
         "extends=x.yaml",

@@ -128,11 +128,11 @@ class _Overridden(Document):
 
     given: frozenset[str]
 
-    def problem(self, path: KeyPath, text: str, *, key: bool = False) -> str:
+    def problem(self, path: KeyPath, text: str, *, key: bool = False, against: Sequence[KeyPath] = ()) -> str:
         """Point at the override instead of a line of the file."""
         if path and path[0] in self.given:
             return f"--set {path[0]}: {text}"
-        return Document.problem(self, path, text, key=key)
+        return Document.problem(self, path, text, key=key, against=against)
 
 
 def check_resume(value: str) -> Path | None:

@@ -21,6 +21,8 @@ from difflib import get_close_matches
 
 _LOOKED_AT = 3
 """Choices that are alike at a glance and are compared letter by letter."""
+_LEAST = 4
+"""Letters of which a word has to be told as the beginning of another."""
 _LETTERS_PER_SLIP = 4
 """A long word with more slips than one in so many letters is another word."""
 
@@ -79,12 +81,24 @@ class MissingExtraError(TuluDataError):
 
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the choice nearest to `word`, or nothing where none is near."""
-    found = get_close_matches(word, list(choices), n=_LOOKED_AT, cutoff=0.6)
+    choices = list(choices)
+    found = get_close_matches(word, choices, n=_LOOKED_AT, cutoff=0.6)
     typed = word.strip("./")
     # Numbers are alike by chance.
     slips = 1 if typed.isdecimal() else max(2, len(typed) // _LETTERS_PER_SLIP)
-    near = next((one for one in found if _edits(typed, one) <= slips), None)
+    near = next((one for one in found if _edits(typed, one) <= slips), None) or _cut_short(typed, choices)
     return f"; did you mean {near!r}?" if near is not None else ""
+
+
+def _cut_short(word: str, choices: Sequence[str]) -> str | None:
+    """Return the one choice that begins with `word`, a slip at most: `jacard` for `jaccard_threshold`."""
+    found = [
+        choice
+        for choice in choices
+        for end in (len(word) - 1, len(word), len(word) + 1)
+        if len(word) >= _LEAST and choice[end : end + 1] == "_" and _edits(word, choice[:end]) <= 1
+    ]
+    return found[0] if len({*found}) == 1 else None
 
 
 def _edits(one: str, other: str) -> int:

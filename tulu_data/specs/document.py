@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import yaml
 
-from tulu_data.errors import SpecError
+from tulu_data.errors import SpecError, nearest
 
 KeyPath = tuple[str | int, ...]
 MAX_NODES = 200_000
@@ -129,7 +129,7 @@ def read_document(path: FilePath, name: str | None = None) -> Document:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise SpecError([f"{shown}:1:1 no such file"]) from None
+        raise SpecError([f"{shown}:1:1 no such file{_meant(path)}"]) from None
     except IsADirectoryError:
         raise SpecError([f"{shown}:1:1 is a folder; give the YAML file inside it"]) from None
     except UnicodeDecodeError as error:
@@ -163,18 +163,46 @@ def parse_document(text: str, name: str) -> Document:
     return Document(name=name, data=data, values=builder.values, keys=builder.keys)
 
 
+def _meant(path: FilePath) -> str:
+    """Return `; did you mean ...?` for the spec that was meant: beside a path, or in `mixtures/`."""
+    folder, name = path.parent, path.name.removesuffix(".yaml")
+    for likely in (folder / f"{name}.yaml", folder / "mixtures" / f"{name}.yaml"):
+        if likely.is_file():
+            return f"; did you mean {str(likely)!r}?"
+    folders = (one for one in (folder / "mixtures", folder) if one.is_dir())
+    there = {found.name: str(found) for one in folders for found in sorted(one.glob("*.yaml"))}
+    near = nearest(f"{name}.yaml", there)
+    return next(
+        (near.replace(repr(one), repr(whole)) for one, whole in there.items() if repr(one) in near), ""
+    )
+
+
+_HINTS = {
+    "mapping values are not allowed": "write a text that holds ': ' in quotes, "
+    "and indent the keys of a mapping alike",
+    "scanning an alias": "write a text that begins with '*' in quotes",
+    "scanning an anchor": "write a text that begins with '&' in quotes",
+    "'\\t' that cannot start any token": "indent with spaces, not tabs",
+    "cannot start any token": "write a text that begins so in quotes",
+    "<block mapping start>": "indent the keys of a mapping alike",
+    "expected ',' or '}'": "write key: value in braces, and a comma between two",
+    "expected ',' or ']'": "write a comma between two entries, and a bracket at the end",
+}
+"""What helps, by words of PyYAML's messages."""
+
+
 def _syntax_problem(name: str, error: yaml.MarkedYAMLError) -> str:
     """Describe a syntax error, with the place where the broken part began when that is elsewhere."""
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     text = str(error.problem)
-    if "'\\t'" in text:
-        text += " (indent with spaces, not tabs)"
+    said = f"{error.context} {error.problem}"
+    hint = next((f"; {what}" for words, what in _HINTS.items() if words in said), "")
     if error.context and not error.context.startswith("while"):
         text = f"{error.context}, {text}"
     elif error.context and error.context_mark and error.context_mark.line + 1 < line:
         text += f" ({error.context} that begins on line {error.context_mark.line + 1})"
-    return f"{name}:{line}:{column} not YAML: {text}"
+    return f"{name}:{line}:{column} not YAML: {text}{hint}"
 
 
 class _Builder:

@@ -148,8 +148,7 @@ def rules_named(text: str) -> Rules:
     known = [*RULES, *COMBINATIONS]
     for name in names:
         if name not in RULES:
-            text = f"rule {name!r}: no such rule{nearest(name, known)} (known: {', '.join(sorted(known))})"
-            raise SuiteError(text)
+            raise SuiteError(f"no rule {name!r}{nearest(name, known)} (rules: {', '.join(sorted(known))})")
     rules = tuple(RULES[name] for name in dict.fromkeys(names))
     return Rules(name=text if text in known else ",".join(rule.name for rule in rules), rules=rules)
 

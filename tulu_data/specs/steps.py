@@ -193,7 +193,7 @@ class DecontaminateStep(Spec):
         try:
             rules_named(rule)
         except SuiteError as error:
-            raise refuse(Mistake(text=f"{str(error).partition(': ')[2]}, found {shown(rule)}")) from None
+            raise refuse(Mistake(text=str(error))) from None
         return rule
 
     @field_validator("against", mode="before")
