@@ -126,7 +126,7 @@ def test_odd_file_names_work_and_are_shown_as_they_are(place: Place, name: str) 
     place.spec({"a": {"uri": name}})
     data("mix", "mixtures/m.yaml")
     assert f"  {name}:1\n" in output("view", "m")
-    assert f"  {name}:2\n  no messages\n" in output("view", "m", "--quarantined")
+    assert f"  {name}:2\n  quarantined: no messages\n" in output("view", "m", "--quarantined")
 
 
 def test_a_store_with_brackets_in_its_path_is_shown(place: Place) -> None:
