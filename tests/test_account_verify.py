@@ -69,7 +69,7 @@ def change_manifest(version: Version, change: Callable[[Any], None]) -> None:
 
 def rewrite(version: Version, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
     """Write other records into the only shard, and make the manifest believe that they belong there."""
-    from tulu_data.sources.files import sha256_of
+    from tulu_data.sources.digests import sha256_of
 
     path = version.path / version.manifest.shards[0].file
     rows = change(version.table().to_pylist())

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from tulu_data.engine.local import ordered_map
 from tulu_data.kernels.record_ids import id_words, record_ids
 from tulu_data.schema import Kind
-from tulu_data.sources.files import sha256_of
+from tulu_data.sources.digests import sha256_of
 from tulu_data.store import Manifest, ShardEntry
 from tulu_data.store.content_id import content_id_of_splits
 

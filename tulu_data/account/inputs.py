@@ -14,7 +14,8 @@ from typing import Any
 from tulu_data.decontaminate import find_suites
 from tulu_data.errors import TuluDataError
 from tulu_data.filters import models_asked
-from tulu_data.sources.files import SourceFile, sha256_of
+from tulu_data.sources.digests import Digests, sha256_of
+from tulu_data.sources.files import SourceFile
 from tulu_data.sources.location import resolve_source
 from tulu_data.sources.query import asks_server
 from tulu_data.specs.document import read_document
@@ -64,6 +65,8 @@ class Place:
     pins: Mapping[str, SourcePin]
     """Of hub sources, by name."""
     offline: bool
+    digests: Digests | None = None
+    """Of files; those that the store keeps, where none are given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +111,9 @@ def _look(name: str, source: Source, place: Place) -> Looked:
     pins = {} if is_query else place.pins
     try:
         files = resolve_source(
-            name, source, base=place.base, store=place.store, pins=pins, offline=place.offline
-        ).files
+            name, source, base=place.base, store=place.store, pins=pins, offline=place.offline,
+            digests=place.digests,
+        ).files  # fmt: skip
     except TuluDataError as error:
         said = str(error).removeprefix(f"sources.{name}.uri: ").splitlines()[0]
         asks = asks_server(source.attach) if is_query else is_pinned(source.uri)

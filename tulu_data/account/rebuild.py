@@ -19,6 +19,7 @@ from tulu_data.account.inputs import InputChange, Place, input_changes, look, ow
 from tulu_data.mix.build import Prepared, Settings, dropped_table, prepare
 from tulu_data.mix.inputs import quarantined_table, resolve_inputs
 from tulu_data.mix.recipe import STEP_VERSIONS
+from tulu_data.sources.digests import FRESH
 from tulu_data.specs.lock import Lock, SourcePin, write_lock
 from tulu_data.specs.mixture import MixtureFile, read_mixture
 from tulu_data.store import Manifest, SourceEntry, Store, Version
@@ -45,11 +46,11 @@ def rebuild(version: Version, base: Path, store: Store, workers: int, say: Calla
     with TemporaryDirectory(prefix=".verify-", dir=_room(store)) as folder:
         file, pins = _own_spec(version, Path(folder))
         steps = tuple(moved_steps(version.manifest))
-        place = Place(base=base, store=store, pins=pins, offline=False)
+        place = Place(base=base, store=store, pins=pins, offline=False, digests=FRESH)
         inputs = tuple(input_changes(file.mixture, version.manifest, place, look(file.mixture, place)))
         if inputs:
             return Rebuilt(inputs=inputs, steps=steps, content_id=None, differences=())
-        found = resolve_inputs(file, base, store)
+        found = resolve_inputs(file, base, store, digests=FRESH)
         settings = Settings(base=base, store=Store(Path(folder)), workers=workers, say=say)
         prepared = prepare(file, found, settings)
         return Rebuilt(

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from tulu_data.errors import SourceError, StoreError
 from tulu_data.sources.buckets import SCHEMES, Facts, Place, keys_below, look_at, write_object
-from tulu_data.sources.files import sha256_of
+from tulu_data.sources.digests import sha256_of
 from tulu_data.sources.hub_cache import commit_files, commit_of, remote_file
 from tulu_data.sources.hub_sending import send_commit
 from tulu_data.sources.objects import download_to

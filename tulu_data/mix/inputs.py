@@ -27,7 +27,8 @@ from tulu_data.mix.tokens import TokenCounter
 from tulu_data.schema import TEXT
 from tulu_data.sources.cache import NormalisedFile, normalise
 from tulu_data.sources.compiled import Compiled, compile_sql
-from tulu_data.sources.files import SourceFile, sha256_of
+from tulu_data.sources.digests import Digests, sha256_of
+from tulu_data.sources.files import SourceFile
 from tulu_data.sources.location import ResolvedSource
 from tulu_data.sources.quality import Numbers, record_qualities
 from tulu_data.sources.scan import Reading
@@ -96,11 +97,16 @@ class SourceInput:
         return dict(sorted(counts.items()))
 
 
-def resolve_inputs(file: MixtureFile, base: Path, store: Store, *, frozen: bool = False) -> Inputs:
-    """Find and hash everything that a mixture reads; raise SourceError, StoreError, LockError, SpecError."""
+def resolve_inputs(
+    file: MixtureFile, base: Path, store: Store, *, frozen: bool = False, digests: Digests | None = None
+) -> Inputs:
+    """Find everything that a mixture reads, with its digests; where none are given, the store's are taken.
+
+    Raises SourceError, StoreError, LockError, SpecError.
+    """
     mixture = file.mixture
     compiled = compile_sql(file)
-    resolved, versions = resolve_all(file, base, store, frozen=frozen)
+    resolved, versions = resolve_all(file, base, store, frozen=frozen, digests=digests)
     check_licences(file, resolved)
     counter = TokenCounter(mixture.tokenizer, base) if mixture.tokenizer else None
     revisions = {source.name: source.revision for source in resolved if source.revision}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tulu_data.errors import LockError, SourceError, SpecError, StoreError
+from tulu_data.sources.digests import Digests
 from tulu_data.sources.location import ResolvedSource, named, names_version, resolve_source
 from tulu_data.specs.document import KeyPath
 from tulu_data.specs.lock import Lock, SourcePin, check_frozen, fitting_pin, read_lock, write_lock
@@ -39,13 +40,14 @@ def resolve_all(
     frozen: bool = False,
     moving: Collection[str] = (),
     only_pinned: bool = False,
+    digests: Digests | None = None,
 ) -> Resolved:
     """Resolve what a spec names by the lock, and write down what is new.
 
     Sources with the same uri, revision, configuration and split are resolved once. A question that
     the lock has no answer to is answered by the locks of the specs that this one builds on, the nearest
     first. The pins of the sources in `moving` are not obeyed but replaced. `only_pinned` leaves out sources
-    that no lock pins.
+    that no lock pins. Files have the `digests` that the store keeps, where none are given.
     """
     lock, versions = read_lock(file.path), _open_versions(file, base, store)
     noted = {ref: version.content_id for ref, version in versions.items()}
@@ -64,7 +66,9 @@ def resolve_all(
             unstated = source.model_copy(update={"licence": None})
             pin = {name: known[question]} if question in known else {}
             try:
-                answers[question] = resolve_source(name, unstated, base=base, store=store, pins=pin)
+                answers[question] = resolve_source(
+                    name, unstated, base=base, store=store, pins=pin, digests=digests
+                )
             except SourceError as error:
                 where = file.document.where(("sources", name, "uri"))
                 raise type(error)(f"{where} {error}") from None

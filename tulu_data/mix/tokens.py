@@ -16,7 +16,7 @@ from tulu_data.errors import HubError, SourceError
 from tulu_data.filters.lengths import lengths
 from tulu_data.kernels.buffers import text_of
 from tulu_data.schema import Kind
-from tulu_data.sources.files import sha256_of
+from tulu_data.sources.digests import sha256_of
 
 Ints = npt.NDArray[np.int64]
 _SHARE = 8 << 20

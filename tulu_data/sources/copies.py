@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tulu_data.errors import SourceError
+from tulu_data.sources.digests import sha256_of
 from tulu_data.sources.fates import DROPPED, Fates, Sorter
-from tulu_data.sources.files import SourceFile, sha256_of
+from tulu_data.sources.files import SourceFile
 from tulu_data.sources.ledger import Account, Ledger
 from tulu_data.sources.quarantine import QUARANTINE_FILE
 from tulu_data.sources.records import open_records

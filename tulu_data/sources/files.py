@@ -1,12 +1,11 @@
 """Data files on a disk: what a path, folder or glob stands for.
 
-The one idea: a file is its bytes. Every file is hashed whenever it is resolved, so an edited
-file is never taken for the one that was read before, whatever its size and times say. This
-module lists and names files; it does not look inside them, except at a saved dataset's state.
+The one idea: a file is its bytes, which stand in what describes it as a digest, so that an edited file is
+never taken for the one that was read before. This module lists and names files; it does not look inside them,
+except at a saved dataset's state.
 """
 
 import glob
-import hashlib
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
 from tulu_data.errors import SourceError, nearest
+from tulu_data.sources.digests import FRESH, Digests
 
 Format = Literal["jsonl", "json", "csv", "tsv", "parquet", "arrow"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -58,19 +58,13 @@ def file_format(name: str) -> tuple[Format, Compression | None] | None:
     return found, compression
 
 
-def sha256_of(path: Path) -> str:
-    """Hash the bytes of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def source_file(path: Path, origin: str) -> SourceFile:
+def source_file(path: Path, origin: str, digests: Digests = FRESH) -> SourceFile:
     """Describe one file; raise SourceError when its name says no known format or it cannot be read."""
     found = file_format(path.name)
     if found is None:
         raise _no_data_file(origin)
     try:
-        digest = sha256_of(path)
+        digest = digests.of(path)
     except OSError as error:
         raise SourceError(f"{origin}: cannot be read ({error.strerror or error})") from None
     return SourceFile(origin=origin, path=path, sha256=digest, format=found[0], compression=found[1])
@@ -83,16 +77,16 @@ def _no_data_file(origin: str) -> SourceError:
     )
 
 
-def find_files(pattern: str, base: Path) -> tuple[SourceFile, ...]:
+def find_files(pattern: str, base: Path, digests: Digests = FRESH) -> tuple[SourceFile, ...]:
     """Return the data files that a path, folder or glob stands for, sorted by origin; raise SourceError.
 
     As `data_files`; each is hashed.
     """
     named = data_files(pattern, base)
     if len(named) == 1 or sum(path.stat().st_size for _, path in named) < MANY_BYTES:
-        return tuple(source_file(path, origin) for origin, path in named)
+        return tuple(source_file(path, origin, digests) for origin, path in named)
     with ThreadPoolExecutor() as pool:
-        return tuple(pool.map(lambda item: source_file(item[1], item[0]), named))
+        return tuple(pool.map(lambda item: source_file(item[1], item[0], digests), named))
 
 
 def data_files(pattern: str, base: Path) -> list[tuple[str, Path]]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tulu_data.errors import HubError, LockError, SourceError, nearest
-from tulu_data.sources.files import SourceFile, file_format, sha256_of
+from tulu_data.sources.digests import FRESH, Digests
+from tulu_data.sources.files import SourceFile, file_format
 from tulu_data.sources.hub_cache import bring, cached_file
 from tulu_data.sources.hub_client import api, asked, endpoint, is_offline
 from tulu_data.sources.hub_layout import fits, split_files
@@ -77,7 +78,7 @@ class _Listed:
 
 
 def resolve_hub(
-    place: HubPlace, *, pin: SourcePin | None = None, offline: bool = False
+    place: HubPlace, *, pin: SourcePin | None = None, offline: bool = False, digests: Digests = FRESH
 ) -> tuple[SourcePin, tuple[SourceFile, ...], str | None]:
     """Return the pin, the files and the licence of a hub source; obey the pin where one is given.
 
@@ -85,7 +86,7 @@ def resolve_hub(
     """
     offline = offline or is_offline()
     if pin is not None and place.fits(pin):
-        return pin, _pinned_files(place, pin, offline=offline), pin.licence
+        return pin, _pinned_files(place, pin, digests, offline=offline), pin.licence
     if offline:
         raise HubError(
             f"{place.uri}: not pinned yet, and the hub may not be asked (offline); "
@@ -95,7 +96,7 @@ def resolve_hub(
     licence = card.get("license")
     licence = ", ".join(map(str, licence)) if isinstance(licence, list) else licence
     paths = _download(place, commit, [f.path for f in listed], offline=False)
-    files = _described(place, commit, [f.path for f in listed], paths)
+    files = _described(place, commit, [f.path for f in listed], paths, digests)
     for expected, file in zip(listed, files, strict=True):
         if expected.sha256 not in (None, file.sha256):
             raise HubError(
@@ -199,11 +200,13 @@ def _tree(place: HubPlace, commit: str) -> dict[str, _Listed]:
     return asked(place.uri, place.wanted, ask)
 
 
-def _pinned_files(place: HubPlace, pin: SourcePin, *, offline: bool) -> tuple[SourceFile, ...]:
+def _pinned_files(
+    place: HubPlace, pin: SourcePin, digests: Digests, *, offline: bool
+) -> tuple[SourceFile, ...]:
     """Return the files of a pin; raise LockError when a byte of them differs."""
     wanted = [f.path for f in pin.files]
     paths = _download(place, pin.revision, wanted, offline=offline)
-    files = _described(place, pin.revision, wanted, paths)
+    files = _described(place, pin.revision, wanted, paths, digests)
     for pinned, file in zip(pin.files, files, strict=True):
         if pinned.sha256 != file.sha256:
             raise LockError(
@@ -225,12 +228,14 @@ def _download(place: HubPlace, commit: str, wanted: list[str], *, offline: bool)
     ]
 
 
-def _described(place: HubPlace, commit: str, names: list[str], paths: list[Path]) -> tuple[SourceFile, ...]:
+def _described(
+    place: HubPlace, commit: str, names: list[str], paths: list[Path], digests: Digests
+) -> tuple[SourceFile, ...]:
     """Hash downloaded files and name them by repository, commit and path."""
     with ThreadPoolExecutor() as pool:
-        digests = list(pool.map(sha256_of, paths))
+        hashed = list(pool.map(digests.of, paths))
     found = []
-    for name, path, digest in zip(names, paths, digests, strict=True):
+    for name, path, digest in zip(names, paths, hashed, strict=True):
         kind = file_format(name.rsplit("/", 1)[-1])
         if kind is None:
             raise SourceError(f"{place.uri}: {name!r} is not a data file by its name")

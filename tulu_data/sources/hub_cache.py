@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tulu_data.errors import HubError
+from tulu_data.sources.digests import sha256_of
 from tulu_data.sources.fetching import CHUNK, ChangedMeanwhileError, Remote, fetch
-from tulu_data.sources.files import sha256_of
 from tulu_data.sources.hub_client import api, asked, endpoint, is_offline, lost, token, told
 
 TIMEOUT = 15.0

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tulu_data.errors import SourceError, StoreError, nearest
-from tulu_data.sources.files import SourceFile, find_files, sha256_of
+from tulu_data.sources.digests import FRESH, Digests
+from tulu_data.sources.files import SourceFile, find_files
 from tulu_data.specs.licences import UNKNOWN, licence_ids
 from tulu_data.specs.source import Source
 from tulu_data.specs.uris import BUCKETS, SQL
@@ -51,14 +52,18 @@ def resolve_source(
     store: Store,
     pins: "Mapping[str, SourcePin] | None" = None,
     offline: bool = False,
+    digests: Digests | None = None,
 ) -> ResolvedSource:
     """Resolve a source to local files; a pinned source is read as its pin says.
 
-    `name` is the source's in its spec, empty for a dataset that a command line names.
+    `name` is the source's in its spec, empty for a dataset that a command line names. Files have the
+    `digests` that the store keeps, where none are given.
     Raises SourceError (HubError for the hub), StoreError or LockError.
     """
     try:
-        found = _resolved(name, source, base, store, (pins or {}).get(name), offline=offline)
+        found = _resolved(
+            name, source, base, store, (pins or {}).get(name), digests or digests_of(store), offline=offline
+        )
     except SourceError as error:
         if not name:
             raise
@@ -66,8 +71,20 @@ def resolve_source(
     return named(found, name, source)
 
 
+def digests_of(store: Store) -> Digests:
+    """Return the digests that a store keeps of the files that were hashed for it."""
+    return Digests(store.root / "cache" / "digests")
+
+
 def _resolved(
-    name: str, source: Source, base: Path, store: Store, pin: "SourcePin | None", *, offline: bool
+    name: str,
+    source: Source,
+    base: Path,
+    store: Store,
+    pin: "SourcePin | None",
+    digests: Digests,
+    *,
+    offline: bool,
 ) -> ResolvedSource:
     """Resolve by the form of the uri: hub, other schemes (refused), stored version, path."""
     uri = source.uri
@@ -75,7 +92,7 @@ def _resolved(
         from tulu_data.sources.hub import HubPlace, resolve_hub
 
         place = HubPlace.parse(uri, revision=source.revision, config=source.config, split=source.split)
-        pin, files, licence = resolve_hub(place, pin=pin, offline=offline)
+        pin, files, licence = resolve_hub(place, pin=pin, offline=offline, digests=digests)
         return ResolvedSource(
             name=name, uri=uri, revision=pin.revision, files=files,
             licences=licence_ids(licence) or (UNKNOWN,), pin=pin,
@@ -85,7 +102,7 @@ def _resolved(
         from tulu_data.sources.objects import resolve_objects
 
         cache = store.root / "cache" / "objects"
-        pin, files = resolve_objects(uri, cache, pin=pin, offline=offline or is_offline())
+        pin, files = resolve_objects(uri, cache, pin=pin, offline=offline or is_offline(), digests=digests)
         return ResolvedSource(name=name, uri=uri, revision=None, files=files, licences=(UNKNOWN,), pin=pin)
     if uri.startswith(SQL):
         from tulu_data.sources.query import resolve_query
@@ -99,11 +116,11 @@ def _resolved(
         version = store.resolve(uri)
         return ResolvedSource(
             name=name, uri=uri, revision=version.content_id,
-            files=version_files(version, source.split if name else None),
+            files=version_files(version, source.split if name else None, digests),
             licences=_carried(version), version_ref=version.ref,
         )  # fmt: skip
     try:
-        files = find_files(uri, base)
+        files = find_files(uri, base, digests)
     except SourceError as error:
         raise SourceError(f"{error}{_stored_hint(uri, store)}") from None
     return ResolvedSource(name=name, uri=uri, revision=None, files=files, licences=(UNKNOWN,))
@@ -136,7 +153,9 @@ def names_version(uri: str, base: Path) -> bool:
     return _VERSION.fullmatch(uri) is not None and not (base / uri).exists()
 
 
-def version_files(version: Version, split: str | None = None) -> tuple[SourceFile, ...]:
+def version_files(
+    version: Version, split: str | None = None, digests: Digests = FRESH
+) -> tuple[SourceFile, ...]:
     """Return the shards of a stored version, or of a split of it, where it has any.
 
     Raises StoreError when one is not what was written, or there is no such split.
@@ -144,7 +163,7 @@ def version_files(version: Version, split: str | None = None) -> tuple[SourceFil
     found = []
     for shard in version.shards(split if version.splits or split != TRAIN else None):
         path = version.path / shard.file
-        digest = sha256_of(path)
+        digest = digests.of(path)
         if digest != shard.sha256:
             raise StoreError(
                 f"{path}: its sha256 is {digest[:12]}, the manifest says {shard.sha256[:12]}; "

@@ -22,8 +22,9 @@ from tulu_data.sources.buckets import (
     lost,
     read_from,
 )
+from tulu_data.sources.digests import FRESH, Digests
 from tulu_data.sources.fetching import ChangedMeanwhileError, Remote, fetch
-from tulu_data.sources.files import SourceFile, file_format, sha256_of
+from tulu_data.sources.files import SourceFile, file_format
 from tulu_data.sources.hub_layout import fits
 from tulu_data.specs.lock import FilePin, SourcePin
 
@@ -32,7 +33,7 @@ _AT_ONCE = 8
 
 
 def resolve_objects(
-    uri: str, cache: Path, *, pin: SourcePin | None = None, offline: bool = False
+    uri: str, cache: Path, *, pin: SourcePin | None = None, offline: bool = False, digests: Digests = FRESH
 ) -> tuple[SourcePin, tuple[SourceFile, ...]]:
     """Return the pin and the files of a source in a bucket; obey the pin where one is given.
 
@@ -40,7 +41,7 @@ def resolve_objects(
     """
     place = Place.parse(uri)
     if pin is not None and pin.uri == uri:
-        return pin, _pinned(place, pin, cache, offline=offline)
+        return pin, _pinned(place, pin, cache, digests, offline=offline)
     if offline:
         raise SourceError(f"{uri}: not pinned yet, and no store may be asked (offline)")
     places = [place.at(key) for key in _chosen(place)]
@@ -50,7 +51,7 @@ def resolve_objects(
     for one, now in zip(places, facts, strict=True):
         if now is None:
             raise SourceError(f"{one.uri}: was listed and is gone; run the command again")
-        file = _file(one, download(one, now, cache))
+        file = _file(one, download(one, now, cache), digests)
         files.append(file)
         pins.append(FilePin(path=one.key, sha256=file.sha256, size=now.size, etag=now.etag))
     return SourcePin.of_files(uri, pins), tuple(files)
@@ -78,7 +79,9 @@ def _is_hidden(key: str, below: str) -> bool:
     return any(part.startswith(".") for part in key.removeprefix(below).split("/"))
 
 
-def _pinned(place: Place, pin: SourcePin, cache: Path, *, offline: bool) -> tuple[SourceFile, ...]:
+def _pinned(
+    place: Place, pin: SourcePin, cache: Path, digests: Digests, *, offline: bool
+) -> tuple[SourceFile, ...]:
     """Return the files of a pin; raise LockError where an object is another one now."""
     places = [place.at(file.path) for file in pin.files]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -95,7 +98,7 @@ def _pinned(place: Place, pin: SourcePin, cache: Path, *, offline: bool) -> tupl
         path = cached_path(one, facts, cache)
         if offline and not path.is_file():
             raise SourceError(f"{one.uri}: is not in {cache}, and no store may be asked (offline)")
-        file = _file(one, download(one, facts, cache))
+        file = _file(one, download(one, facts, cache), digests)
         if file.sha256 != pinned.sha256:
             raise LockError(
                 f"{one.uri}: sha256 is {file.sha256[:12]}, the lock says {pinned.sha256[:12]}: the object "
@@ -132,11 +135,11 @@ def download_to(place: Place, facts: Facts, target: Path) -> Path:
         raise explained(place, error) from None
 
 
-def _file(place: Place, path: Path) -> SourceFile:
+def _file(place: Place, path: Path, digests: Digests) -> SourceFile:
     """Describe a downloaded object, by its name and its bytes."""
     found = file_format(PurePosixPath(place.key).name)
     if found is None:
         raise SourceError(f"{place.uri}: not a data file by its name")
     return SourceFile(
-        origin=place.uri, path=path, sha256=sha256_of(path), format=found[0], compression=found[1]
+        origin=place.uri, path=path, sha256=digests.of(path), format=found[0], compression=found[1]
     )

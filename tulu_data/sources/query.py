@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from tulu_data.errors import LockError, SourceError
-from tulu_data.sources.files import SourceFile, find_files, sha256_of
+from tulu_data.sources.digests import sha256_of
+from tulu_data.sources.files import SourceFile, find_files
 from tulu_data.sources.query_tables import tables_of, unattached
 from tulu_data.sources.sql import sql_error
 from tulu_data.specs.lock import FilePin, SourcePin

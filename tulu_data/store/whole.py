@@ -8,8 +8,10 @@ the files are for.
 import os
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -19,7 +21,15 @@ _ABANDONED = 3600.0
 
 
 def write_whole(folder: Path, name: str, table: pa.Table) -> None:
-    """Write one file whole or not at all: under another name, synced, renamed.
+    """Write one Arrow file whole or not at all."""
+    whole = table.combine_chunks()
+    with replacing(folder, name) as sink, pa.ipc.new_file(sink, whole.schema) as writer:
+        writer.write_table(whole)
+
+
+@contextmanager
+def replacing(folder: Path, name: str) -> Iterator[BinaryIO]:
+    """Yield what takes the place of a file when all of it was written: under another name, synced, renamed.
 
     What a process left that was killed meanwhile is removed after a while.
     """
@@ -29,10 +39,8 @@ def write_whole(folder: Path, name: str, table: pa.Table) -> None:
         (folder / ".gitignore").write_text("*\n", "utf-8")
     temporary = folder / f"{_NEW}{os.getpid()}-{threading.get_ident()}-{name}"
     try:
-        whole = table.combine_chunks()
         with temporary.open("wb") as sink:
-            with pa.ipc.new_file(sink, whole.schema) as writer:
-                writer.write_table(whole)
+            yield sink
             sink.flush()
             os.fsync(sink.fileno())
         temporary.replace(folder / name)
