@@ -109,7 +109,8 @@ def test_a_file_is_normalised_once_and_mapped_from_then_on(
     first = normalise(file, SFT, [where], tmp_path / "cache")
     assert first.table.schema == normalised_schema("sft")
     assert (first.read, first.table.num_rows, first.bad.num_rows) == (5, 3, 2)
-    assert first.mask("n > 1").to_pylist() == [False, True, True]
+    assert first.rows("n > 1").tolist() == [1, 2]
+    assert first.rows(None).tolist() == [0, 1, 2]
 
     def never(*_: object) -> None:
         raise AssertionError("read again")
@@ -118,7 +119,9 @@ def test_a_file_is_normalised_once_and_mapped_from_then_on(
     again = normalise(file, SFT, [where], tmp_path / "cache")
     assert again.table.equals(first.table)
     assert again.bad.equals(first.bad)
-    assert again.bad_mask("n > 1").to_pylist() == first.bad_mask("n > 1").to_pylist()
+    assert again.rows("n > 1").tolist() == [1, 2]
+    assert again.bad_rows("n > 1").equals(first.bad_rows("n > 1"))
+    assert again.bad_rows(None).equals(first.bad)
 
 
 def test_a_new_condition_on_a_cached_file_gives_what_the_first_scan_would(
@@ -128,15 +131,9 @@ def test_a_new_condition_on_a_cached_file_gives_what_the_first_scan_would(
     normalise(file, SFT, [], tmp_path / "late")
     late = normalise(file, SFT, [Where("n <> 4")], tmp_path / "late")
     early = normalise(file, SFT, [Where("n <> 4")], tmp_path / "early")
-    assert late.mask("n <> 4").to_pylist() == early.mask("n <> 4").to_pylist() == [True, True, True]
-    assert sorted(zip(late.bad["row"].to_pylist(), late.bad_mask("n <> 4").to_pylist(), strict=True)) == [
-        (2, True),
-        (4, False),
-    ]
-    assert sorted(zip(early.bad["row"].to_pylist(), early.bad_mask("n <> 4").to_pylist(), strict=True)) == [
-        (2, True),
-        (4, False),
-    ]
+    assert late.rows("n <> 4").tolist() == early.rows("n <> 4").tolist() == [0, 1, 2]
+    assert sorted(late.bad["row"].to_pylist()) == sorted(early.bad["row"].to_pylist()) == [2, 4]
+    assert late.bad_rows("n <> 4")["row"].to_pylist() == early.bad_rows("n <> 4")["row"].to_pylist() == [2]
     with pytest.raises(SourceError, match=r"no column 'nn'.*columns: completion, n, prompt"):
         normalise(file, SFT, [Where("nn = 1")], tmp_path / "late")
 
@@ -155,7 +152,7 @@ def test_a_new_condition_reads_only_the_columns_that_it_needs(
         return real(self, *args, **kwargs)
 
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", iter_batches)
-    assert normalise(file, SFT, [Where("n = 1")], tmp_path / "cache").mask("n = 1").to_pylist() == [True]
+    assert normalise(file, SFT, [Where("n = 1")], tmp_path / "cache").rows("n = 1").tolist() == [0]
     assert asked == [["N"]]
 
 
@@ -201,4 +198,4 @@ def test_a_failed_or_killed_write_leaves_nothing_that_is_taken_for_whole(
 
 def test_an_empty_file_gives_an_empty_table(written: Callable[..., SourceFile], tmp_path: Path) -> None:
     found = normalise(written([]), SFT, [Where("n > 1")], tmp_path / "cache")
-    assert (found.read, found.table.num_rows, found.mask("n > 1").to_pylist()) == (0, 0, [])
+    assert (found.read, found.table.num_rows, found.rows("n > 1").tolist()) == (0, 0, [])

@@ -120,14 +120,14 @@ class Made:
             else:
                 ids = file.table.column("id")
                 at = places_of(wanted.among(ids, pa.nulls(len(ids), TEXT))).to_pylist()
-            held = None if spec.where is None else file.mask(Where(spec.where).sql)
+            held = set(file.rows(spec.where and Where(spec.where).sql).tolist()) if at else set()
             for place in at:
                 fate = Fate(
                     source=entry.name, origin=f"{file.file.origin}:{lines[place].as_py()}",
                     id=file.table.column("id")[place].as_py(), state="left out by where",
                     facts={"where": spec.where},
                 )  # fmt: skip
-                if held is None or held[place].as_py():
+                if place in held:
                     yield Fate(
                         source=fate.source, origin=fate.origin, id=fate.id, state="not drawn",
                         facts=self._rank(entry, fate.origin),
@@ -148,13 +148,9 @@ class Made:
         origins: list[str] = []
         parts = [np.zeros((0, 2), np.uint64)]
         for file in self.files[entry.name] or ():
-            held = (
-                None
-                if spec.where is None
-                else file.mask(Where(spec.where).sql).to_numpy(zero_copy_only=False)
-            )
+            held = file.rows(spec.where and Where(spec.where).sql).tolist()
             names = [f"{file.file.origin}:{row}" for row in file.table.column("row").to_pylist()]
-            left = [at for at, name in enumerate(names) if name not in gone and (held is None or held[at])]
+            left = [at for at in held if names[at] not in gone]
             origins += [names[at] for at in left]
             parts.append(id_words(file.table.column("id"))[left])
         if origin not in origins or len(origins) != entry.kept + entry.not_drawn:

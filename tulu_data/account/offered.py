@@ -35,14 +35,12 @@ def offered(version: Version, name: str, store: Store) -> pl.DataFrame | None:
     files = kept_files(version, entry, source, store)
     if not files:
         return None
-    parts = [
-        id_frame(file.table.column("id")).with_columns(
-            held=np.ones(file.table.num_rows, bool)
-            if source.where is None
-            else file.mask(Where(source.where).sql).to_numpy(zero_copy_only=False)
-        )
-        for file in files
-    ]
+    where = source.where and Where(source.where).sql
+    parts = []
+    for file in files:
+        held = np.zeros(file.table.num_rows, bool)
+        held[file.rows(where)] = True
+        parts.append(id_frame(file.table.column("id")).with_columns(held=held))
     empty = pl.DataFrame(schema={"high": pl.UInt64, "low": pl.UInt64, "held": pl.Boolean})
     return pl.concat([empty, *parts])
 

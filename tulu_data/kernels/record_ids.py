@@ -14,6 +14,7 @@ A null column leaves nothing behind, so a nullable column that joins the schema 
 id of a record without it. The numba kernels lay out whole batches; hashlib does the hashing.
 """
 
+from binascii import unhexlify
 from collections.abc import Sequence
 from hashlib import sha256
 
@@ -27,8 +28,6 @@ from tulu_data.kernels.jit import inner, kernel
 from tulu_data.schema import CONTENT, MESSAGES, Kind
 
 ID_BYTES = 16
-_DIGIT_VALUES = np.zeros(256, np.uint8)
-_DIGIT_VALUES[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
 _NULL = -1
 """All bits set, as a size that no text has."""
 
@@ -53,10 +52,8 @@ def id_words(ids: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint64]:
     """Return ids as (n, 2) unsigned 64-bit words, big-endian halves of the 16 bytes."""
     chunks = ids.chunks if isinstance(ids, pa.ChunkedArray) else [ids]
     texts = [text_of(chunk) for chunk in chunks]
-    digits = [text.bytes[text.offsets[0] : text.offsets[-1]] for text in texts]
-    values = _DIGIT_VALUES[np.concatenate(digits)] if digits else np.zeros(0, np.uint8)
-    packed = values[0::2] << 4 | values[1::2]
-    return packed.view(">u8").astype(np.uint64).reshape(-1, 2)
+    packed = b"".join(unhexlify(text.bytes[text.offsets[0] : text.offsets[-1]]) for text in texts)
+    return np.frombuffer(packed, ">u8").astype(np.uint64).reshape(-1, 2)
 
 
 def digest_words(digests: Sequence[bytes]) -> npt.NDArray[np.uint64]:

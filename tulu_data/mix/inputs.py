@@ -80,14 +80,11 @@ class SourceInput:
 
     def rows(self, file: NormalisedFile) -> npt.NDArray[np.int64]:
         """Return the rows of a normalised file that belong to the source."""
-        if self.where is None:
-            return np.arange(file.table.num_rows, dtype=np.int64)
-        mask = file.mask(self.where.sql).to_numpy(zero_copy_only=False)
-        return np.flatnonzero(mask).astype(np.int64)
+        return file.rows(self.where and self.where.sql)
 
     def bad(self, file: NormalisedFile) -> pa.Table:
         """Return the rows of a file that are no records, as far as they belong to the source."""
-        return file.bad if self.where is None else file.bad.filter(file.bad_mask(self.where.sql))
+        return file.bad_rows(self.where and self.where.sql)
 
     def quarantined(self) -> dict[str, int]:
         """Count the rows that are no records, by reason."""

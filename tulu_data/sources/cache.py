@@ -15,8 +15,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -29,15 +31,17 @@ from tulu_data.sources.rows import BAD
 from tulu_data.sources.scan import Reading, Scanned, scan_file, scan_values
 from tulu_data.sources.where import Where
 
+Rows = npt.NDArray[np.int64]
 _RECORDS, _BAD, _META = "records.arrow", "bad.parquet", "meta.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mask:
-    """Which records and bad rows of a file a condition holds for."""
+class Held(NamedTuple):
+    """What a condition holds for in a file."""
 
-    records: pa.BooleanArray
-    bad: pa.BooleanArray
+    records: Rows
+    """Places of records in the file, ascending."""
+    bad: Rows
+    """Places of bad rows among those of the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +56,8 @@ class NormalisedFile:
     bad: pa.Table
     """In `rows.BAD`."""
     read: int
-    masks: dict[str, Mask]
+    held: dict[str, Held]
+    """What each condition, given by its SQL, holds for."""
     mapped: mmap.mmap | None = None
     """The memory that the table lies in; None where there is none."""
 
@@ -64,19 +69,22 @@ class NormalisedFile:
         if self.mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
             self.mapped.madvise(mmap.MADV_DONTNEED)
 
-    def mask(self, where: str) -> pa.BooleanArray:
-        """Return which records a condition, given by its SQL, holds for; `normalise` was told of it."""
-        return self.masks[where].records
+    def rows(self, where: str | None) -> Rows:
+        """Return the places of the records that a condition, given by its SQL, holds for, ascending.
 
-    def bad_mask(self, where: str) -> pa.BooleanArray:
-        """Return which bad rows a condition holds for."""
-        return self.masks[where].bad
+        `normalise` was told of the condition; without one, these are all.
+        """
+        return np.arange(self.table.num_rows, dtype=np.int64) if where is None else self.held[where].records
+
+    def bad_rows(self, where: str | None) -> pa.Table:
+        """Return the bad rows that a condition holds for."""
+        return self.bad if where is None else self.bad.take(pa.array(self.held[where].bad))
 
 
 def normalise(
     file: SourceFile, reading: Reading, wheres: Sequence[Where], cache: Path, *, workers: int | None = None
 ) -> NormalisedFile:
-    """Return a file's records, reading it only when the cache lacks them or a condition's mask."""
+    """Return a file's records, reading it only when the cache lacks them or what a condition holds for."""
     folder = cache / cache_key(file, reading)
     if not (folder / _META).is_file():
         _write(file, reading, wheres, folder, workers)
@@ -86,9 +94,9 @@ def normalise(
 def normalised(
     file: SourceFile, reading: Reading, cache: Path, wheres: Sequence[Where] = ()
 ) -> NormalisedFile | None:
-    """Return a file's records where the cache has them, and the masks of all conditions."""
+    """Return a file's records where the cache has them, and what all conditions hold for."""
     folder = cache / cache_key(file, reading)
-    wanted = [folder / _META, *(folder / _mask_name(where) for where in wheres)]
+    wanted = [folder / _META, *(folder / _held_name(where) for where in wheres)]
     return _open(file, folder, wheres) if all(path.is_file() for path in wanted) else None
 
 
@@ -99,10 +107,8 @@ def _open(file: SourceFile, folder: Path, wheres: Sequence[Where]) -> Normalised
         mapped = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
     table = pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
     bad = pq.read_table(folder / _BAD, schema=BAD)
-    masks = {w.sql: _mask(file, w, folder, table, bad) for w in wheres}
-    return NormalisedFile(
-        file=file, folder=folder, table=table, bad=bad, read=read, masks=masks, mapped=mapped
-    )
+    held = {w.sql: _held(file, w, folder, table, bad) for w in wheres}
+    return NormalisedFile(file=file, folder=folder, table=table, bad=bad, read=read, held=held, mapped=mapped)
 
 
 def cache_key(file: SourceFile, reading: Reading) -> str:
@@ -132,7 +138,7 @@ def _write(
         for i, where in enumerate(wheres):
             held = pa.chunked_array([s.masks[i] for s in scanned], pa.bool_())
             bad_held = pa.chunked_array([s.bad_masks[i] for s in scanned], pa.bool_())
-            _write_mask(new / _mask_name(where), held, bad_held)
+            _write_held(new / _held_name(where), Held(_places(held), _places(bad_held)))
         (new / _META).write_text(json.dumps({"read": sum(s.read for s in scanned)}), "utf-8")
 
 
@@ -159,16 +165,17 @@ def _new_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def _mask(file: SourceFile, where: Where, folder: Path, table: pa.Table, bad: pa.Table) -> Mask:
-    """Return a condition's mask from the cache, evaluating it first where it is new."""
-    path = folder / _mask_name(where)
+def _held(file: SourceFile, where: Where, folder: Path, table: pa.Table, bad: pa.Table) -> Held:
+    """Return what a condition holds for from the cache, evaluating it first where it is new."""
+    path = folder / _held_name(where)
     if not path.is_file():
         rows, held = _held_rows(file, where)
-        _write_mask(path, _looked_up(rows, held, table), _looked_up(rows, held, bad))
-    found = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-    kinds = found.column("bad").to_numpy()
-    held_all = found.column("held").combine_chunks()
-    return Mask(records=held_all.filter(pa.array(~kinds)), bad=held_all.filter(pa.array(kinds)))
+        records, bad_rows = (_places(_looked_up(rows, held, of)) for of in (table, bad))
+        _write_held(path, Held(records, bad_rows))
+    with path.open("rb") as source:
+        count, *_ = np.fromfile(source, np.int64, 1)
+        places = np.fromfile(source, np.int64)
+    return Held(records=places[:count], bad=places[count:])
 
 
 def _held_rows(file: SourceFile, where: Where) -> tuple[pa.Array, pa.Array]:
@@ -188,24 +195,38 @@ def _looked_up(rows: pa.Array, held: pa.Array, table: pa.Table) -> pa.ChunkedArr
     return pa.chunked_array([pa.array(np.where(numbers[at] == wanted, values[at], True))])  # noqa: FBT003
 
 
-def _mask_name(where: Where) -> str:
-    return f"where-{hashlib.sha256(where.sql.encode()).hexdigest()[:40]}.arrow"
+def _held_name(where: Where) -> str:
+    return f"held-{hashlib.sha256(where.sql.encode()).hexdigest()[:40]}.int64"
 
 
-def _write_mask(path: Path, held: pa.ChunkedArray, bad_held: pa.ChunkedArray) -> None:
-    """Write one mask file: the records' values, then the bad rows'."""
-    values = pa.chunked_array([*held.chunks, *bad_held.chunks], pa.bool_())
-    is_bad = np.repeat([False, True], [len(held), len(bad_held)])
-    replace_table(path, pa.table({"held": values, "bad": pa.array(is_bad)}))
+def _places(held: pa.ChunkedArray) -> Rows:
+    """Return where values are true."""
+    return np.flatnonzero(held.to_numpy()).astype(np.int64)
+
+
+def _write_held(path: Path, held: Held) -> None:
+    """Write what a condition holds for: how many records these are, their places, those of bad rows."""
+    with _replacing(path) as name:
+        np.concatenate([[len(held.records)], held.records, held.bad]).astype(np.int64).tofile(name)
 
 
 def replace_table(path: Path, table: pa.Table) -> None:
     """Write an Arrow file beside a normalised file, whole or not at all."""
+    with (
+        _replacing(path) as name,
+        pa.OSFile(name, "wb") as sink,
+        pa.ipc.new_file(sink, table.schema) as writer,
+    ):
+        writer.write_table(table)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[str]:
+    """Yield the name of a file that takes the place of another one when all went well."""
     handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
     os.close(handle)
     try:
-        with pa.OSFile(name, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
+        yield name
         Path(name).replace(path)
     finally:
         Path(name).unlink(missing_ok=True)
