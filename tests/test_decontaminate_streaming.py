@@ -26,8 +26,8 @@ from tulu_data.sources.files import source_file
 from tulu_data.sources.json_values import batch_of_rows
 from tulu_data.sources.ledger import Course
 from tulu_data.sources.quarantine import Quarantine
+from tulu_data.sources.reading import Reading as FileReading
 from tulu_data.sources.rows import Part, RawBatch
-from tulu_data.sources.scan import Reading as FileReading
 from tulu_data.store import Store
 
 LEAK = "Natalia sold clips to 48 of her friends in April, and then she sold half as many in May."

@@ -13,9 +13,10 @@ from store_fixtures import batch_of, draft_of, in_batches, written
 
 from tulu_data.dedup import against, frames, signatures
 from tulu_data.dedup.against import Against
-from tulu_data.dedup.finder import LARGEST, REASONS, Finder
+from tulu_data.dedup.finder import LARGEST, Finder
 from tulu_data.dedup.likeness import Search
 from tulu_data.dedup.pile import Piled
+from tulu_data.dedup.reasons import REASONS
 from tulu_data.dedup.signatures import SIGNING, Signed, sign_version
 from tulu_data.dedup.standing import settle
 from tulu_data.kernels.bands import band_keys

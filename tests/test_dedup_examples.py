@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tulu_data.dedup.examples import CROWD, SHOWN, shown_of, tenths
-from tulu_data.dedup.finder import CONTAINED, NEAR, RECORD, Outcome
+from tulu_data.dedup.finder import Outcome
+from tulu_data.dedup.reasons import CONTAINED, NEAR, RECORD
 
 ROWS = st.lists(st.tuples(st.sampled_from([NEAR, NEAR, CONTAINED, RECORD]), st.integers(0, 100)), max_size=30)
 

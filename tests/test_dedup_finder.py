@@ -9,8 +9,9 @@ from near_fixtures import corpora
 
 from tulu_data.dedup import finder as module
 from tulu_data.dedup import frames
-from tulu_data.dedup.finder import REASONS, Finder
+from tulu_data.dedup.finder import Finder
 from tulu_data.dedup.likeness import Search
+from tulu_data.dedup.reasons import REASONS
 from tulu_data.kernels.bands import Bands
 from tulu_data.kernels.record_ids import record_ids
 from tulu_data.schema import CONTENT

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_dedup_finder import batch_of
 
-from tulu_data.dedup.finder import REASONS, Finder
+from tulu_data.dedup.finder import Finder
 from tulu_data.dedup.heard import heard
+from tulu_data.dedup.reasons import REASONS
 from tulu_data.dedup.results import differ
 from tulu_data.schema import CONTENT
 from tulu_data.specs.near import Near

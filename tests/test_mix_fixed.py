@@ -72,7 +72,7 @@ def test_sizes_of_shards_and_batches_do_not_change_it(
     place: Place, monkeypatch: pytest.MonkeyPatch, shard: int, batch: int
 ) -> None:
     monkeypatch.setattr(writer, "SHARD_BYTES", shard)
-    monkeypatch.setattr(sys.modules["tulu_data.mix.build"], "BATCH_BYTES", batch)
+    monkeypatch.setattr(sys.modules["tulu_data.mix.building"], "BATCH_BYTES", batch)
     assert {built(place, name) for name in IDS} == {*IDS.values()}
     shards = place.store.resolve("fixed").manifest.shards
     assert (len(shards) > 2) == (shard == 1)

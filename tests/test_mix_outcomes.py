@@ -3,7 +3,7 @@
 import pytest
 from mixture_fixtures import Place, chat, chats
 
-from tulu_data.mix import steps
+from tulu_data.mix import decontamination, deduplication, filtering
 
 LEAK = "Seven friends share ninety one marbles so how many marbles does each of them get in the end?"
 STEPS = [
@@ -41,14 +41,14 @@ def tables(version) -> dict[str, bytes]:
 def ran(monkeypatch) -> list[str]:
     """Note which steps run."""
     found: list[str] = []
-    for name in ("filter", "dedup", "decontaminate"):
-        real = getattr(steps, f"run_{name}")
+    for name, module in (("filter", filtering), ("dedup", deduplication), ("decontaminate", decontamination)):
+        real = getattr(module, f"run_{name}")
 
         def noted(*arguments, name=name, real=real):
             found.append(name)
             return real(*arguments)
 
-        monkeypatch.setattr(steps, f"run_{name}", noted)
+        monkeypatch.setattr(module, f"run_{name}", noted)
     return found
 
 

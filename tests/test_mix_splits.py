@@ -103,7 +103,7 @@ def test_a_split_without_rows_is_reported_and_can_be_opened(place):
 def test_the_content_id_is_that_of_the_splits_in_order(place):
     from hashlib import sha256
 
-    from tulu_data.kernels.record_ids import id_words
+    from tulu_data.kernels.id_words import id_words
 
     version = place.mix({"a": {"uri": "a.jsonl", "take": {"epochs": 2}}}, splits=HALF)
     root = sha256(b"tulu-data splits 1\0")

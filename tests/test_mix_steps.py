@@ -10,7 +10,7 @@ import yaml
 from mixture_fixtures import Place, account, assert_adds_up, chat, chats, key
 
 from tulu_data.mix import prepare, resolve_inputs
-from tulu_data.mix.build import gathered
+from tulu_data.mix.building import gathered
 from tulu_data.specs.mixture import read_mixture
 from tulu_data.store import Version
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tulu_data.kernels.record_ids import canonical_bytes, id_words, record_ids
+from tulu_data.kernels.id_words import id_words
+from tulu_data.kernels.record_ids import canonical_bytes, record_ids
 from tulu_data.schema import CONTENT, KINDS, MESSAGES
 
 TEXTS = st.text(max_size=20)

@@ -18,7 +18,7 @@ from tulu_data.errors import SourceError
 from tulu_data.sources.cache import normalise
 from tulu_data.sources.files import find_files
 from tulu_data.sources.quality import Qualities, Quality, record_qualities
-from tulu_data.sources.scan import Reading
+from tulu_data.sources.reading import Reading
 from tulu_data.store import Version
 
 SFT = Reading(kind="sft")

@@ -11,10 +11,11 @@ import pytest
 from tulu_data.errors import SourceError
 from tulu_data.schema import normalised_schema
 from tulu_data.sources import cache as cache_module
-from tulu_data.sources import json_lines
+from tulu_data.sources import json_lines, normalising
 from tulu_data.sources.cache import normalise
 from tulu_data.sources.files import SourceFile, source_file
-from tulu_data.sources.scan import Reading, Scanned, scan_file
+from tulu_data.sources.reading import Reading
+from tulu_data.sources.scan import Scanned, scan_file
 from tulu_data.sources.where import Where
 
 SFT = Reading(kind="sft")
@@ -115,7 +116,7 @@ def test_a_file_is_normalised_once_and_mapped_from_then_on(
     def never(*_: object) -> None:
         raise AssertionError("read again")
 
-    monkeypatch.setattr(cache_module, "scan_file", never)
+    monkeypatch.setattr(normalising, "scan_file", never)
     again = normalise(file, SFT, [where], tmp_path / "cache")
     assert again.table.equals(first.table)
     assert again.bad.equals(first.bad)

@@ -19,8 +19,9 @@ from tulu_data.sources import copies, threads
 from tulu_data.sources.cache import normalise
 from tulu_data.sources.files import SourceFile, source_file
 from tulu_data.sources.forest import MOST_TURNS, Forest, Message
+from tulu_data.sources.reading import Reading
 from tulu_data.sources.rows import RawBatch
-from tulu_data.sources.scan import Reading, scan_file
+from tulu_data.sources.scan import scan_file
 from tulu_data.sources.where import Where
 
 READING = Reading(kind="sft", adapter="threads")

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import yaml
 
-from tulu_data.kernels.record_ids import id_words, record_ids
+from tulu_data.kernels.id_words import id_words
+from tulu_data.kernels.record_ids import record_ids
 from tulu_data.schema import CONTENT, TEXT, Kind, version_schema
 from tulu_data.store import Draft, Manifest, SourceEntry, Store, Version, write_version
 from tulu_data.store.content_id import content_id

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tulu_data.engine.local import ordered_map
-from tulu_data.kernels.record_ids import id_words, record_ids
+from tulu_data.kernels.id_words import id_words
+from tulu_data.kernels.record_ids import record_ids
 from tulu_data.schema import Kind
 from tulu_data.sources.digests import sha256_of
 from tulu_data.store import Manifest, ShardEntry

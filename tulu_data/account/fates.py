@@ -16,7 +16,7 @@ import pyarrow as pa
 from tulu_data.account.offered import kept_files, spec_of
 from tulu_data.account.sought import Sought, places_of
 from tulu_data.account.tables import side_table
-from tulu_data.kernels.record_ids import id_words
+from tulu_data.kernels.id_words import id_words
 from tulu_data.mix.draw import draw_order, occurrences
 from tulu_data.schema import TEXT
 from tulu_data.sources.cache import NormalisedFile

@@ -12,7 +12,7 @@ import polars as pl
 from tulu_data.account.tables import id_frame
 from tulu_data.sources.cache import NormalisedFile, normalised
 from tulu_data.sources.files import SourceFile, file_format
-from tulu_data.sources.scan import Reading
+from tulu_data.sources.reading import Reading
 from tulu_data.sources.where import Where
 from tulu_data.specs.base import read_spec
 from tulu_data.specs.mixture import Mixture

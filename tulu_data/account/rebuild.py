@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 
 from tulu_data.account.contents import Fault
 from tulu_data.account.inputs import InputChange, Place, input_changes, look, own_pins
-from tulu_data.mix.build import Prepared, Settings, dropped_table, prepare
+from tulu_data.mix.building import dropped_table
 from tulu_data.mix.inputs import quarantined_table, resolve_inputs
+from tulu_data.mix.preparation import Prepared, Settings, prepare
 from tulu_data.mix.recipe import STEP_VERSIONS
 from tulu_data.sources.digests import FRESH
 from tulu_data.specs.lock import Lock, SourcePin, write_lock

@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 from tulu_data.errors import SourceError
 from tulu_data.schema import TEXT, Kind
 from tulu_data.sources.files import source_file
-from tulu_data.sources.scan import Reading, scan_file
+from tulu_data.sources.reading import Reading
+from tulu_data.sources.scan import scan_file
 from tulu_data.sources.turns import columns_of
 from tulu_data.specs.mixture import Mixture
 

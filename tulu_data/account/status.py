@@ -19,7 +19,7 @@ from tulu_data.mix.pins import pins_of, version_names
 from tulu_data.mix.recipe import inputs_id, recipe_id, resolved_spec
 from tulu_data.sources.cache import normalised
 from tulu_data.sources.location import names_version
-from tulu_data.sources.scan import Reading
+from tulu_data.sources.reading import Reading
 from tulu_data.specs.document import read_document
 from tulu_data.specs.mixture import MixtureFile, read_mixture
 from tulu_data.specs.uris import HUB, SQL, is_pinned

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tulu_data.errors import StoreError
-from tulu_data.kernels.record_ids import id_words
+from tulu_data.kernels.id_words import id_words
 from tulu_data.store import Version
 
 ID = ["high", "low"]

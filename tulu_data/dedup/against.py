@@ -18,10 +18,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tulu_data.dedup.exact import first_equal
-from tulu_data.dedup.finder import CONTAINED, KEPT, LARGEST, NEAR, RECORD, TEXT_EQUAL, Aside
+from tulu_data.dedup.finder import LARGEST, Aside
 from tulu_data.dedup.heard import heard
 from tulu_data.dedup.likeness import Likeness, Search
 from tulu_data.dedup.pile import Piled
+from tulu_data.dedup.reasons import CONTAINED, KEPT, NEAR, RECORD, TEXT_EQUAL
 from tulu_data.dedup.signatures import Signed, signed
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.bands import band_keys

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tulu_data.dedup.finder import REASONS, Outcome
+from tulu_data.dedup.finder import Outcome
+from tulu_data.dedup.reasons import REASONS
 from tulu_data.kernels.words import Hashes, Ints
 from tulu_data.schema import TEXT
 

@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 from tulu_data.dedup.against import Against, Met
 from tulu_data.dedup.clusters import PLACES, clusters_of, counts_of
 from tulu_data.dedup.examples import Shown, shown_of, tenths
-from tulu_data.dedup.finder import REASONS, Finder, Outcome
+from tulu_data.dedup.finder import Finder, Outcome
 from tulu_data.dedup.preference import source_ranks
+from tulu_data.dedup.reasons import REASONS
 from tulu_data.dedup.standing import open_each, settle, told_by
 from tulu_data.errors import SourceError, nearest
 from tulu_data.kernels.words import Ints

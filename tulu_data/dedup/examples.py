@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from tulu_data.dedup.differing import Spans, differing
-from tulu_data.dedup.finder import CONTAINED, NEAR, Outcome
+from tulu_data.dedup.finder import Outcome
+from tulu_data.dedup.reasons import CONTAINED, NEAR
 from tulu_data.kernels.words import Hashes, Ints
 
 SHOWN = 5

@@ -20,16 +20,14 @@ from tulu_data.dedup.exact import first_of_each
 from tulu_data.dedup.heard import heard
 from tulu_data.dedup.likeness import Search
 from tulu_data.dedup.pile import Pile, Piled
+from tulu_data.dedup.reasons import CONTAINED, NEAR, RECORD, TEXT_EQUAL
 from tulu_data.dedup.search import Found, Said, find_near
 from tulu_data.engine.local import default_workers, ordered_map
-from tulu_data.kernels.record_ids import content_digests, digest_words, id_words
+from tulu_data.kernels.id_words import digest_words, id_words
+from tulu_data.kernels.record_ids import content_digests
 from tulu_data.kernels.words import Hashes, Ints
 from tulu_data.schema import KINDS, Kind
 from tulu_data.specs.near import Key, Near
-
-REASONS = ("", "duplicate_record", "duplicate_text", "near_duplicate", "contained")
-"""Why a record is dropped, by number; the first is that it is not."""
-KEPT, RECORD, TEXT_EQUAL, NEAR, CONTAINED = range(len(REASONS))
 
 LARGEST = 1 << 23
 """Bytes of the largest text that near-duplicates are looked for of."""
@@ -263,6 +261,3 @@ def _roots(alike: Ints) -> Ints:
     while (stays[stays] != stays).any():
         stays = stays[stays]
     return stays
-
-
-__all__ = ["REASONS", "Finder", "Outcome"]

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from tulu_data.dedup.against import Against, Met
 from tulu_data.dedup.clusters import PLACES
 from tulu_data.dedup.exact import first_of_each
-from tulu_data.dedup.finder import KEPT, REASONS, Finder, Outcome
+from tulu_data.dedup.finder import Finder, Outcome
+from tulu_data.dedup.reasons import KEPT, REASONS
 from tulu_data.dedup.search import Said
 from tulu_data.kernels.words import Hashes, Ints
 from tulu_data.schema import TEXT

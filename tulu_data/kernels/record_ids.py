@@ -14,8 +14,6 @@ A null column leaves nothing behind, so a nullable column that joins the schema 
 id of a record without it. The numba kernels lay out whole batches; hashlib does the hashing.
 """
 
-from binascii import unhexlify
-from collections.abc import Sequence
 from hashlib import sha256
 
 import numpy as np
@@ -46,19 +44,6 @@ def content_digests(batch: pa.RecordBatch, kind: Kind) -> list[bytes]:
     view, stops = memoryview(buffer.data), ends.tolist()
     starts = [0, *stops[:-1]]
     return [sha256(view[a:b]).digest()[:ID_BYTES] for a, b in zip(starts, stops, strict=False)]
-
-
-def id_words(ids: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint64]:
-    """Return ids as (n, 2) unsigned 64-bit words, big-endian halves of the 16 bytes."""
-    chunks = ids.chunks if isinstance(ids, pa.ChunkedArray) else [ids]
-    texts = [text_of(chunk) for chunk in chunks]
-    packed = b"".join(unhexlify(text.bytes[text.offsets[0] : text.offsets[-1]]) for text in texts)
-    return np.frombuffer(packed, ">u8").astype(np.uint64).reshape(-1, 2)
-
-
-def digest_words(digests: Sequence[bytes]) -> npt.NDArray[np.uint64]:
-    """Return ids, given as bytes, as (n, 2) unsigned 64-bit words."""
-    return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64).reshape(-1, 2)
 
 
 def canonical_bytes(batch: pa.RecordBatch, kind: Kind) -> tuple[Bytes, Offsets]:

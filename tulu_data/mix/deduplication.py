@@ -14,17 +14,9 @@ import pyarrow as pa
 
 from tulu_data.dedup.against import Against, Met
 from tulu_data.dedup.clusters import Places, clusters_of, clusters_schema, counts_of, id_texts
-from tulu_data.dedup.finder import (
-    CONTAINED,
-    KEPT,
-    NEAR,
-    REASONS,
-    RECORD,
-    TEXT_EQUAL,
-    Finder,
-    Outcome,
-)
+from tulu_data.dedup.finder import Finder, Outcome
 from tulu_data.dedup.preference import source_ranks
+from tulu_data.dedup.reasons import KEPT, REASONS, reasons_of
 from tulu_data.dedup.standing import Settled, open_each, settle, told_by
 from tulu_data.mix.context import StepContext
 from tulu_data.mix.pool import Index, Lookalikes, Pool
@@ -60,16 +52,9 @@ class Deduplication:
             "step": self.number, **self.step.model_dump(mode="json", exclude={"step", "against"}),
             "against": [told_by(one, met) for one, met in self.met],
             "records": self.records, "kept": counts[KEPT],
-            "dropped": {REASONS[k]: counts[k] for k in reasons_of(self.step)},
+            "dropped": {reason: counts[REASONS.index(reason)] for reason in reasons_of(self.step)},
             **counts_of(self.outcome, self.clusters),
         }  # fmt: skip
-
-
-def reasons_of(step: DedupStep) -> tuple[int, ...]:
-    """Return the reasons for which a step may drop, as places in REASONS."""
-    if step.key == "record":
-        return (RECORD,)
-    return (RECORD, TEXT_EQUAL) if step.near is None else (RECORD, TEXT_EQUAL, NEAR, CONTAINED)
 
 
 def run_dedup(pool: Pool, step: DedupStep, number: int, kind: Kind, context: StepContext) -> Deduplication:

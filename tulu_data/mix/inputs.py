@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,28 +17,29 @@ import pyarrow as pa
 
 from tulu_data.engine.local import ordered_map
 from tulu_data.errors import SpecError, StoreError
-from tulu_data.filters import models_asked
 from tulu_data.mix.licences import check_licences
 from tulu_data.mix.pins import resolve_all
 from tulu_data.mix.places import told_at_source
 from tulu_data.mix.recipe import inputs_id, recipe_id
 from tulu_data.mix.suites import suite_inputs
-from tulu_data.mix.tokens import TokenCounter
 from tulu_data.schema import TEXT
 from tulu_data.sources.cache import NormalisedFile, normalise
 from tulu_data.sources.compiled import Compiled, compile_sql
 from tulu_data.sources.digests import Digests, sha256_of
 from tulu_data.sources.files import SourceFile
 from tulu_data.sources.location import ResolvedSource
-from tulu_data.sources.quality import Numbers, record_qualities
-from tulu_data.sources.scan import Reading
+from tulu_data.sources.reading import Reading
 from tulu_data.sources.where import Where
 from tulu_data.specs.decisions import read_decisions
 from tulu_data.specs.mixture import MixtureFile
 from tulu_data.specs.source import Source
-from tulu_data.specs.steps import DecontaminateStep
+from tulu_data.specs.steps import DecontaminateStep, FilterStep, Step
 from tulu_data.store import Store, Version
 from tulu_data.store.manifest import InputEntry
+
+if TYPE_CHECKING:
+    from tulu_data.mix.tokens import TokenCounter
+    from tulu_data.sources.quality import Numbers
 
 QUARANTINED = pa.schema(
     [(name, pa.large_string()) for name in ("source", "origin", "reason", "detail", "raw")]
@@ -51,7 +52,7 @@ class Inputs:
 
     sources: tuple[ResolvedSource, ...]
     compiled: Compiled
-    counter: TokenCounter | None
+    counter: "TokenCounter | None"
     revisions: dict[str, str]
     versions: dict[str, Version]
     """Stored versions, by how the spec names them."""
@@ -70,7 +71,7 @@ class SourceInput:
     resolved: ResolvedSource
     where: Where | None
     files: tuple[NormalisedFile, ...]
-    qualities: tuple[Numbers, ...] | None
+    qualities: "tuple[Numbers, ...] | None"
     """Numbers of the records of each file, where the source says how good they are."""
 
     @property
@@ -80,11 +81,15 @@ class SourceInput:
 
     def rows(self, file: NormalisedFile) -> npt.NDArray[np.int64]:
         """Return the rows of a normalised file that belong to the source."""
-        return file.rows(self.where and self.where.sql)
+        return file.rows(self._condition)
 
     def bad(self, file: NormalisedFile) -> pa.Table:
         """Return the rows of a file that are no records, as far as they belong to the source."""
-        return file.bad_rows(self.where and self.where.sql)
+        return file.bad_rows(self._condition)
+
+    @property
+    def _condition(self) -> str | None:
+        return None if self.where is None else self.where.sql
 
     def quarantined(self) -> dict[str, int]:
         """Count the rows that are no records, by reason."""
@@ -105,18 +110,34 @@ def resolve_inputs(
     compiled = compile_sql(file)
     resolved, versions = resolve_all(file, base, store, frozen=frozen, digests=digests)
     check_licences(file, resolved)
-    counter = TokenCounter(mixture.tokenizer, base) if mixture.tokenizer else None
+    counter = _counter(mixture.tokenizer, base) if mixture.tokenizer else None
     revisions = {source.name: source.revision for source in resolved if source.revision}
     read = [(source.name, f.origin, f.sha256) for source in resolved for f in source.files]
     others = [("suite", origin, key) for origin, key in suite_inputs(file, base, frozen=frozen)]
     others += _decision_files(file, base)
     others += [("tokenizer", "tokenizer.json", counter.sha256)] if counter else []
-    others += [("model", name, key) for name, key in models_asked(mixture.steps).items()]
+    others += _model_inputs(mixture.steps)
     return Inputs(
         sources=resolved, compiled=compiled, counter=counter, revisions=revisions, versions=versions,
         others=tuple(InputEntry(role=role, origin=origin, sha256=key) for role, origin, key in others),
         recipe_id=recipe_id(mixture, revisions, versions), inputs_id=inputs_id([*read, *others]),
     )  # fmt: skip
+
+
+def _counter(tokenizer: str, base: Path) -> "TokenCounter":
+    """Load a tokenizer, and what only counting needs."""
+    from tulu_data.mix.tokens import TokenCounter
+
+    return TokenCounter(tokenizer, base)
+
+
+def _model_inputs(steps: Sequence[Step]) -> list[tuple[str, str, str]]:
+    """Return the models that filters ask."""
+    if not any(isinstance(step, FilterStep) for step in steps):
+        return []
+    from tulu_data.filters import models_asked
+
+    return [("model", name, key) for name, key in models_asked(steps).items()]
 
 
 def _decision_files(file: MixtureFile, base: Path) -> Iterator[tuple[str, str, str]]:
@@ -170,8 +191,12 @@ def _source_input(
 ) -> SourceInput:
     """Put together what is known of a source; its qualities are read where it has them."""
     quality = inputs.compiled.qualities.get(source.name)
-    with told_at_source(file, [source.name]):
-        numbers = None if quality is None else tuple(record_qualities(each, quality) for each in files)
+    numbers = None
+    if quality is not None:
+        from tulu_data.sources.quality import record_qualities
+
+        with told_at_source(file, [source.name]):
+            numbers = tuple(record_qualities(each, quality) for each in files)
     return SourceInput(
         name=source.name, spec=file.mixture.sources[source.name], resolved=source,
         where=inputs.compiled.wheres.get(source.name), files=files, qualities=numbers,

@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tulu_data.kernels.record_ids import id_words
+from tulu_data.kernels.id_words import id_words
 from tulu_data.mix.inputs import SourceInput
 from tulu_data.schema import TEXT
 from tulu_data.sources.cache import NormalisedFile
@@ -178,6 +177,8 @@ class Pool:
 
 def _likenesses(found: Lookalikes) -> Iterator[tuple[int, str]]:
     """Yield entries that are like others, with the words of clusters.parquet as JSON."""
+    import polars as pl
+
     told = pl.DataFrame(
         [
             pl.Series("cluster", found.cluster), pl.DataFrame(found.stands).to_struct("stands"),

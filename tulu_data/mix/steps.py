@@ -2,37 +2,23 @@
 
 Every step runs before the draw, over all records that a source offers, so that `rows: 5000` means
 5000 rows in the version, and so that a keep mask does not depend on the takes. Each record that is
-left out gets a reason and, where there is some, evidence.
+left out gets a reason and, where there is some, evidence. What a step runs is loaded when it runs, since a
+build with other takes knows the outcomes of all.
 """
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from tulu_data.decontaminate.decisions import summed
-from tulu_data.dedup.finder import REASONS
+from tulu_data.dedup.reasons import reasons_of
 from tulu_data.mix.context import StepContext
-from tulu_data.mix.decontamination import run_decontaminate
-from tulu_data.mix.deduplication import reasons_of, run_dedup
-from tulu_data.mix.filtering import run_filter
+from tulu_data.mix.findings import Findings
 from tulu_data.mix.outcomes import Outcome, Outcomes, dropped_since
 from tulu_data.mix.pool import Pool
 from tulu_data.schema import Kind
 from tulu_data.specs.mixture import Mixture
 from tulu_data.specs.steps import DecontaminateStep, DedupStep, FilterStep, Step
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
-    """What steps found, besides the records that they dropped."""
-
-    duplicates: tuple[dict[str, Any], ...]
-    """What the manifest says of each dedup step."""
-    decontamination: dict[str, Any] | None
-    tables: dict[str, pa.Table]
-    """What the version keeps of it: hits, and clusters with the number of their step."""
 
 
 def run_steps(pool: Pool, mixture: Mixture, context: StepContext, outcomes: Outcomes) -> Findings:
@@ -55,6 +41,8 @@ def run_steps(pool: Pool, mixture: Mixture, context: StepContext, outcomes: Outc
         context.say(f"{step.step}: {len(before):,} -> {len(pool.alive):,} records{known}")
         unmet = (outcome.told or {}).get("decisions", {}).get("unmet")
         if unmet:
+            from tulu_data.decontaminate.decisions import summed
+
             context.say(f"decontaminate: decisions that met no hit: {summed(unmet)}")
     return _findings(found)
 
@@ -65,11 +53,17 @@ def _run(pool: Pool, step: Step, number: int, kind: Kind, context: StepContext) 
     told: dict[str, Any] | None = None
     table: pa.Table | None = None
     if isinstance(step, FilterStep):
+        from tulu_data.mix.filtering import run_filter
+
         run_filter(pool, step, kind, context)
     elif isinstance(step, DedupStep):
+        from tulu_data.mix.deduplication import run_dedup
+
         duplicates = run_dedup(pool, step, number, kind, context)
         told, table = duplicates.to_dict(), duplicates.clusters
     else:
+        from tulu_data.mix.decontamination import run_decontaminate
+
         scanned = run_decontaminate(pool, step, kind, context)
         told, table = scanned.to_dict(), scanned.decided.hits
     newly = {name: why for name, why in pool.dropped_whole.items() if name not in whole}
@@ -102,7 +96,7 @@ def _reasons(step: FilterStep | DedupStep | DecontaminateStep) -> list[str]:
     if isinstance(step, FilterStep):
         return [*step.reasons]
     if isinstance(step, DedupStep):
-        return [REASONS[number] for number in reasons_of(step)]
+        return reasons_of(step)
     if step.action == "flag":
         return ["contaminated"] if step.decisions else []
     return ["contaminated", *(["source_contaminated"] if step.action == "drop_source" else [])]

@@ -13,26 +13,23 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tulu_data.errors import SourceError
-from tulu_data.schema import normalised_schema
-from tulu_data.sources.adapters import ADAPTER_VERSION
 from tulu_data.sources.files import SourceFile
-from tulu_data.sources.readers import READER_VERSION
-from tulu_data.sources.rows import BAD
-from tulu_data.sources.scan import Reading, Scanned, scan_file, scan_values
+from tulu_data.sources.reading import ADAPTER_VERSION, READER_VERSION, Reading
 from tulu_data.sources.where import Where
 
 Rows = npt.NDArray[np.int64]
-_RECORDS, _BAD, _META = "records.arrow", "bad.parquet", "meta.json"
+_RECORDS, _BAD, _META = "records.arrow", "bad.arrow", "meta.json"
+_LAYOUT = 2
+"""Raised when other files lie in a folder of the cache, or the same ones otherwise."""
 
 
 class Held(NamedTuple):
@@ -106,7 +103,7 @@ def _open(file: SourceFile, folder: Path, wheres: Sequence[Where]) -> Normalised
     with (folder / _RECORDS).open("rb") as source:
         mapped = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
     table = pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
-    bad = pq.read_table(folder / _BAD, schema=BAD)
+    bad = pa.ipc.open_file(pa.memory_map(str(folder / _BAD))).read_all()
     held = {w.sql: _held(file, w, folder, table, bad) for w in wheres}
     return NormalisedFile(file=file, folder=folder, table=table, bad=bad, read=read, held=held, mapped=mapped)
 
@@ -115,7 +112,7 @@ def cache_key(file: SourceFile, reading: Reading) -> str:
     """Name what a file's records depend on: bytes, format, how they are read, and the reading code."""
     parts = [
         file.sha256, file.format, file.compression, reading.kind, reading.adapter, reading.columns,
-        reading.verifier, READER_VERSION, ADAPTER_VERSION,
+        reading.verifier, READER_VERSION, ADAPTER_VERSION, _LAYOUT,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
@@ -124,22 +121,14 @@ def _write(
     file: SourceFile, reading: Reading, wheres: Sequence[Where], folder: Path, workers: int | None
 ) -> None:
     """Normalise a file into a folder of the cache."""
+    from tulu_data.sources.normalising import write_records  # and with it all that reads files
+
     with _new_folder(folder) as new:
-        schema = normalised_schema(reading.kind)
-        none = pa.RecordBatch.from_pylist([], schema)
-        scanned: list[Scanned] = []
-        with pa.OSFile(str(new / _RECORDS), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-            for part in scan_file(file, reading, wheres, workers=workers):
-                writer.write_batch(part.records)
-                # Records are on disk now; only bad rows and masks stay. A slice would hold on to them.
-                scanned.append(replace(part, records=none))
-        bad = pa.concat_tables([BAD.empty_table(), *(s.bad for s in scanned)])
-        pq.write_table(bad, new / _BAD)
-        for i, where in enumerate(wheres):
-            held = pa.chunked_array([s.masks[i] for s in scanned], pa.bool_())
-            bad_held = pa.chunked_array([s.bad_masks[i] for s in scanned], pa.bool_())
-            _write_held(new / _held_name(where), Held(_places(held), _places(bad_held)))
-        (new / _META).write_text(json.dumps({"read": sum(s.read for s in scanned)}), "utf-8")
+        made = write_records(file, reading, wheres, new / _RECORDS, workers)
+        replace_table(new / _BAD, made.bad)
+        for where, held in zip(wheres, made.held, strict=True):
+            _write_held(new / _held_name(where), Held(*map(np.flatnonzero, held)))
+        (new / _META).write_text(json.dumps({"read": made.read}), "utf-8")
 
 
 @contextmanager
@@ -169,39 +158,18 @@ def _held(file: SourceFile, where: Where, folder: Path, table: pa.Table, bad: pa
     """Return what a condition holds for from the cache, evaluating it first where it is new."""
     path = folder / _held_name(where)
     if not path.is_file():
-        rows, held = _held_rows(file, where)
-        records, bad_rows = (_places(_looked_up(rows, held, of)) for of in (table, bad))
-        _write_held(path, Held(records, bad_rows))
+        from tulu_data.sources.normalising import held_of
+
+        held = held_of(file, where, [table.column("row"), bad.column("row")])
+        _write_held(path, Held(*map(np.flatnonzero, held)))
     with path.open("rb") as source:
         count, *_ = np.fromfile(source, np.int64, 1)
         places = np.fromfile(source, np.int64)
     return Held(records=places[:count], bad=places[count:])
 
 
-def _held_rows(file: SourceFile, where: Where) -> tuple[pa.Array, pa.Array]:
-    """Evaluate a condition over a file's raw rows."""
-    parts = list(scan_values(file, where))
-    rows = pa.concat_arrays([pa.array([], pa.int64()), *(r for r, _ in parts)])
-    return rows, pa.concat_arrays([pa.array([], pa.bool_()), *(h for _, h in parts)])
-
-
-def _looked_up(rows: pa.Array, held: pa.Array, table: pa.Table) -> pa.ChunkedArray:
-    """Return whether each row of a table is held; a row that was never parsed belongs to every condition."""
-    wanted = table.column("row").to_numpy()
-    numbers, values = rows.to_numpy(), held.to_numpy(zero_copy_only=False)
-    if not len(numbers):
-        return pa.chunked_array([pa.array(np.ones(len(wanted), dtype=bool))])
-    at = np.minimum(np.searchsorted(numbers, wanted), len(numbers) - 1)
-    return pa.chunked_array([pa.array(np.where(numbers[at] == wanted, values[at], True))])  # noqa: FBT003
-
-
 def _held_name(where: Where) -> str:
     return f"held-{hashlib.sha256(where.sql.encode()).hexdigest()[:40]}.int64"
-
-
-def _places(held: pa.ChunkedArray) -> Rows:
-    """Return where values are true."""
-    return np.flatnonzero(held.to_numpy()).astype(np.int64)
 
 
 def _write_held(path: Path, held: Held) -> None:

@@ -17,9 +17,6 @@ from tulu_data.sources.rows import Part, RawBatch
 from tulu_data.sources.tables import read_arrow, read_csv, read_parquet
 from tulu_data.sources.threads import joined
 
-READER_VERSION = 3
-"""Raised whenever the same bytes would give other rows, so that caches are written anew."""
-
 
 def read_parts(
     file: SourceFile, only: frozenset[str] | None = None, *, told: Told = untold

@@ -22,8 +22,9 @@ from tulu_data.sources.cache import NormalisedFile, normalised
 from tulu_data.sources.files import SourceFile
 from tulu_data.sources.location import resolve_source
 from tulu_data.sources.readers import read_raw
+from tulu_data.sources.reading import Reading
 from tulu_data.sources.rows import BAD
-from tulu_data.sources.scan import Reading, scan_file
+from tulu_data.sources.scan import scan_file
 from tulu_data.specs.source import Adapter, Source
 from tulu_data.store import Store
 

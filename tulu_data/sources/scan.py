@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.errors import SourceError
-from tulu_data.schema import Kind
 from tulu_data.sources.adapters import LAYOUTS, Adapted, adapt, choose
 from tulu_data.sources.adapters.adapt import is_stored
 from tulu_data.sources.adapters.parts import alternatives
@@ -24,35 +23,9 @@ from tulu_data.sources.archives import Told, untold
 from tulu_data.sources.expression import Expression
 from tulu_data.sources.files import SourceFile
 from tulu_data.sources.readers import read_parts, read_raw
+from tulu_data.sources.reading import Reading
 from tulu_data.sources.rows import Part, RawBatch, bad_table
 from tulu_data.sources.where import Where, held
-from tulu_data.specs.source import Adapter, Source
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """Kind, adapter and its settings; hashable, so that two sources over one file share the work."""
-
-    kind: Kind
-    adapter: Adapter = "auto"
-    columns: tuple[tuple[str, str], ...] = ()
-    """Pairs of part and column, sorted."""
-    verifier: str | None = None
-
-    @classmethod
-    def of(cls, kind: Kind, source: Source) -> "Reading":
-        """Return how a spec says that a source is read."""
-        return cls(
-            kind=kind,
-            adapter=source.adapter,
-            columns=tuple(sorted(source.columns.items())),
-            verifier=source.verifier,
-        )
-
-    @property
-    def mapping(self) -> dict[str, str]:
-        """Column by part."""
-        return dict(self.columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,9 @@ from tulu_data.errors import SourceError, StoreError
 from tulu_data.kernels.record_ids import record_ids
 from tulu_data.schema import MESSAGES, TEXT, Kind
 from tulu_data.sources.location import resolve_source
+from tulu_data.sources.reading import Reading
 from tulu_data.sources.records import Records, open_records
 from tulu_data.sources.reports import REPORT_FILE
-from tulu_data.sources.scan import Reading
 from tulu_data.sources.turns import columns_of, messages_in_order
 from tulu_data.specs.base import read_spec
 from tulu_data.specs.mixture import Mixture

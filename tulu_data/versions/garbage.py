@@ -20,7 +20,7 @@ import yaml
 from tulu_data.errors import StoreError, TuluDataError
 from tulu_data.sources.cache import cache_key
 from tulu_data.sources.files import SourceFile, file_format
-from tulu_data.sources.scan import Reading
+from tulu_data.sources.reading import Reading
 from tulu_data.specs.base import read_spec
 from tulu_data.specs.mixture import Mixture
 from tulu_data.store import Store, Version

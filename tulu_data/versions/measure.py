@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tulu_data.dedup.heard import heard
-from tulu_data.kernels.record_ids import id_words
+from tulu_data.kernels.id_words import id_words
 from tulu_data.schema import ROLES, Kind
 
 Ints = NDArray[np.int64]

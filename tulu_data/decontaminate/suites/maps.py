@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from tulu_data.decontaminate.suites import refusals
 from tulu_data.sources.files import SourceFile
-from tulu_data.sources.readers import READER_VERSION
+from tulu_data.sources.reading import READER_VERSION
 from tulu_data.specs.layouts import EVAL_KEY, LAYOUTS, OURS, Layout, fitting_layouts
 from tulu_data.specs.suite import Fields, SuiteSource
 

@@ -1,7 +1,7 @@
 """Chat formats of the world to records: one module a layout, `auto` to choose, `adapt` to run."""
 
-from tulu_data.sources.adapters.adapt import ADAPTER_VERSION, Adapted, adapt
+from tulu_data.sources.adapters.adapt import Adapted, adapt
 from tulu_data.sources.adapters.auto import LAYOUTS, choose, kind_looked_like
 from tulu_data.sources.adapters.parts import PartError
 
-__all__ = ["ADAPTER_VERSION", "LAYOUTS", "Adapted", "PartError", "adapt", "choose", "kind_looked_like"]
+__all__ = ["LAYOUTS", "Adapted", "PartError", "adapt", "choose", "kind_looked_like"]

@@ -23,9 +23,6 @@ from tulu_data.sources.json_values import dump
 from tulu_data.sources.rows import RAW_LIMIT, BadRow, RawBatch
 from tulu_data.specs.source import Adapter
 
-ADAPTER_VERSION = 1
-"""Raised whenever the same rows would give other records, so that caches are written anew."""
-
 _MEDIA_COLUMNS = ("image", "images", "video", "videos", "audio", "audios")
 NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 

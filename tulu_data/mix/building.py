@@ -1,13 +1,12 @@
-"""Build a version: prepare the pool, plan, gather the records in order, write.
+"""Build a version: gather the planned records in order, and write.
 
 `mix` is the whole of it. Texts are touched twice: when steps look at them, and when they are
 copied once from the memory-mapped files to the version.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,19 +16,14 @@ from tulu_data import __version__
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.gather import Batches, Run
 from tulu_data.mix.card import prose, render_card
-from tulu_data.mix.context import StepContext
-from tulu_data.mix.filtering import count_tokens
-from tulu_data.mix.inputs import Inputs, quarantined_table, read_inputs, resolve_inputs
-from tulu_data.mix.outcomes import Outcomes, step_keys
-from tulu_data.mix.places import told_at_dates
-from tulu_data.mix.plan import Plan, make_plan
-from tulu_data.mix.pool import Pool, batch_count, make_pool
+from tulu_data.mix.inputs import Inputs, quarantined_table, resolve_inputs
+from tulu_data.mix.plan import Plan
+from tulu_data.mix.pool import Pool, batch_count
+from tulu_data.mix.preparation import Prepared, Settings, prepare
 from tulu_data.mix.recipe import STEP_VERSIONS, resolved_spec
-from tulu_data.mix.steps import Findings, run_steps
-from tulu_data.mix.suites import load_step_suites
 from tulu_data.schema import CONTENT, ID, TEXT, version_schema
 from tulu_data.specs.mixture import MixtureFile
-from tulu_data.store import Draft, Manifest, Store, Version, building, make_newest, open_whole, write_version
+from tulu_data.store import Draft, Manifest, Version, building, make_newest, open_whole, write_version
 from tulu_data.store.refs import find_built
 from tulu_data.store.writer import utc_now
 
@@ -42,30 +36,6 @@ _READ = {"uri", "revision", "files"}
 DROPPED = pa.schema(
     [(name, pa.large_string()) for name in ("id", "source", "origin", "step", "reason", "evidence")]
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How to build, as opposed to what: nothing here can change the result."""
-
-    base: Path
-    store: Store
-    workers: int = 0
-    """Threads; 0 means one per core."""
-    frozen: bool = False
-    """Refuse a spec whose lock is missing or stale."""
-    say: Callable[[str], None] = print
-    """Receives one line per stage."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A mixture ready to be written: its inputs, its pool after the steps, and its plan."""
-
-    inputs: Inputs
-    pool: Pool
-    plan: Plan
-    findings: Findings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,29 +67,6 @@ def mix(file: MixtureFile, settings: Settings) -> Built:
         return Built(version=reuse(existing, inputs, settings), existed=True)
     with building(settings.store, file.mixture.name):
         return Built(version=build(file, prepare(file, inputs, settings), settings), existed=False)
-
-
-def prepare(file: MixtureFile, inputs: Inputs, settings: Settings) -> Prepared:
-    """Read the sources, run the steps and plan; write nothing but the cache."""
-    mixture, workers = file.mixture, settings.workers or default_workers()
-    cache = settings.store.root / "cache"
-    suites = load_step_suites(file, settings.base, cache / "suites")
-    sources = read_inputs(file, inputs, settings.store, workers, settings.say)
-    # Reading took memory that nothing after it needs.
-    pa.default_memory_pool().release_unused()
-    pool = make_pool(sources)
-    context = StepContext(
-        base=settings.base, cache=cache, versions=inputs.versions, suites=suites, workers=workers,
-        counter=inputs.counter, say=settings.say,
-    )  # fmt: skip
-    keys = step_keys(mixture, inputs, sources)
-    outcomes = Outcomes(cache / "steps", keys)
-    with told_at_dates(file):
-        findings = run_steps(pool, mixture, context, outcomes)
-    if inputs.counter is not None:
-        count_tokens(pool, pool.alive, inputs.counter, mixture.kind)
-    plan = make_plan(file, pool, None if inputs.counter is None else pool.tokens)
-    return Prepared(inputs=inputs, pool=pool, plan=plan, findings=findings)
 
 
 def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
