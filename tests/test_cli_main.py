@@ -175,6 +175,7 @@ def test_a_scan_starts_without_libraries_that_it_does_not_need(tmp_path: Path) -
 def test_a_command_that_uses_duckdb_ends_without_a_word_of_its_binding(tmp_path: Path) -> None:
     spec = "version: 1\nname: m\nkind: sft\ndecontaminate: none\nsources: {a: {uri: a.csv, where: x > 1}}\n"
     (tmp_path / "m.yaml").write_text(spec, "utf-8")
+    (tmp_path / "a.csv").write_text("x\n1\n", "utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "tulu_data", "check", "m.yaml"], cwd=tmp_path, capture_output=True, text=True,
         check=True, env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2])},

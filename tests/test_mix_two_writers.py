@@ -34,9 +34,10 @@ def waiting(*given):
 if stop == "writing":
     writer._write_shards = waiting
 elif stop == "reading":
-    build = sys.modules["tulu_data.mix.build"]
-    read = build.read_inputs
-    build.read_inputs = lambda *given: told("reading") or read(*given)
+    from tulu_data.mix import preparation
+
+    read = preparation.read_inputs
+    preparation.read_inputs = lambda *given: told("reading") or read(*given)
 else:
     told("ready")
 try:

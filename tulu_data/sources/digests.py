@@ -15,8 +15,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from tulu_data.store.whole import replacing
-
 WORTH = 1 << 20
 """Bytes below which a file is hashed faster than its digest is found."""
 SETTLED = 3_000_000_000
@@ -48,7 +46,9 @@ class Digests:
         begun = self._now()
         found = sha256_of(path)
         if _state(path.stat()) == state and begun - max(before.st_mtime_ns, before.st_ctime_ns) > SETTLED:
-            # A store that cannot be written does without.
+            from tulu_data.store.whole import replacing  # a check of specs hashes nothing, and loads no store
+
+            # One that cannot be written does without.
             with suppress(OSError), replacing(self._folder, name) as sink:
                 sink.write(json.dumps({"state": state, "sha256": found}).encode())
         return found
