@@ -89,7 +89,7 @@ check: $(STAMP)  ## Run the gates: format, lint, types, layers, heavy imports, d
 test: check  ## Run the gates, then every test, with coverage.
 	@$(BIN)/pytest --cov=tulu_data --cov=trainers --cov-report=term:skip-covered
 
-docs: $(STAMP)  ## Write docs/commands.md and the JSON Schema of specs.
+docs: $(STAMP)  ## Write docs/commands.md, docs/spec.md and the JSON Schema of specs.
 	@$(BIN)/python docs/reference.py
 
 bench: $(STAMP)  ## Run the benchmarks of bench/ on a folder of real data: make bench DATA=FOLDER.

@@ -1,6 +1,7 @@
-"""Write docs/commands.md, every verb with its own help as click prints it, and the JSON Schema of specs.
+"""Write the pages and files that follow from the code: of commands, of keys of a spec, and its JSON Schema.
 
-None of these is edited by hand; tests compare them with the commands and models, and `make docs` renews them.
+docs/commands.md has every verb with its help as click prints it, docs/spec.md every key with its docstring.
+None is edited by hand; tests compare them with the commands and models, and `make docs` renews them.
 """
 
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ import click
 
 from tulu_data.cli.main import VERBS, group
 from tulu_data.specs.editor_schema import SCHEMA_FILE, schema_text
+from tulu_data.specs.key_page import spec_page
 
 PAGE = Path(__file__).with_name("commands.md")
+SPEC_PAGE = Path(__file__).with_name("spec.md")
 ROOT = PAGE.parents[1]
 SCHEMAS = [ROOT / folder / SCHEMA_FILE for folder in ("mixtures", "tulu_data/workspace/files/mixtures")]
 """Beside the specs that ship, since they name it by a relative path."""
@@ -50,5 +53,6 @@ def _sections(above: click.Context, verbs: click.Group, verb: str) -> Iterator[s
 
 if __name__ == "__main__":
     PAGE.write_text(page(), "utf-8")
+    SPEC_PAGE.write_text(spec_page(), "utf-8")
     for schema in SCHEMAS:
         schema.write_text(schema_text(), "utf-8")

@@ -24,11 +24,11 @@ class Part(Spec):
     """Which rows of a version are meant. Default: all."""
 
     source: str | None = None
-    """The rows of this source."""
+    """The rows of this source. Example: `chat`."""
     tag: str | None = None
-    """The rows of sources with this tag."""
+    """The rows of sources with this tag. Example: `math`."""
     group: str | None = None
-    """The rows of sources of this group."""
+    """The rows of sources of this group. Example: `everyday`."""
 
     @property
     def named(self) -> tuple[str, str] | None:
@@ -47,23 +47,23 @@ class Rows(Part):
     """A number of rows."""
 
     rows: Bound
-    """So many rows, copies counted."""
+    """So many rows, copies counted. Example: `500`."""
 
 
 class Tokens(Part):
     """A number of tokens."""
 
     tokens: Bound
-    """So many tokens (needs `tokenizer`), copies counted."""
+    """So many tokens (needs `tokenizer`), copies counted. Example: `1000000`."""
 
 
 class ShareOf(Part):
     """A part of the version."""
 
     fraction: Annotated[float, Field(ge=0, le=1)]
-    """This share of the version, from 0 to 1."""
+    """This share of the version, from 0 to 1. Example: `0.6`."""
     of: Literal["rows", "tokens"] = "rows"
-    """What the share is counted in."""
+    """What the share is counted in. Example: `tokens`."""
 
     @property
     def exact(self) -> Fraction:
@@ -81,19 +81,19 @@ class Assertion(Spec):
     """One bound. Exactly one key is given."""
 
     min_rows: Rows | None = None
-    """At least so many rows: a number, or {source: NAME, rows: N}."""
+    """At least so many rows: a number, or {source: NAME, rows: N}. Example: `{source: chat, rows: 500}`."""
     max_rows: Rows | None = None
-    """At most so many rows."""
+    """At most so many rows. Example: `200000`."""
     min_tokens: Tokens | None = None
-    """At least so many tokens: a number, or {tag: NAME, tokens: N}."""
+    """At least so many tokens: a number, or {tag: NAME, tokens: N}. Example: `1000000`."""
     max_tokens: Tokens | None = None
-    """At most so many tokens."""
+    """At most so many tokens. Example: `{tag: math, tokens: 500000}`."""
     min_share: ShareOf | None = None
-    """At least this share: {tag: NAME, fraction: 0.1}."""
+    """At least this share: {tag: NAME, fraction: 0.1}. Example: `{group: everyday, fraction: 0.2}`."""
     max_share: ShareOf | None = None
-    """At most this share."""
+    """At most this share. Example: `{tag: synthetic, fraction: 0.6}`."""
     max_repetition: Annotated[int, Field(ge=1)] | None = None
-    """No record is there more often than this, whichever rows and sources bring it."""
+    """No record is there more often than this, whichever rows and sources bring it. Example: `1`."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "Assertion":

@@ -261,7 +261,7 @@ def _missing(model: type[BaseModel], document: Document, path: KeyPath, name: st
         return f"entry {name + 1} is missing"
     types = [t for t in _types_at(model, document.data, path) if _is_model(t)]
     fields = [_fields(t)[name] for t in types if name in _fields(t)]
-    meanings = [str(field.description).split(". ")[0].rstrip(".") for field in fields if field.description]
+    meanings = [re.split(r"\.\s", field.description)[0].rstrip(".") for field in fields if field.description]
     return f"key {name!r} is missing; add `{name}:`" + (f" ({meanings[0]})" if meanings else "")
 
 

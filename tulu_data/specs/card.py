@@ -17,15 +17,15 @@ class Card(Spec):
     """Front matter of the card, in the words of the hub's dataset cards."""
 
     pretty_name: Words | None = None
-    """Name for people. Default: the name of the version."""
+    """Name for people. Default: the name of the version. Example: `My mix`."""
     language: tuple[Words, ...] = ()
-    """Languages of the records by their codes, as in [en, zh-Hant]."""
+    """Languages of the records by their codes, as in [en, zh-Hant]. Example: `[en, zh-Hant]`."""
     tags: tuple[Words, ...] = ()
-    """Further tags, besides `tulu-data` and the kind."""
+    """Further tags, besides `tulu-data` and the kind. Example: `[chat]`."""
     homepage: Words | None = None
-    """Address of a page about the dataset."""
+    """Address of a page about the dataset. Example: `https://example.org/mix`."""
     citation: Words | None = None
-    """How to cite it: text or BibTeX."""
+    """How to cite it: text or BibTeX. Example: `'@misc{mix, title={My mix}}'`."""
 
     _is_a_list = field_validator("language", "tags", mode="before")(listed)
 

@@ -30,11 +30,11 @@ class Identity(Spec):
     """Names of assistants and of their makers, besides those that are known."""
 
     names: tuple[Word, ...] = ()
-    """More names of assistants: an answer that claims to be one of them is dropped."""
+    """More names of assistants: an answer that claims to be one of them is dropped. Example: `[Clippy]`."""
     makers: tuple[Word, ...] = ()
-    """More makers: an answer that claims to be made by one of them is dropped."""
+    """More makers: an answer that claims to be made by one of them is dropped. Example: `[Initech]`."""
     own: tuple[Word, ...] = ()
-    """Names and makers that may be claimed, since they are one's own."""
+    """Names and makers that may be claimed, since they are one's own. Example: `[Tulu, Ai2]`."""
 
     _are_lists = field_validator("names", "makers", "own", mode="before")(listed)
 
@@ -47,22 +47,24 @@ class Repetition(Spec):
     """
 
     min_words: Annotated[int, Field(ge=1)] = 50
-    """Answers of fewer words are not looked at."""
+    """Answers of fewer words are not looked at. Example: `100`."""
     duplicate_lines: Limit = 0.5
-    """Most of the lines, as a share, that an earlier line of the answer said already (Gopher: 0.3)."""
+    """Most of the lines, as a share, that an earlier line of the answer said already (Gopher: 0.3).
+    Example: `0.3`."""
     duplicate_line_characters: Limit = 0.5
-    """Most of the characters that lie in such lines (0.2)."""
+    """Most of the characters that lie in such lines (0.2). Example: `0.2`."""
     duplicate_paragraphs: Limit = 0.5
-    """Most of the paragraphs that an earlier paragraph said already (0.3)."""
+    """Most of the paragraphs that an earlier paragraph said already (0.3). Example: `0.3`."""
     duplicate_paragraph_characters: Limit = 0.5
-    """Most of the characters that lie in such paragraphs (0.2)."""
+    """Most of the characters that lie in such paragraphs (0.2). Example: `0.2`."""
     top_ngrams: Annotated[tuple[Limit, ...], Field(min_length=3, max_length=3)] = (0.5, 0.5, 0.5)
-    """Most of the characters that the most frequent run of 2, 3 and 4 words covers (0.2, 0.18, 0.16)."""
+    """Most of the characters that the most frequent run of 2, 3 and 4 words covers (0.2, 0.18, 0.16).
+    Example: `[0.2, 0.18, 0.16]`."""
     duplicate_ngrams: Annotated[tuple[Limit, ...], Field(min_length=6, max_length=6)] = (
         0.7, 0.65, 0.6, 0.55, 0.5, 0.5
     )  # fmt: skip
     """Most of the characters that runs of 5, of 6 and so on to 10 words cover that were said before (0.15,
-    0.14, 0.13, 0.12, 0.11, 0.1)."""
+    0.14, 0.13, 0.12, 0.11, 0.1). Example: `[0.15, 0.14, 0.13, 0.12, 0.11, 0.1]`."""
 
     _are_lists = field_validator("top_ngrams", "duplicate_ngrams", mode="before")(listed)
 
@@ -71,17 +73,18 @@ class Keyword(Spec):
     """Words, phrases or patterns; a record is dropped where one of them is found, or where none is."""
 
     words: tuple[Word, ...] = ()
-    """Words and phrases, found as they are written."""
+    """Words and phrases, found as they are written. Example: `[lorem ipsum, TODO]`."""
     patterns: tuple[Word, ...] = ()
-    """Regular expressions of RE2."""
+    """Regular expressions of RE2. Example: `['https?://']`."""
     at: tuple[Role, ...] = ROLES
-    """Roles whose turns are looked at; default: all."""
+    """Roles whose turns are looked at; default: all. Example: `[assistant]`."""
     whole: bool = True
-    """Whether `words` are found as whole words alone; in scripts without spaces, anywhere."""
+    """Whether `words` are found as whole words alone; in scripts without spaces, anywhere. Example: `false`.
+    """
     case: bool = False
-    """Whether upper and lower case differ."""
+    """Whether upper and lower case differ. Example: `true`."""
     drop: Literal["found", "missing"] = "found"
-    """`found` drops records that hold any of them, `missing` those that hold none."""
+    """`found` drops records that hold any of them, `missing` those that hold none. Example: `missing`."""
 
     _are_lists = field_validator("words", "patterns", "at", mode="before")(listed)
 
@@ -119,18 +122,18 @@ class Language(Spec):
     """Languages that stay; what language a text is in, py3langid says (the extra `language`)."""
 
     keep: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Codes of the languages that stay: [en, de]."""
+    """Codes of the languages that stay: [en, de]. Example: `[en, de]`."""
     of: Literal["answers", "prompts", "both"] = "answers"
     """What is looked at: what assistants say, what users say, or either, each on its own.
 
-    Of rlvr records, which have no answers, always what users say.
+    Of rlvr records, which have no answers, always what users say. Example: `both`.
     """
     min_confidence: Limit = 0.5
-    """A text whose language is less sure than this is undetermined."""
+    """A text whose language is less sure than this is undetermined. Example: `0.8`."""
     min_letters: Annotated[int, Field(ge=0)] = 20
-    """So is a text with fewer letters than this, code left out."""
+    """So is a text with fewer letters than this, code left out. Example: `40`."""
     undetermined: Literal["keep", "drop"] = "keep"
-    """What becomes of a record with an undetermined text."""
+    """What becomes of a record with an undetermined text. Example: `drop`."""
 
     _is_a_list = field_validator("keep", mode="before")(listed)
 
@@ -162,13 +165,15 @@ class Dated(Spec):
 
     of: str | dict[str, str]
     """DuckDB SQL expression over the source's own columns that gives a date or time; of several sources, the
-    expression of each by its name: sources that are not named are not looked at."""
+    expression of each by its name: sources that are not named are not looked at. Example: `created_at`."""
     after: str | None = None
-    """Day or time (ISO 8601, UTC unless it says otherwise) from which on records stay."""
+    """Day or time (ISO 8601, UTC unless it says otherwise) from which on records stay. Example: `2023-01-01`.
+    """
     before: str | None = None
-    """Day or time before which records stay."""
+    """Day or time before which records stay. Example: `2024-07-01T12:00:00Z`."""
     undated: Literal["drop", "keep"] = "drop"
-    """What becomes of records without a date that can be read: they are dropped as `no_date`, or kept."""
+    """What becomes of records without a date that can be read: they are dropped as `no_date`, or kept.
+    Example: `keep`."""
 
     @model_validator(mode="after")
     def _bounds_time(self) -> "Dated":
@@ -225,19 +230,20 @@ class Dropped(Spec):
     """One entry of `drop`: exactly one filter, with its settings."""
 
     empty_turn: Plain | None = None
-    """Turns that say nothing."""
+    """Turns that say nothing. Example: `{}`."""
     refusal: Plain | None = None
-    """Answers that open with a refusal."""
+    """Answers that open with a refusal. Example: `{}`."""
     identity: Identity | None = None
-    """Answers that claim to be another assistant, say "as an AI language model", or leave {{name}} open."""
+    """Answers that claim to be another assistant, say "as an AI language model", or leave {{name}} open.
+    Example: `{own: [Tulu]}`."""
     repetition: Repetition | None = None
-    """Answers that repeat themselves."""
+    """Answers that repeat themselves. Example: `{duplicate_lines: 0.3}`."""
     keyword: Keyword | None = None
-    """Turns with words, phrases or patterns, or records without."""
+    """Turns with words, phrases or patterns, or records without. Example: `{words: [lorem ipsum]}`."""
     language: Language | None = None
-    """Texts in other languages than those that stay."""
+    """Texts in other languages than those that stay. Example: `{keep: [en, de]}`."""
     date: Dated | None = None
-    """Records made outside a span of time."""
+    """Records made outside a span of time. Example: `{of: created_at, before: 2024-07-01}`."""
 
     @property
     def name(self) -> FilterName:

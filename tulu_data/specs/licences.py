@@ -32,11 +32,12 @@ class Licences(Spec):
     """Which licences the sources of a mixture may have; checked before anything is read or written."""
 
     allow: Annotated[tuple[LicenceId, ...], Field(min_length=1)] | None = None
-    """Licences that may stand in the version. Default: all that are not denied."""
+    """Licences that may stand in the version. Default: all that are not denied. Example: `[mit, apache-2.0]`.
+    """
     deny: tuple[LicenceId, ...] = ()
-    """Licences that may not."""
+    """Licences that may not. Example: `[cc-by-nc-4.0]`."""
     unknown: Literal["error", "warn"] = "error"
-    """What a source without a known licence is."""
+    """What a source without a known licence is. Example: `warn`."""
 
     @model_validator(mode="after")
     def _does_not_contradict_itself(self) -> "Licences":

@@ -30,43 +30,52 @@ class Mixture(Spec):
     """A declarative mixture: sources in, one dataset version out."""
 
     version: Literal[1]
-    """Version of this format."""
+    """Version of this format. Example: `1`."""
     extends: str | tuple[str, ...] | None = None
     """Specs to build on, relative to this file: merged in order, this one last. Keys merge, sources by their
-    names; a list and a take replace; null removes."""
+    names; a list and a take replace; null removes. Example: `demo.yaml`."""
     name: str
-    """Name of the dataset in the store: at most 100 small letters, digits, `_`, `.` and `-`."""
+    """Name of the dataset in the store: at most 100 small letters, digits, `_`, `.` and `-`.
+    Example: `my_mix`."""
     kind: Kind
-    """Kind of the records."""
+    """Kind of the records. Example: `sft`."""
     description: str | None = None
-    """Prose for people; it changes no id."""
+    """Prose for people; it changes no id. Example: `Chats without code.`."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 42
-    """Seed of draws and order."""
+    """Seed of draws and order; splits do not depend on it. Example: `7`."""
     tokenizer: str | None = None
-    """Folder with a tokenizer.json, or a hub id, for token budgets and token filters."""
+    """Folder with a tokenizer.json, or a hub id, for token budgets and token filters. Example: `models/tiny`.
+    """
     size: Size | None = None
-    """Rows, or {tokens: N}, to share out among sources with a `weight`."""
+    """Rows, or {tokens: N}, to share out among sources with a `weight`. Example: `{tokens: 5000000}`."""
     temperature: Temperature | None = None
     """From 0 to 1: a weight counts times what the source or group has left, to this power. Default: 0, the
-    weights alone count; at 1, equal weights take the same part of each."""
+    weights alone count; at 1, equal weights take the same part of each. Example: `0.5`."""
     groups: dict[str, Group] | None = None
-    """Named groups of sources that share out their part of `size` among themselves. Default: none."""
+    """Named groups of sources that share out their part of `size` among themselves. Default: none.
+    Example: `{everyday: {weight: 2}}`."""
     max_repetition: Repetition | None = None
-    """Most copies of one record, for weights and epochs. Default: 1 for weights, no bound for epochs."""
+    """Most copies of one record, for weights and epochs. Default: 1 for weights, no bound for epochs.
+    Example: `3`."""
     licences: Licences | None = None
-    """Which licences sources may have. Default: any."""
+    """Which licences sources may have. Default: any. Example: `{allow: [mit, apache-2.0], unknown: warn}`."""
     sources: dict[str, Source]
-    """Named inputs; the name enters ranks and the content id."""
+    """Named inputs; the name enters ranks and the content id. Under another name a source is drawn anew.
+    Example: `{chat: {uri: data/chat.jsonl}}`."""
     steps: tuple[Step, ...] = ()
-    """What happens to the records, in order, before the draw."""
+    """What happens to the records, in order, before the draw.
+    Example: `[{step: filter, drop: [empty_turn]}, {step: dedup}]`."""
     assertions: tuple[Assertion, ...] = Field(default=(), alias="assert")
-    """Bounds on rows, tokens, shares and copies; a plan that does not keep to them is not built."""
+    """Bounds on rows, tokens, shares and copies; a plan that does not keep to them is not built.
+    Example: `[{min_rows: 1000}, {max_repetition: 2}]`."""
     splits: dict[str, Split] | None = None
-    """Parts of the version that are kept apart, chosen by record id; the rest is `train`. Default: none."""
+    """Parts of the version that are kept apart, chosen by record id; the rest is `train`. Default: none.
+    Example: `{validation: {fraction: 0.01}}`."""
     decontaminate: Literal["none"] | None = None
-    """`none` says on purpose that this mixture has no decontamination step."""
+    """`none` says on purpose that this mixture has no decontamination step. Example: `none`."""
     card: Card | None = None
-    """What the card of the version says at its head. Default: only what follows from the version."""
+    """What the card of the version says at its head. Default: only what follows from the version.
+    Example: `{language: [en]}`."""
 
     @field_validator("name")
     @classmethod

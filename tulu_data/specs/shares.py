@@ -20,9 +20,10 @@ class Size(Spec):
     """What is shared out among sources with a weight. Exactly one key is given."""
 
     rows: Annotated[int, Field(ge=1)] | None = None
-    """This many rows; a number alone means the same."""
+    """This many rows; a number alone means the same. Example: `100000`."""
     tokens: Annotated[int, Field(ge=1)] | None = None
-    """At most this many tokens (needs `tokenizer`): of each source as many records, in draw order, as fit."""
+    """At most this many tokens (needs `tokenizer`): of each source as many records, in draw order, as fit.
+    Example: `5000000`."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "Size":
@@ -48,9 +49,11 @@ class Group(Spec):
     """Sources that share one weight; they name the group, and their own weights hold within it."""
 
     weight: Annotated[float, Field(gt=0)] = 1.0
-    """Share of `size`, in proportion to the weights of other groups and of sources outside of groups."""
+    """Share of `size`, in proportion to the weights of other groups and of sources outside of groups.
+    Example: `2`."""
     temperature: Temperature | None = None
-    """How much it counts within the group how much a source has. Default: 0, its weight alone counts."""
+    """How much it counts within the group how much a source has. Default: 0, its weight alone counts.
+    Example: `1`."""
 
 
 def share_mistakes(mixture: "Mixture") -> "Iterator[Mistake]":

@@ -21,20 +21,21 @@ class Take(Spec):
     """How much of a source goes into the version. Exactly one key is given."""
 
     all: Literal[True] | None = None
-    """Every record once."""
+    """Every record once. Example: `true`."""
     epochs: float | None = None
-    """Every record this many times, at most 100; 2.5 is two copies of all and a third of half of them."""
+    """Every record this many times, at most 100; 2.5 is two copies of all and a third of half of them.
+    Example: `2.5`."""
     fraction: float | None = None
-    """This share of the records, above 0 and at most 1."""
+    """This share of the records, above 0 and at most 1. Example: `0.1`."""
     rows: Annotated[int, Field(ge=0)] | None = None
-    """This many records."""
+    """This many records. Example: `5000`."""
     tokens: Annotated[int, Field(ge=0)] | None = None
     """As many records, in draw order, as fit into this many tokens (needs `tokenizer`).
 
-    A source with fewer tokens is a shortfall.
+    A source with fewer tokens is a shortfall. Example: `2000000`.
     """
     weight: float | None = None
-    """A share of `size`, in proportion to the weights of the other sources."""
+    """A share of `size`, in proportion to the weights of the other sources. Example: `3`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -79,39 +80,48 @@ class Source(Spec):
     """One named input of a mixture."""
 
     uri: Annotated[str, Field(min_length=1)]
-    """`hf://owner/name`, `s3://` or `gs://bucket/key`, a path or glob of the workspace, or `name@version`."""
+    """`hf://owner/name`, `s3://` or `gs://bucket/key`, a path or glob of the workspace, or `name@version`.
+
+    Or a query, `sql:SELECT ...`, over what `attach` names. Example: `data/chat.jsonl`.
+    """
     attach: dict[str, str] = Field(default_factory=dict)
     """What a query (`uri: sql:SELECT ...`) sees, by name: `sqlite:FILE`, `duckdb:FILE` or `postgres:ADDRESS`
-    as a database, a path or glob of data files as a table."""
+    as a database, a path or glob of data files as a table.
+    Example: `{db: 'sqlite:data/t.db', notes: data/notes.parquet}`."""
     revision: str | None = None
-    """Branch, tag or commit of a hub dataset, pinned to a commit in the lock; default: main."""
+    """Branch, tag or commit of a hub dataset, pinned to a commit in the lock; default: main. Example: `main`.
+    """
     config: str | None = None
-    """Configuration (subset) of a hub dataset. Default: the dataset's own default."""
+    """Configuration (subset) of a hub dataset. Default: the dataset's own default. Example: `default`."""
     split: Annotated[str, Field(min_length=1)] = "train"
-    """Split of a hub dataset."""
+    """Split of a hub dataset, or of a stored version that is in splits. Example: `test`."""
     adapter: Adapter = "auto"
-    """Layout of the rows; `auto` decides by column names and says what it chose."""
+    """Layout of the rows; `auto` decides by column names and says what it chose.
+    Example: `prompt_completion`."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Column that plays each part, where names differ; dots reach into structs (`prompt: a.question`), and of
-    several (`prompt: adversarial | vanilla`) the first that is not blank is the row's."""
+    several (`prompt: adversarial | vanilla`) the first that is not blank is the row's.
+    Example: `{prompt: question, completion: answer}`."""
     verifier: str | None = None
-    """Verifier of rlvr records that carry none of their own."""
+    """Verifier of rlvr records that carry none of their own. Example: `math`."""
     licence: Annotated[tuple[LicenceId, ...], Field(min_length=1)] | None = None
     """Licence of the source, or several that all hold, recorded in the version. Default: what the hub
-    dataset's card names. Of a stored version: besides those that it carries."""
+    dataset's card names. Of a stored version: besides those that it carries. Example: `[cc-by-4.0, mit]`."""
     where: Annotated[str, Field(min_length=1)] | None = None
-    """DuckDB SQL condition over the source's own columns; rows for which it is not true are left out."""
+    """DuckDB SQL condition over the source's own columns; rows for which it is not true are left out.
+    Example: `length(messages) <= 20`."""
     quality: Annotated[str, Field(min_length=1)] | None = None
     """DuckDB SQL expression over the source's own columns that gives a number or null for each row: of
-    duplicates the record of the highest stays (step dedup), one without a number only beside such."""
+    duplicates the record of the highest stays (step dedup), one without a number only beside such.
+    Example: `rating`."""
     take: Take = Take(all=True)
-    """How much to take; default: all."""
+    """How much to take; default: all. Example: `{rows: 5000}`."""
     group: str | None = None
-    """Group that shares out its part of `size` among its sources. Default: none."""
+    """Group that shares out its part of `size` among its sources. Default: none. Example: `everyday`."""
     max_repetition: Repetition | None = None
-    """Most copies of one record, for a weight and epochs. Default: the mixture's."""
+    """Most copies of one record, for a weight and epochs. Default: the mixture's. Example: `2`."""
     tags: tuple[str, ...] = ()
-    """Words for grouping sources in reports."""
+    """Words for grouping sources in reports and in `assert`. Example: `[math, synthetic]`."""
 
     @property
     def asked(self) -> str:

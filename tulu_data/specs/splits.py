@@ -18,7 +18,7 @@ class Split(Spec):
 
     fraction: Annotated[float, Field(gt=0, lt=1)]
     """Share of the records, above 0 and below 1. Which they are does not depend on the mixture; how many of a
-    version they come to differs by chance."""
+    version they come to differs by chance. Example: `0.01`."""
 
     @property
     def exact(self) -> Fraction:

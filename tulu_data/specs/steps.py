@@ -33,38 +33,39 @@ class FilterStep(Spec):
     """Drop records by what they say and how long they are, each for a named reason."""
 
     step: Literal["filter"]
-    """Name of the step."""
+    """Name of the step. Example: `filter`."""
     drop: tuple[Dropped, ...] = ()
     """Filters, by name or with their settings: [refusal, {language: {keep: [en]}}]. A record goes for the
-    first that finds something."""
+    first that finds something. Example: `[refusal, {language: {keep: [en]}}]`."""
     min_turns: Bound = None
-    """Fewest turns; of a preference, those of the prompt and of the shorter completion."""
+    """Fewest turns; of a preference, those of the prompt and of the shorter completion. Example: `2`."""
     max_turns: Bound = None
-    """Most turns; of a preference, those of the prompt and of the longer completion."""
+    """Most turns; of a preference, those of the prompt and of the longer completion. Example: `20`."""
     min_characters: Bound = None
-    """Fewest characters over all turns."""
+    """Fewest characters over all turns. Example: `20`."""
     max_characters: Bound = None
-    """Most characters over all turns."""
+    """Most characters over all turns. Example: `60000`."""
     min_prompt_characters: Bound = None
-    """Fewest characters before the first answer; of a preference, in its prompt."""
+    """Fewest characters before the first answer; of a preference, in its prompt. Example: `5`."""
     max_prompt_characters: Bound = None
-    """Most characters before the first answer; of a preference, in its prompt."""
+    """Most characters before the first answer; of a preference, in its prompt. Example: `20000`."""
     min_answer_characters: Bound = None
-    """Fewest characters of every answer; of a preference, of the chosen and of the rejected completion."""
+    """Fewest characters of every answer; of a preference, of the chosen and of the rejected completion.
+    Example: `10`."""
     max_answer_characters: Bound = None
-    """Most characters of any answer."""
+    """Most characters of any answer. Example: `20000`."""
     min_tokens: Bound = None
-    """Fewest tokens over all turns (needs `tokenizer`); default of all bounds: none."""
+    """Fewest tokens over all turns (needs `tokenizer`); default of all bounds: none. Example: `10`."""
     max_tokens: Bound = None
-    """Most tokens over all turns (needs `tokenizer`)."""
+    """Most tokens over all turns (needs `tokenizer`). Example: `8192`."""
     min_prompt_tokens: Bound = None
-    """Fewest tokens before the first answer (needs `tokenizer`)."""
+    """Fewest tokens before the first answer (needs `tokenizer`). Example: `3`."""
     max_prompt_tokens: Bound = None
-    """Most tokens before the first answer (needs `tokenizer`)."""
+    """Most tokens before the first answer (needs `tokenizer`). Example: `4096`."""
     min_answer_tokens: Bound = None
-    """Fewest tokens of every answer (needs `tokenizer`)."""
+    """Fewest tokens of every answer (needs `tokenizer`). Example: `5`."""
     max_answer_tokens: Bound = None
-    """Most tokens of any answer (needs `tokenizer`)."""
+    """Most tokens of any answer (needs `tokenizer`). Example: `4096`."""
 
     _is_a_list = field_validator("drop", mode="before")(listed)
 
@@ -118,21 +119,23 @@ class DedupStep(Spec):
     """Keep one of the records that are the same, or nearly."""
 
     step: Literal["dedup"]
-    """Name of the step."""
+    """Name of the step. Example: `dedup`."""
     key: Key = "conversation"
     """What is compared: the text of the `conversation`, of the `prompt` (all before the first answer) or of
     the `answer`; or the `record` itself, so that only the very same record is a duplicate.
 
     Texts are the same that differ in nothing but case, width and white space, with the same words asked and
-    the same answered.
+    the same answered. Example: `prompt`.
     """
     near: Near | None = None
-    """How near-duplicates are looked for; `true` or {}: by the defaults. Default: not at all."""
+    """How near-duplicates are looked for; `true` or {}: by the defaults. Default: not at all.
+    Example: `{jaccard_threshold: 0.6}`."""
     prefer: tuple[str, ...] = ()
-    """Sources whose record is kept, best first; then the highest `quality`, the longer text, the lower id."""
+    """Sources whose record is kept, best first; then the highest `quality`, the longer text, the lower id.
+    Example: `[chat, web]`."""
     against: tuple[str, ...] = ()
     """Stored versions, `name@version`: records that are there already go first. Their order does not matter;
-    `name@latest` is the newest of its name."""
+    `name@latest` is the newest of its name. Example: `[sft_v3@latest]`."""
 
     @field_validator("near", mode="before")
     @classmethod
@@ -171,21 +174,23 @@ class DecontaminateStep(Spec):
     """Find eval instances in the records, and drop or flag the records."""
 
     step: Literal["decontaminate"]
-    """Name of the step."""
+    """Name of the step. Example: `decontaminate`."""
     against: tuple[Annotated[str, Field(min_length=1)], ...]
-    """Eval suite files or folders, relative to the workspace."""
+    """Eval suite files or folders, relative to the workspace. Example: `[evals/]`."""
     rule: str = "tulu3"
-    """Rule that finds hits, or several: `auto`, `tulu3,lexical`."""
+    """Rule that finds hits, or several: `auto`, `tulu3,lexical`. Example: `'tulu3,lexical'`."""
     scope: Scope = "user"
-    """What is looked at: `user` turns, `all` turns, or the `conversation`, all turns as one text."""
+    """What is looked at: `user` turns, `all` turns, or the `conversation`, all turns as one text.
+    Example: `all`."""
     action: Action = "drop"
     """`drop` leaves records with a hit out of the version, `drop_source` whole contaminated sources too.
 
-    A source is not left out whole for a suite of role `development`.
-    `flag` keeps the records and reports, but for those that were decided to be dropped.
+    A source is not left out whole for a suite of role `development`. `flag` keeps the records and reports,
+    but for those that were decided to be dropped. Example: `drop_source`.
     """
     decisions: Annotated[str, Field(min_length=1)] | None = None
-    """File of decisions on hits (`tulu-data review` writes it), relative to the workspace; default: none."""
+    """File of decisions on hits (`tulu-data review` writes it), relative to the workspace; default: none.
+    Example: `decisions.yaml`."""
 
     @field_validator("rule")
     @classmethod
