@@ -13,7 +13,10 @@ from store_fixtures import tree, written
 
 from tulu_data.cli.main import VERBS, group
 from tulu_data.errors import StoreError, TuluDataError
+from tulu_data.sources import cache
+from tulu_data.sources.scan import scan_file
 from tulu_data.store import Store, Version
+from tulu_data.store.locks import is_making, making
 from tulu_data.versions.garbage import collected, remove
 
 
@@ -122,6 +125,57 @@ def test_what_killed_processes_left_goes_and_folders_in_no_log(workspace: Place)
         "d@00000000": "in no log", "d@11111111": "not whole",
     }  # fmt: skip
     assert sorted(p.name for p in parent.iterdir()) == [".lock", version.content_id]
+
+
+def test_of_what_is_in_the_making_only_that_goes_which_nobody_is_at(workspace: Place) -> None:
+    builds(workspace.store, 1)
+    cache = workspace.store.root / "cache"
+    dead, alive, new = (cache / f"normalised/.new-{name}" for name in ("dead", "alive", "new"))
+    verify = cache / ".verify-dead"
+    for folder in (dead, alive, new, verify / "cache/normalised"):
+        folder.mkdir(parents=True)
+    file, old = cache / "normalised/whole/.new-part", cache / "normalised/whole/.new-old"
+    file.parent.mkdir()
+    for path in (file, old):
+        path.write_text("torn")
+    (cache / "normalised/.removing-1-x").mkdir()
+    minutes = 1 / 1440
+    for path in (dead, alive, verify, file):
+        age(path, 2 * minutes)
+    age(old, 61 * minutes)
+    with making(alive):
+        told = found("--cache-days", "9", "--yes")
+        assert sorted(names(told["gone"])) == [
+            "cache/.verify-dead", "cache/normalised/.new-dead", "cache/normalised/.removing-1-x",
+            "cache/normalised/whole/.new-old",
+        ]  # fmt: skip
+        left = [
+            "cache/normalised/.new-alive",
+            "cache/normalised/.new-new",
+            "cache/normalised/whole/.new-part",
+        ]
+        assert names(told["making"]) == left
+        assert alive.is_dir()
+        text = run().stdout
+        assert f"in the making, or left a moment ago: {', '.join(left)}; gc looks again" in text
+    assert names(found("--cache-days", "9", "--yes")["gone"]) == left[:1]
+
+
+def test_a_folder_of_the_cache_is_locked_while_it_is_filled(workspace: Place, monkeypatch) -> None:
+    workspace.write("a.jsonl", chats(6))
+    seen: list[bool | None] = []
+
+    def scan(*arguments, **more):
+        (folder,) = (workspace.store.root / "cache/normalised").glob(".new-*")
+        seen.append(is_making(folder))
+        return scan_file(*arguments, **more)
+
+    monkeypatch.setattr(cache, "scan_file", scan)
+    workspace.mix({"a": {"uri": "a.jsonl"}})
+    assert seen == [True]
+    (folder,) = (workspace.store.root / "cache/normalised").iterdir()
+    assert is_making(folder) is False
+    assert is_making(folder / "nowhere") is None
 
 
 def test_of_the_cache_goes_what_no_version_that_stays_was_read_from(workspace: Place) -> None:

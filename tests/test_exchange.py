@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from hashlib import md5
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -145,6 +146,50 @@ def test_a_push_is_told_before_and_asked_for(version: Version, tmp_path: Path) -
     done = run("push", "web", "--to", to, typed="y\n")
     assert done.exit_code == 0
     assert f"next: tulu-data pull {to}/web/{version.content_id}" in done.stdout
+
+
+def test_what_is_there_is_not_sent_again(version: Version, bucket: ObjectServer, tmp_path: Path) -> None:
+    for to, shelf in ((f"file://{tmp_path}/shelf", tmp_path / "shelf"), ("s3://data/versions", None)):
+        at = sent(version, to)
+        name = version.manifest.shards[0].file
+        again = run("push", "web", "--to", to)
+        assert again.exit_code == 0, to
+        assert again.stdout.startswith(f"already there  {version.ref} at {at}\n"), again.stdout
+        if shelf is not None:
+            (away,) = shelf.rglob(name)
+            away.write_bytes(away.read_bytes()[::-1])
+        else:
+            key = next(key for key in bucket.buckets["data"] if key.endswith(name))
+            bucket.buckets["data"][key] = bucket.buckets["data"][key][::-1]
+        before = len([one for one in bucket.requests if one.startswith(("PUT", "POST"))])
+        done = run("push", "web", "--to", to, "--yes", "--json")
+        assert json.loads(done.stdout)["sent"] == [name]
+        assert f"  {name}  " in done.stderr
+        assert " files more are there already" in done.stderr
+        put = [one for one in bucket.requests if one.startswith(("PUT", "POST"))][before:]
+        assert all(name in one for one in put)
+        check_round(version, at, tmp_path / to.partition(":")[0])
+
+
+@pytest.mark.parametrize("size", [0, 5, (10 << 20) - 1, 10 << 20, (10 << 20) + 1, 25 << 20])
+def test_an_object_is_known_by_either_form_of_its_tag(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    data = bytes(range(251)) * (size // 251) + b"x" * (size % 251)
+    (tmp_path / "f").write_bytes(data)
+    parts = [data[at : at + (10 << 20)] for at in range(0, size, 10 << 20)]
+    tags = [
+        md5(data).hexdigest(),
+        f"{md5(b''.join(md5(p).digest() for p in parts)).hexdigest()}-{len(parts)}",
+    ]
+    place = buckets.Place.parse("s3://b/k")
+    for facts, expected in [
+        *((buckets.Facts(size=size, etag=tag), True) for tag in tags),
+        (buckets.Facts(size=size, etag="0" * 32), False), (buckets.Facts(size=size + 1, etag=tags[0]), False),
+        (None, False),
+    ]:  # fmt: skip
+        monkeypatch.setattr(buckets, "look_at", lambda _, facts=facts: facts)
+        assert buckets.is_same(place, tmp_path / "f") is expected
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from tulu_data.sources.digests import FRESH
 from tulu_data.specs.lock import Lock, SourcePin, write_lock
 from tulu_data.specs.mixture import MixtureFile, read_mixture
 from tulu_data.store import Manifest, SourceEntry, Store, Version
+from tulu_data.store.locks import making
 
 _KEY = ["id", "source", "copy"]
 _COUNTS = ("read", "quarantined", "dropped", "not_drawn", "kept", "rows", "tokens")
@@ -44,7 +45,7 @@ class Rebuilt:
 
 def rebuild(version: Version, base: Path, store: Store, workers: int, say: Callable[[str], None]) -> Rebuilt:
     """Build a version again and compare; raise SpecError where its spec cannot be read any more."""
-    with TemporaryDirectory(prefix=".verify-", dir=_room(store)) as folder:
+    with TemporaryDirectory(prefix=".verify-", dir=_room(store)) as folder, making(Path(folder)):
         file, pins = _own_spec(version, Path(folder))
         steps = tuple(moved_steps(version.manifest))
         place = Place(base=base, store=store, pins=pins, offline=False, digests=FRESH)

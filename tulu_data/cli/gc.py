@@ -45,6 +45,7 @@ def command(yes: bool, keep: int, cache_days: float, store: Path | None, as_json
             {
                 "removed": yes, "bytes": found.bytes,
                 "gone": [_told(one) for one in found.gone], "kept": [_told(one) for one in found.kept],
+                "making": [_told(one) for one in found.making],
             }
         )  # fmt: skip
         return
@@ -66,6 +67,10 @@ def _print(found: "Garbage", *, removed: bool) -> None:
         if pieces:
             print_table(results(), made)
             click.echo()
+    if found.making:
+        # The kernel knows of a folder whose maker is at work, or it was made a moment ago.
+        named = ", ".join(piece.name for piece in found.making)
+        click.echo(f"in the making, or left a moment ago: {named}; gc looks again when it is run again")
     if not found.gone:
         click.echo("nothing to remove")
         return

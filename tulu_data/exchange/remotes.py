@@ -8,12 +8,12 @@ its prefix, the manifest last, so what has a manifest there is whole. It does no
 import re
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tulu_data.errors import SourceError, StoreError
-from tulu_data.sources.buckets import SCHEMES, Facts, Place, keys_below, look_at, write_object
+from tulu_data.sources.buckets import SCHEMES, Facts, Place, is_same, keys_below, look_at, write_object
 from tulu_data.sources.digests import sha256_of
 from tulu_data.sources.hub_cache import commit_files, commit_of, remote_file
 from tulu_data.sources.hub_sending import send_commit
@@ -46,9 +46,15 @@ class Remote(ABC):
     def bring(self, path: str, listed: Listed, target: Path) -> None:
         """Bring a file to the disk, resumed where an earlier try broke off."""
 
+    def missing(self, name: str, content_id: str, files: Mapping[str, Path]) -> set[str]:
+        """Return which files of a version are not there as they are here; all, where the place sees to it."""
+        return set(files)
+
     @abstractmethod
-    def send(self, name: str, content_id: str, files: Mapping[str, Path], message: str) -> str:
-        """Take a version; return the uri that brings it back."""
+    def send(
+        self, name: str, content_id: str, files: Mapping[str, Path], missing: Collection[str], message: str
+    ) -> str:
+        """Take what is missing of a version; return the uri that brings it back."""
 
 
 def open_remote(uri: str, *, private: bool = True) -> Remote:
@@ -76,7 +82,9 @@ class _Hub(Remote):
     def bring(self, path: str, listed: Listed, target: Path) -> None:
         remote_file(self.uri, self.repo, path, self._commit).bring(target)
 
-    def send(self, name: str, content_id: str, files: Mapping[str, Path], message: str) -> str:
+    def send(
+        self, name: str, content_id: str, files: Mapping[str, Path], missing: Collection[str], message: str
+    ) -> str:
         if self.revision:
             raise SourceError(f"{self.uri}: a version is sent to hf://{self.repo}, without a revision")
         commit = send_commit(self.repo, files, message, private=self.private)
@@ -102,8 +110,15 @@ class _Bucket(Remote):
     def bring(self, path: str, listed: Listed, target: Path) -> None:
         download_to(self._at(path), Facts(size=listed.size, etag=listed.state), target)
 
-    def send(self, name: str, content_id: str, files: Mapping[str, Path], message: str) -> str:
-        for path in sorted(files, key=lambda path: path == MANIFEST):
+    def missing(self, name: str, content_id: str, files: Mapping[str, Path]) -> set[str]:
+        return {
+            path for path, here in files.items() if not is_same(self._at(f"{name}/{content_id}/{path}"), here)
+        }
+
+    def send(
+        self, name: str, content_id: str, files: Mapping[str, Path], missing: Collection[str], message: str
+    ) -> str:
+        for path in _manifest_last(missing):
             write_object(self._at(f"{name}/{content_id}/{path}"), files[path])
         return self._at(f"{name}/{content_id}").uri
 
@@ -125,11 +140,27 @@ class _Folder(Remote):
     def bring(self, path: str, listed: Listed, target: Path) -> None:
         _copied(self.folder / path, target)
 
-    def send(self, name: str, content_id: str, files: Mapping[str, Path], message: str) -> str:
+    def missing(self, name: str, content_id: str, files: Mapping[str, Path]) -> set[str]:
+        there = self.folder / name / content_id
+        return {path for path, here in files.items() if not _same(there / path, here)}
+
+    def send(
+        self, name: str, content_id: str, files: Mapping[str, Path], missing: Collection[str], message: str
+    ) -> str:
         target = self.folder / name / content_id
-        for path in sorted(files, key=lambda path: path == MANIFEST):
+        for path in _manifest_last(missing):
             _copied(files[path], target / path)
         return f"file://{target}"
+
+
+def _manifest_last(paths: Collection[str]) -> list[str]:
+    return sorted(paths, key=lambda path: (path == MANIFEST, path))
+
+
+def _same(there: Path, here: Path) -> bool:
+    """Tell whether two files hold the same bytes."""
+    is_like = there.is_file() and there.stat().st_size == here.stat().st_size
+    return is_like and sha256_of(there) == sha256_of(here)
 
 
 def _copied(path: Path, target: Path) -> None:

@@ -6,6 +6,7 @@ it said. Nothing is sent that was not listed before, and nothing that is not wha
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,11 +31,6 @@ class Parcel:
 
     version: Version
     files: dict[str, Path]
-
-    @property
-    def bytes(self) -> int:
-        """Return the size of all files."""
-        return sum(path.stat().st_size for path in self.files.values())
 
 
 def pack(version: Version, scratch: Path) -> Parcel:
@@ -88,8 +84,15 @@ def _without_words(evidence: str | None) -> str | None:
     return json.dumps({name: value for name, value in told.items() if name != _MATCHED}, ensure_ascii=False)
 
 
-def send(parcel: Parcel, remote: Remote) -> str:
-    """Send a version; return the uri that brings it back."""
+def missing(parcel: Parcel, remote: Remote) -> dict[str, Path]:
+    """Return the files of a parcel that are not at a remote yet."""
+    version = parcel.version
+    names = remote.missing(version.name, version.content_id, parcel.files)
+    return {name: path for name, path in parcel.files.items() if name in names}
+
+
+def send(parcel: Parcel, remote: Remote, new: Collection[str]) -> str:
+    """Send what is new there of a version; return the uri that brings it back."""
     version = parcel.version
     message = f"{version.ref}: {version.num_rows:,} rows"
-    return remote.send(version.name, version.content_id, parcel.files, message)
+    return remote.send(version.name, version.content_id, parcel.files, new, message)

@@ -6,6 +6,7 @@ so an object is a path of one kind of file system; what this module adds is what
 from the environment. It knows nothing of datasets, and no message holds a key.
 """
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ from tulu_data.sources.patience import Trouble, patiently
 SCHEMES = ("s3", "gs")
 _READ = 8 << 20
 """Bytes of one request."""
+_PART = 10 << 20
+"""Bytes of the parts in which the client sends a large object."""
 _URI = re.compile(r"(?P<scheme>s3|gs)://(?P<bucket>[^/]+)/?(?P<key>.*)")
 _CODE = re.compile(r"AWS Error ([A-Z0-9_]+)")
 _BUSY = frozenset({"SLOW_DOWN", "SERVICE_UNAVAILABLE", "INTERNAL_FAILURE", "THROTTLING", "REQUEST_TIMEOUT"})
@@ -151,6 +154,20 @@ def write_object(place: Place, path: Path) -> None:
                 sink.write(chunk)
 
     asked(place, ask)
+
+
+def is_same(place: Place, path: Path) -> bool:
+    """Tell whether an object holds the bytes of a file, as its ETag tells."""
+    facts = look_at(place)
+    if facts is None or facts.size != path.stat().st_size:
+        return False
+    whole, parts = hashlib.md5(usedforsecurity=False), list[bytes]()
+    with path.open("rb") as file:
+        while chunk := file.read(_PART):
+            whole.update(chunk)
+            parts.append(hashlib.md5(chunk, usedforsecurity=False).digest())
+    in_parts = hashlib.md5(b"".join(parts), usedforsecurity=False).hexdigest()
+    return facts.etag in (whole.hexdigest(), f"{in_parts}-{len(parts)}")
 
 
 def asked(place: Place, ask: Callable[[], T]) -> T:

@@ -25,6 +25,7 @@ from tulu_data.errors import SourceError
 from tulu_data.sources.files import SourceFile
 from tulu_data.sources.reading import ADAPTER_VERSION, READER_VERSION, Reading
 from tulu_data.sources.where import Where
+from tulu_data.store.locks import making
 
 Rows = npt.NDArray[np.int64]
 _RECORDS, _BAD, _META = "records.arrow", "bad.arrow", "meta.json"
@@ -142,7 +143,8 @@ def _new_folder(folder: Path) -> Iterator[Path]:
             f"{folder.parent}: cannot be written ({error.strerror}); choose another cache folder"
         ) from None
     try:
-        yield new
+        with making(new):
+            yield new
         try:
             new.rename(folder)
         except OSError:

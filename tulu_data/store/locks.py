@@ -1,4 +1,4 @@
-"""The writer lock of a name: one process at a time changes its versions, its log and its tags.
+"""Locks: of a name, whose versions, log and tags one process at a time changes; of a folder in the making.
 
 The one idea: the kernel holds the lock, so it ends with the process, however that ends. It writes nothing
 but the empty file that is locked, and readers never ask for it. Who holds it may ask for it again, so that a
@@ -6,8 +6,9 @@ build can hold it from its beginning and what writes for it need not know; anoth
 """
 
 import fcntl
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -39,3 +40,34 @@ def locked(root: Path, name: str) -> Iterator[Path]:
             yield parent
         finally:
             _HELD.reset(before)
+
+
+@contextmanager
+def making(folder: Path) -> Iterator[None]:
+    """Let others see that a folder is being made, as long as this process lives and is at it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        # A disk that knows no locks is no reason to make nothing.
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def is_making(folder: Path) -> bool | None:
+    """Tell whether a process is making a folder; None where the disk does not tell."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    else:
+        return False
+    finally:
+        os.close(handle)

@@ -24,18 +24,23 @@ from tulu_data.sources.reading import Reading
 from tulu_data.specs.base import read_spec
 from tulu_data.specs.mixture import Mixture
 from tulu_data.store import Store, Version
-from tulu_data.store.locks import LOCK, locked
+from tulu_data.store.locks import LOCK, is_making, locked
 from tulu_data.store.manifest import MANIFEST
 from tulu_data.store.version import SHORT
 from tulu_data.store.writer import TEMPORARY, open_whole
 
+LEFT = "left by a process that was killed"
 What = Literal["version", "unfinished", "cache"]
 REMOVING = ".removing-"
 """Beginning of the names that folders have while they are deleted."""
 NEW = ".new-"
 """Beginning of the names of what is being made in the cache."""
+VERIFY = ".verify-"
+"""Beginning of the names of folders in which versions are built again to compare."""
 IDLE = 3600.0
 """Seconds without a write or a read after which what is in the making is nobody's."""
+UNLOCKED = 60.0
+"""Such seconds of a folder that no process has locked; its maker locks it just after it is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,8 @@ class Garbage:
     kept: tuple[Piece, ...]
     """Versions alone."""
     gone: tuple[Piece, ...]
+    making: tuple[Piece, ...] = ()
+    """What of the cache may be in the making."""
 
     @property
     def bytes(self) -> int:
@@ -76,7 +83,10 @@ def collected(store: Store, *, keep: int, cache_days: float) -> Iterator[Garbage
         pieces = tuple(_version(store, ref, why) for ref, why in kept.items())
         gone = [*_versions(store, names, kept), *_unfinished(store, names)]
         gone += _caches(store, _used(store, kept), cache_days * 86_400)
-        yield Garbage(kept=pieces, gone=tuple(gone))
+        begun = [(_is_left(path), _piece("unfinished", store, path, LEFT)) for path in _begun(store)]
+        gone += [piece for is_left, piece in begun if is_left]
+        making = tuple(piece for is_left, piece in begun if not is_left)
+        yield Garbage(kept=pieces, gone=tuple(gone), making=making)
 
 
 def remove(piece: Piece) -> None:
@@ -182,18 +192,38 @@ def _unfinished(store: Store, names: Sequence[str]) -> Iterator[Piece]:
     for name in names:
         for begin in (TEMPORARY, REMOVING):
             for path in sorted((store.root / name).glob(f"{begin}*")):
-                yield _piece("unfinished", store, path, "left by a process that was killed")
+                yield _piece("unfinished", store, path, LEFT)
+
+
+def _begun(store: Store) -> Iterator[Path]:
+    """Yield what of the cache is in the making, or was."""
+    cache = store.root / "cache"
+    yield from sorted(cache.glob(f"{VERIFY}*"))
+    for below in ("*/", "*/*/"):
+        for begin in (NEW, REMOVING):
+            yield from sorted(path for path in cache.glob(f"{below}{begin}*") if path.parent.name[0] != ".")
+
+
+def _is_left(path: Path) -> bool:
+    """Tell whether nobody is making something any more: its maker would have locked it, or written lately.
+
+    What was being removed is left for sure, since who removes holds the locks that are held now.
+    """
+    if path.name.startswith(REMOVING):
+        return True
+    is_locked = is_making(path) if path.is_dir() else None
+    idle = time.time() - last_use(path)
+    return not is_locked and idle > (IDLE if is_locked is None else UNLOCKED)
 
 
 def _caches(store: Store, used: set[str], seconds: float) -> Iterator[Piece]:
-    """Yield what of the cache nobody used for a while, and what was never finished there."""
+    """Yield what of the cache nobody used for a while."""
     now = time.time()
     for path in sorted((store.root / "cache").glob("*/*")):
+        if path.name.startswith(".") or path.parent.name.startswith("."):
+            continue
         idle = now - last_use(path)
-        if path.name.startswith((NEW, REMOVING)):
-            if idle > IDLE:
-                yield _piece("unfinished", store, path, "left by a process that was killed")
-        elif not path.name.startswith(".") and path.name not in used and idle >= seconds:
+        if path.name not in used and idle >= seconds:
             days = f"{idle / 86_400:.0f} days" if idle >= 172_800 else f"{idle / 3600:.0f} hours"
             whose = "of no version that stays, " if path.parent.name == "normalised" else ""
             yield _piece("cache", store, path, f"{whose}unused for {days}")
