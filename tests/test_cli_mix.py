@@ -268,9 +268,34 @@ def test_list_shows_every_version_oldest_first(place: Place) -> None:
     second = data("mix", "mixtures/m.yaml")
     found = json.loads(output("list", "--json"))
     assert [v["version"] for v in found] == [first["version"], second["version"]]
-    assert set(found[0]) == {"bytes", "content_id", "created", "kind", "name", "rows", "tags", "version"}
+    assert set(found[0]) == {
+        "built", "bytes", "content_id", "created", "kind", "name", "rows", "tags", "version",
+    }  # fmt: skip
     assert [line.split()[0] for line in output("list", "m").splitlines()[1:]] == [v["version"] for v in found]
     assert "no dataset 'n'; did you mean" not in error("list", "n")
+
+
+def test_a_version_that_is_built_again_is_the_newest_everywhere_and_mix_says_so(place: Place) -> None:
+    place.spec({"a": {"uri": "a.jsonl"}})
+    first = data("mix", "mixtures/m.yaml")
+    place.spec({"a": {"uri": "a.jsonl"}}, seed=1)
+    second = data("mix", "mixtures/m.yaml")
+    assert "the newest of m again" not in output("mix", "mixtures/m.yaml")
+    place.spec({"a": {"uri": "a.jsonl"}})
+    told = f"  the newest of m again; before, that was {second['version']}"
+    assert told in output("mix", "mixtures/m.yaml").splitlines()
+    found = json.loads(output("list", "--json"))
+    assert [one["version"] for one in found] == [second["version"], first["version"]]
+    assert [one["built"] for one in found] == sorted(one["built"] for one in found)
+    assert found[1]["created"] == first["created"] < found[1]["built"]
+    garbage = json.loads(output("gc", "--json"))
+    assert [one["name"] for one in garbage["gone"]] == [second["version"]]
+    when = found[0]["built"][:16].replace("T", " ")
+    assert garbage["gone"][0]["why"] == f"older, last built {when}, without a tag"
+    place.spec({"a": {"uri": "a.jsonl"}}, seed=1)
+    again = data("mix", "mixtures/m.yaml")
+    assert (again["existed"], again["newest_before"]) == (True, first["content_id"])
+    assert "newest_before" not in first
 
 
 def test_list_goes_on_past_a_damaged_version(place: Place) -> None:

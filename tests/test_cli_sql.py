@@ -191,7 +191,8 @@ def test_the_account_of_a_version_is_asked_too(two):
     assert rows("SELECT * FROM sources", "m") == [
         {
             "source": "b", "uri": "data/c.jsonl", "revision": None, "licences": ["mit"], "files": 1,
-            "read": 7, "quarantined": 1, "dropped": 1, "not_drawn": 1, "kept": 4, "rows": 4, "tokens": None,
+            "read": 7, "quarantined": 1, "by_where": 0, "dropped": 1, "not_drawn": 1, "kept": 4, "rows": 4,
+            "tokens": None,
         }
     ]  # fmt: skip
     assert rows("SELECT * FROM reasons", "m") == [

@@ -1,6 +1,7 @@
 """Figures of versions against counting by hand, and the command as a user meets it."""
 
 import json
+import shutil
 from collections import Counter
 from math import ceil
 from pathlib import Path
@@ -164,8 +165,35 @@ def test_tokens_are_those_of_the_build_or_of_the_tokenizer_that_is_named(workspa
     assert built["total"]["tokens"] == named["total"]["tokens"] > 0
     for name in ("a", "b"):
         assert built["sources"][name]["tokens"] == named["sources"][name]["tokens"]
-    assert "tokens" not in built["total"]["lengths"]
+    for part in ("total", "sources"):
+        assert built[part] == named[part]
+    shutil.rmtree(workspace.store.root / "cache")
+    told = json.loads(run("stats", "m", "--json"))
+    assert told["total"]["tokens"] == built["total"]["tokens"]
+    assert "tokens" not in told["total"]["lengths"]
     assert named["sources"]["b"]["lengths"]["tokens"]["max"] == named["sources"]["b"]["tokens"]
+
+
+def test_of_a_split_the_tokens_are_counted_too(workspace: Place) -> None:
+    run("init", "w")
+    model = "w/models/tiny"
+    rows = [chat(f"a question that has {i} words " + "more " * i, "yes " * (i % 7)) for i in range(60)]
+    workspace.write("a.jsonl", rows)
+    take = {"a": {"uri": "a.jsonl", "take": {"epochs": 1.5}}}
+    workspace.mix(take, tokenizer=model, splits={"validation": {"fraction": 0.3}})
+    parts = {}
+    for split in ("train", "validation"):
+        parts[split] = json.loads(run("stats", "m", "--split", split, "--json"))
+        named = json.loads(run("stats", "m", "--split", split, "--tokenizer", model, "--json"))
+        assert parts[split] == named
+    whole = json.loads(run("stats", "m", "--json"))["total"]["tokens"]
+    assert sum(one["total"]["tokens"] for one in parts.values()) == whole
+    shutil.rmtree(workspace.store.root / "cache")
+    lost = CliRunner().invoke(group, ["stats", "m", "--split", "train", "--json"])
+    assert json.loads(lost.stdout)["total"]["tokens"] is None
+    assert (
+        "--tokenizer NAME counts them" in CliRunner().invoke(group, ["stats", "m", "--split", "train"]).stderr
+    )
 
 
 def test_the_tables_name_what_is_there_alone(workspace: Place) -> None:

@@ -55,9 +55,10 @@ def command(
     root = workspace_root(spec.parent)
     how = Settings(base=root, store=open_store(store, root), workers=workers or 0, frozen=frozen, say=stage)
     inputs = resolve_inputs(file, root, how.store, frozen=frozen)
+    there = how.store.ids(file.mixture.name)
     existing = find_existing(file, inputs, how)
     if existing is not None and not dry_run:
-        _print_version(reuse(existing, inputs, how), how, as_json, existed=True)
+        _print_version(reuse(existing, inputs, how), how, there, as_json, existed=True)
         return
     with nullcontext() if dry_run else building(how.store, file.mixture.name):
         prepared = prepare(file, inputs, how)
@@ -66,18 +67,20 @@ def command(
         if dry_run:
             print_plan(prepared.plan, as_json)
         else:
-            _print_version(build(file, prepared, how), how, as_json, existed=False)
+            _print_version(build(file, prepared, how), how, there, as_json, existed=False)
 
 
-def _print_version(version: "Version", how: "Settings", as_json: bool, *, existed: bool) -> None:
-    """Print the version that a mixture stands for."""
+def _print_version(
+    version: "Version", how: "Settings", there: list[str], as_json: bool, *, existed: bool
+) -> None:
+    """Print the version that a mixture stands for; `there` are those of its name before, newest last."""
     from tulu_data.report.tables import source_table
 
     manifest = version.manifest
+    moved = there[-1] if version.content_id in there[:-1] else None
     if as_json:
-        print_json(
-            {"version": version.ref, "existed": existed, "path": str(version.path), **manifest.model_dump()}
-        )
+        said = {"version": version.ref, "existed": existed, "path": str(version.path)}
+        print_json(said | ({"newest_before": moved} if moved else {}) | manifest.model_dump())
         return
     console = results()
     print_table(console, source_table(manifest.sources), without_zeros=True)
@@ -85,6 +88,8 @@ def _print_version(version: "Version", how: "Settings", as_json: bool, *, existe
     rows = counted(version.num_rows, "row")
     console.print(f"\n[bold]{word}[/bold]  {version.ref}  {rows}  {manifest.kind}", soft_wrap=True)
     console.print(f"  {escape(str(version.path))}", soft_wrap=True)
+    if moved:
+        console.print(f"  the newest of {version.name} again; before, that was {version.name}@{moved[:8]}")
     show = typed("show", version.ref, store=how.store)
     console.print(f"next: {escape(show + _train_hint(version, how))}", soft_wrap=True)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.markup import escape
 
-from tulu_data.cli.console import counted, print_json, print_table, results
+from tulu_data.cli.console import counted, print_json, print_table, results, stage
 from tulu_data.cli.options import json_option, open_store, store_option, workers_option, workspace_root
 
 if TYPE_CHECKING:
@@ -40,13 +40,16 @@ def command(
 
     VERSION is a name (its newest version), name@id or name@tag. Lengths are characters of a record: `prompt`
     is what system, user and tool say, `answer` what assistants say; p50 is the median. Tokens are
-    those of the spec's tokenizer, counted when the version was built, or those of --tokenizer.
+    those of the spec's tokenizer, counted when the version was built, or those of --tokenizer; how they are
+    spread, and those of a split, the store's cache knows of versions that were built here.
     """
+    from tulu_data.account.counted import counted_tokens
     from tulu_data.versions.stats import stats
 
     root = workspace_root(Path.cwd())
-    opened = open_store(store, root).resolve(version)
-    count = None
+    stored = open_store(store, root)
+    opened = stored.resolve(version)
+    count = counted_tokens(opened, stored) if tokenizer is None else None
     if tokenizer is not None:
         from tulu_data.mix.tokens import TokenCounter
 
@@ -60,6 +63,8 @@ def command(
     by = f"; tokens by {found.tokenizer}" if found.tokenizer else ""
     of = f" of split {found.split}" if found.split else ""
     console.print(f"[bold]{found.version}[/bold]  {rows}{of}  {found.kind}{escape(by)}", soft_wrap=True)
+    if found.split and opened.manifest.sources[0].tokens is not None and found.total.tokens is None:
+        stage("tokens of this split: the cache does not know them any more; --tokenizer NAME counts them")
     if found.splits and not found.split:
         click.echo(f"splits: {', '.join(f'{name} {count:,}' for name, count in found.splits.items())}")
     click.echo()

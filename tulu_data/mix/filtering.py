@@ -28,15 +28,16 @@ from tulu_data.filters.lengths import (
 from tulu_data.filters.turns import marks
 from tulu_data.mix.context import StepContext
 from tulu_data.mix.pool import NONE, Index, Pool
-from tulu_data.mix.tokens import TokenCounter
+from tulu_data.mix.tokens import TokenCounter, counter_key
 from tulu_data.schema import TEXT, Kind
 from tulu_data.sources.cache import NormalisedFile
 from tulu_data.sources.dates import Dates, record_dates
-from tulu_data.sources.facts import Fact, facts_of
+from tulu_data.sources.facts import Fact, facts_of, known_facts
 from tulu_data.specs.filters import Dated, Dropped
 from tulu_data.specs.steps import FilterStep
 
 _EVIDENCE = pa.schema([("evidence", TEXT)])
+_TOKENS = "tokens"
 Told = Callable[[NormalisedFile, Index], pa.Table]
 """What is known of the records of a file, by their places in it, ascending."""
 
@@ -136,8 +137,17 @@ def _measure(unit: str, kind: Kind, context: StepContext) -> Told:
     return partial(facts_of, fact=_lengths_in_tokens(context.counter, kind), workers=1)
 
 
+def known_tokens(kept: NormalisedFile, sha256: str) -> pa.Table | None:
+    """Return what a build has kept of the tokens of a file's records, by a tokenizer of this hash."""
+    return known_facts(kept, _TOKENS, _key_of_lengths(counter_key(sha256)))
+
+
 def _lengths_in_tokens(counter: TokenCounter, kind: Kind) -> Fact:
-    return _lengths("tokens", counter.key, counter.sizes, kind)
+    return _lengths(_TOKENS, counter.key, counter.sizes, kind)
+
+
+def _key_of_lengths(key: str) -> str:
+    return f"{LENGTHS_VERSION} {key}"
 
 
 def _lengths(name: str, key: str, sizes: Sizes, kind: Kind) -> Fact:
@@ -146,7 +156,7 @@ def _lengths(name: str, key: str, sizes: Sizes, kind: Kind) -> Fact:
     def look(records: pa.RecordBatch) -> pa.RecordBatch:
         return lengths(records, kind, sizes)
 
-    return Fact(name=name, key=f"{LENGTHS_VERSION} {key}", schema=LENGTHS, look=look)
+    return Fact(name=name, key=_key_of_lengths(key), schema=LENGTHS, look=look)
 
 
 def _turns_of(kept: NormalisedFile, rows: Index, kind: Kind) -> pa.Table:

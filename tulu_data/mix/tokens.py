@@ -59,7 +59,7 @@ class TokenCounter:
     @property
     def key(self) -> str:
         """Name all that a text's tokens depend on besides the text."""
-        return f"{self.sha256} {installed('tokenizers')}"
+        return counter_key(self.sha256)
 
     def sizes(self, content: pa.Array) -> Ints:
         """Count the tokens of each of some texts."""
@@ -73,6 +73,11 @@ class TokenCounter:
         """Count the tokens of every record of a batch."""
         found: Ints = lengths(batch, kind, self.sizes).column("all").to_numpy()
         return found
+
+
+def counter_key(sha256: str) -> str:
+    """Name all that a text's tokens depend on by a tokenizer, besides the text."""
+    return f"{sha256} {installed('tokenizers')}"
 
 
 def _shares(content: pa.Array) -> Iterator[pa.Array]:

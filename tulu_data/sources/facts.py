@@ -9,6 +9,7 @@ find the same out; the last to write wins, and both are right.
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -37,7 +38,17 @@ class Fact:
     @property
     def file(self) -> str:
         """Return the name of the file that keeps it."""
-        return f"{self.name}-{hashlib.sha256(self.key.encode()).hexdigest()[:40]}.arrow"
+        return _file_of(self.name, self.key)
+
+
+def _file_of(name: str, key: str) -> str:
+    return f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:40]}.arrow"
+
+
+def known_facts(kept: NormalisedFile, name: str, key: str) -> pa.Table | None:
+    """Return what is known of a file's records, with their places in it as `row`; nothing is found out."""
+    path = kept.folder / _file_of(name, key)
+    return _mapped(path) if path.is_file() else None
 
 
 def facts_of(kept: NormalisedFile, rows: Rows, fact: Fact, workers: int) -> pa.Table:
@@ -65,6 +76,10 @@ def _read(kept: NormalisedFile, fact: Fact) -> pa.Table:
     path = kept.folder / fact.file
     if not path.is_file():
         return pa.schema([_ROW, *fact.schema]).empty_table()
+    return _mapped(path)
+
+
+def _mapped(path: Path) -> pa.Table:
     with pa.memory_map(str(path)) as source:
         return pa.ipc.open_file(source).read_all()
 

@@ -42,6 +42,10 @@ class Store:
         """Return the content ids of a name, oldest first; versions that were removed are left out."""
         return [ref.content_id for ref in read_refs(self.root, name)]
 
+    def built(self, name: str) -> dict[str, str]:
+        """Return when each version of a name was last built, found built already, or pulled; oldest first."""
+        return {ref.content_id: ref.time for ref in read_refs(self.root, name)}
+
     def known_ids(self, name: str) -> list[str]:
         """Return the content ids of a name, oldest first; raise StoreError when there is none."""
         ids = self.ids(name)

@@ -123,6 +123,10 @@ def _all_locked(store: Store) -> Iterator[list[str]]:
         yield names
 
 
+def _last_built(time: str) -> str:
+    return f"last built {time[:16].replace('T', ' ')}"
+
+
 Ref = tuple[str, str]
 """Name and content id."""
 
@@ -131,9 +135,11 @@ def _kept(store: Store, names: Sequence[str], keep: int) -> dict[Ref, str]:
     """Return the versions that stay, each with why."""
     found: dict[Ref, str] = {}
     for name in names:
-        ids = store.ids(name)
-        for content_id in ids[-keep:]:
-            found[name, content_id] = "the newest" if content_id == ids[-1] else f"one of the newest {keep}"
+        built = store.built(name)
+        newest = list(built)[-1:]
+        for content_id in list(built)[-keep:]:
+            word = "the newest" if content_id in newest else f"one of the newest {keep}"
+            found[name, content_id] = f"{word}, {_last_built(built[content_id])}"
         for content_id, tags in store.tagged(name).items():
             found.setdefault((name, content_id), f"tagged {', '.join(tags)}")
     waiting = list(found)
@@ -176,14 +182,15 @@ def _version(store: Store, ref: Ref, why: str) -> Piece:
 def _versions(store: Store, names: Sequence[str], kept: dict[Ref, str]) -> Iterator[Piece]:
     """Yield the versions that can go: older ones, and folders that no log names."""
     for name in names:
-        known = set(store.ids(name))
+        built = store.built(name)
         for path in sorted((store.root / name).iterdir()):
             ref = (name, path.name)
             if path.is_dir() and not path.name.startswith(".") and ref not in kept:
                 is_whole = (path / MANIFEST).is_file()
-                why = (
-                    "older, without a tag" if path.name in known else "in no log" if is_whole else "not whole"
+                older = (
+                    f"older, {_last_built(built[path.name])}, without a tag" if path.name in built else None
                 )
+                why = older or ("in no log" if is_whole else "not whole")
                 yield _version(store, ref, why)
 
 

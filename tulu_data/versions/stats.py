@@ -102,7 +102,7 @@ def stats(
     everything = _sum(by_build, names)
     return Stats(
         version=version.ref, kind=kind, split=split, splits=version.manifest.splits,
-        tokenizer=tokenizer if count else spec.get("tokenizer") if everything is not None else None,
+        tokenizer=tokenizer or (spec.get("tokenizer") if count or everything is not None else None),
         total=columns.figures(np.arange(len(columns)), everything), sources=told,
         tags={
             tag: columns.figures(columns.of([names.index(one) for one in members]), _sum(by_build, members))

@@ -15,17 +15,23 @@ from tulu_data.sources.views import View, side_views
 from tulu_data.specs.decisions import Decisions
 from tulu_data.store import Version
 
+WHERE = "where"
+"""Counts in a manifest beside the reasons of steps; no table lists what it left out."""
 SOURCES = pa.schema(
     [
         *((name, TEXT) for name in ("source", "uri", "revision")),
         ("licences", pa.list_(TEXT)),
-        *((name, pa.int64()) for name in ("files", "read", "quarantined", "dropped", "not_drawn", "kept")),
+        *((name, pa.int64()) for name in ("files", "read", "quarantined", "by_where", "dropped")),
+        *((name, pa.int64()) for name in ("not_drawn", "kept")),
         *((name, pa.int64()) for name in ("rows", "tokens")),
     ]
 )
-"""Of each source: read = quarantined + dropped + not_drawn + kept."""
+"""Of each source: read = quarantined + by_where + dropped + not_drawn + kept; steps drop, `where` chooses."""
 REASONS = pa.schema([("source", TEXT), ("what", TEXT), ("reason", TEXT), ("rows", pa.int64())])
-"""Of each source and reason, how many rows were left out; `what` is quarantined, dropped or not drawn."""
+"""Of each source and reason, how many rows were left out.
+
+`what` is quarantined, where, dropped (by a step) or not drawn.
+"""
 
 
 def version_views(version: Version, decisions: Decisions) -> dict[str, View]:
@@ -67,15 +73,19 @@ def _sources(version: Version) -> Iterator[dict[str, Any]]:
         yield {
             "source": one.name, "uri": one.uri, "revision": one.revision, "licences": list(one.licences),
             "files": len(one.files), "read": one.read, "quarantined": sum(one.quarantined.values()),
-            "dropped": sum(one.dropped.values()), "not_drawn": one.not_drawn, "kept": one.kept,
+            "by_where": one.dropped.get(WHERE, 0),
+            "dropped": sum(count for reason, count in one.dropped.items() if reason != WHERE),
+            "not_drawn": one.not_drawn, "kept": one.kept,
             "rows": one.rows, "tokens": one.tokens,
         }  # fmt: skip
 
 
 def _reasons(version: Version) -> Iterator[dict[str, Any]]:
     for one in version.manifest.sources:
+        by_steps = {reason: count for reason, count in one.dropped.items() if reason != WHERE}
         for what, counts in (
-            ("quarantined", one.quarantined), ("dropped", one.dropped), ("not drawn", {None: one.not_drawn})
+            ("quarantined", one.quarantined), (WHERE, {None: one.dropped.get(WHERE, 0)}),
+            ("dropped", by_steps), ("not drawn", {None: one.not_drawn}),
         ):  # fmt: skip
             for reason, rows in counts.items():
                 if rows:
