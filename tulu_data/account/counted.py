@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tulu_data.account.offered import kept_files, spec_of
-from tulu_data.kernels.record_ids import id_words
+from tulu_data.kernels.id_words import id_words
 from tulu_data.mix.filtering import known_tokens
 from tulu_data.schema import TEXT, Kind
 from tulu_data.store import Store, Version
