@@ -13,7 +13,7 @@ from store_fixtures import tree, written
 
 from tulu_data.cli.main import VERBS, group
 from tulu_data.errors import StoreError, TuluDataError
-from tulu_data.sources import cache
+from tulu_data.sources import normalising
 from tulu_data.sources.scan import scan_file
 from tulu_data.store import Store, Version
 from tulu_data.store.locks import is_making, making
@@ -168,7 +168,7 @@ def test_a_folder_of_the_cache_is_locked_while_it_is_filled(workspace: Place, mo
         seen.append(is_making(folder))
         return scan_file(*arguments, **more)
 
-    monkeypatch.setattr(cache, "scan_file", scan)
+    monkeypatch.setattr(normalising, "scan_file", scan)
     workspace.mix({"a": {"uri": "a.jsonl"}})
     assert seen == [True]
     (folder,) = (workspace.store.root / "cache/normalised").iterdir()
