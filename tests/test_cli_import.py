@@ -70,7 +70,7 @@ def test_a_number_with_a_point_is_a_share_and_one_without_is_rows() -> None:
     assert found["sources"]["one"]["uri"] == "hf://allenai/one"
     assert "# `1` is one row there, as it is here; all of them would have been 1.0" in done.stdout
     assert warnings(done) == [
-        "run.sh:3:1 max_seq_length: has no equivalent in a mixture",
+        "run.sh:9:5 max_seq_length: has no equivalent in a mixture",
         "run.sh: settings of training, of which a mixture has none: model_name_or_path",
     ]
 
@@ -89,6 +89,34 @@ def test_configs_hold_lists_as_mappings_lists_and_text(text: str, kind: str, tak
     found = spec(imported("open-instruct", "mix.yaml", text))
     assert found["kind"] == kind
     assert [source["take"] for source in found["sources"].values()] == takes
+
+
+def test_every_place_in_a_script_is_that_of_the_word() -> None:
+    text = (
+        "#!/bin/bash\n\npython dpo.py \\\n"
+        "    --seed 7 --dataset_mixer_list a/b 1.0 \\\n"
+        "  'no where' 2 \\\n    c/d x \\\n  --dataset_mixer_eval_list e/f 1.0 --max_train_samples 9\n"
+    )
+    done = imported("open-instruct", "oi.sh", text)
+    assert spec(done)["seed"] == 7
+    assert [line.partition(" ")[0] for line in warnings(done)] == [
+        "oi.sh:5:3", "oi.sh:6:5", "oi.sh:7:3", "oi.sh:7:37"
+    ]  # fmt: skip
+
+
+def test_splits_are_listed_beside_datasets_and_numbers() -> None:
+    text = "dataset_mixer_list: [a/b, 1.0, c/d, 1.0]\ndataset_mixer_list_splits: [x, x, 'y[:50%]', y]\n"
+    found = spec(imported("open-instruct", "s.yaml", text))["sources"]
+    assert [(one["split"], one["take"]) for one in found.values()] == [
+        ("x", {"all": True}), ("y", {"fraction": 0.5})
+    ]  # fmt: skip
+
+
+def test_a_number_above_the_rows_of_a_file_repeats_them() -> None:
+    Path("few.jsonl").write_text('{"prompt": "p", "completion": "c"}\n' * 4, "utf-8")
+    text = "dataset_mixer_list: [few.jsonl, 10, few.jsonl, 3]\n"
+    found = spec(imported("open-instruct", "s.yaml", text))["sources"]
+    assert [one["take"] for one in found.values()] == [{"epochs": 2.5}, {"rows": 3}]
 
 
 AMOUNTS = st.one_of(
@@ -146,7 +174,8 @@ def test_an_axolotl_config_keeps_layouts_and_names_what_is_a_trainers_business()
     found = spec(done)
     alpaca, columns = {"adapter": "alpaca"}, {"instruction": "q", "output": "a"}
     assert found["sources"] == {
-        "instructions": {"uri": "hf://owner/instructions", "revision": "v1", "config": "en"} | alpaca,
+        "instructions": {"uri": "hf://owner/instructions", "revision": "v1", "config": "en", **alpaca,
+                         "take": {"fraction": 0.1}},
         "chat": {"uri": "data/chat.jsonl", "adapter": "messages", "columns": {"messages": "conversations"}},
         "sharded": {"uri": "hf://owner/sharded", "adapter": "sharegpt", "take": {"fraction": 0.25}},
         "a": {"uri": "hf://owner/files/a.jsonl", **alpaca, "columns": columns},
@@ -157,7 +186,8 @@ def test_an_axolotl_config_keeps_layouts_and_names_what_is_a_trainers_business()
     assert found["splits"] == {"validation": {"fraction": 0.1}}
     told = "\n".join(warnings(done))
     for text in (
-        "ax.yml:5:5 datasets[0].type: 'phi'", "datasets[0].split: the slice [:10%]",
+        "ax.yml:5:5 datasets[0].type: 'phi'",
+        "datasets[0].split: the slice [:10%] takes certain rows there; here as many are drawn",
         "datasets[1].roles: robot as words for assistant",
         "datasets[1].roles_to_train: how chats are rendered",
         "datasets[3]: type 'completion': plain text to go on with; records are chats; left out",
@@ -166,6 +196,34 @@ def test_an_axolotl_config_keeps_layouts_and_names_what_is_a_trainers_business()
     ):  # fmt: skip
         assert text in told
     assert "type 'made_up' is not known here" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("split", "shards", "take"),
+    [
+        ("train[:10%]", 4, {"fraction": 0.025}),
+        ("train[10%:30%]", 1, {"fraction": 0.2}),
+        ("train[-5%:]", 1, {"fraction": 0.05}),
+        ("train[:100]", 4, {"rows": 25}),
+        ("train[100:300]", 1, {"rows": 200}),
+        ("train[-40:]", 1, {"rows": 40}),
+        ("train[100:]", 2, {"fraction": 0.5}),
+        ("train", 1, None),
+    ],
+)
+def test_a_slice_and_shards_come_to_as_much_as_there(
+    split: str, shards: int, take: dict[str, float] | None
+) -> None:
+    text = json.dumps({"seed": 123, "datasets": [{"path": "o/n", "split": split, "shards": shards}]})
+    found = spec(imported("axolotl", "ax.yml", text))
+    assert found["sources"]["n"].get("take") == take
+    assert found["seed"] == 123
+
+
+def test_a_dataset_with_several_configurations_is_as_many_sources() -> None:
+    text = "datasets: [{path: o/n, name: [en, de], type: alpaca}]"
+    found = spec(imported("axolotl", "ax.yml", text))["sources"]
+    assert [one["config"] for one in found.values()] == ["en", "de"]
 
 
 @given(st.sets(st.from_regex(r"k[a-z]{3,8}", fullmatch=True), max_size=6))
@@ -308,6 +366,93 @@ def test_a_train_config_takes_what_it_names_from_the_registry_and_builds() -> No
     records = Store(Path("store")).resolve("train").table().to_pylist()
     mapped = next(record for record in records if record["source"] == "mapped")
     assert [turn["content"] for turn in mapped["messages"]] == ["asked", "told"]
+
+
+def counts(*names: str) -> dict[str, int]:
+    built = CliRunner().invoke(group, ["mix", *names, "--json"])
+    assert built.exit_code == 0, built.output + repr(built.exception)
+    return {one["name"]: one["rows"] for one in json.loads(built.stdout)["sources"]}
+
+
+@pytest.fixture
+def sets() -> dict[str, dict[str, Any]]:
+    """Write files of 10, 30 and 60 rows, and a registry of them."""
+    Path("data").mkdir()
+    info: dict[str, dict[str, Any]] = {}
+    for name, rows in (("small", 10), ("middle", 30), ("large", 60)):
+        text = "".join(json.dumps({"instruction": f"{name} {i}", "output": "o"}) + "\n" for i in range(rows))
+        Path(f"data/{name}.jsonl").write_text(text, "utf-8")
+        info[name] = {"file_name": f"{name}.jsonl"}
+    Path("data/dataset_info.json").write_text(json.dumps(info), "utf-8")
+    return info
+
+
+@pytest.mark.parametrize(
+    ("number", "most", "rows"),
+    [(None, 20, (10, 20, 20)), (25, None, (25, 25, 25)), (25, 20, (20, 20, 20)), (None, 60, (10, 30, 60))],
+)
+def test_samples_of_llama_factory_are_as_many_as_there(
+    sets: dict[str, dict[str, Any]], number: int | None, most: int | None, rows: tuple[int, ...]
+) -> None:
+    if number is not None:
+        info = {name: {**one, "num_samples": number} for name, one in sets.items()}
+        Path("data/dataset_info.json").write_text(json.dumps(info), "utf-8")
+    text = "dataset: small,middle,large\nseed: 5\n" + (f"max_samples: {most}\n" if most else "")
+    done = imported("llama-factory", "t.yaml", text, "--out", "mixtures/t.yaml")
+    assert done.exit_code == 0, done.output
+    assert counts("mixtures/t.yaml") == dict(zip(("small", "middle", "large"), rows, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("mixing", "rows"),
+    [
+        ("mix_strategy: interleave_under\ninterleave_probs: 0.25,0.25,0.5", (10, 10, 20)),
+        ("mix_strategy: interleave_over\ninterleave_probs: 0.2,0.3,0.5", (24, 36, 60)),
+        ("mix_strategy: interleave_under", (10, 10, 10)),
+        ("mix_strategy: interleave_over", (60, 60, 60)),
+        ("mix_strategy: interleave_over\ninterleave_probs: 0.7,0.2,0.1", (420, 120, 60)),
+        ("mix_strategy: interleave_under\ninterleave_probs: 0.1,0.3,0.6\nmax_samples: 30", (5, 15, 30)),
+    ],
+)
+def test_interleaving_is_a_size_that_is_shared_out(
+    sets: dict[str, dict[str, Any]], mixing: str, rows: tuple[int, ...]
+) -> None:
+    text = f"dataset: small,middle,large\n{mixing}\n"
+    done = imported("llama-factory", "t.yaml", text, "--out", "mixtures/t.yaml")
+    assert done.exit_code == 0, done.output
+    assert "rows are drawn one by one there until" in done.stderr
+    assert counts("mixtures/t.yaml") == dict(zip(sets, rows, strict=True))
+
+
+def test_samples_that_are_repeated_may_be_interleaved(sets: dict[str, dict[str, Any]]) -> None:
+    info = {name: {**one, "num_samples": 40} for name, one in sets.items()}
+    Path("data/dataset_info.json").write_text(json.dumps(info), "utf-8")
+    text = "dataset: small,middle\nmix_strategy: interleave_over\ninterleave_probs: 0.8,0.2\n"
+    done = imported("llama-factory", "t.yaml", text, "--out", "mixtures/t.yaml")
+    assert done.exit_code == 0, done.output
+    assert counts("mixtures/t.yaml") == {"small": 160, "middle": 40}
+
+
+def test_interleaving_of_what_cannot_be_counted_is_left_to_the_person(
+    sets: dict[str, dict[str, Any]],
+) -> None:
+    info = {**sets, "far": {"hf_hub_url": "o/far"}}
+    Path("data/dataset_info.json").write_text(json.dumps(info), "utf-8")
+    text = "dataset: small,far\nmix_strategy: interleave_under\ninterleave_probs: 0.5,0.5\n"
+    for more in ("", "max_samples: 20\n"):
+        done = imported("llama-factory", "t.yaml", text + more)
+        assert "by probabilities (small 0.5, far 0.5): give size" in done.stderr
+        assert "size" not in spec(done)
+
+
+def test_a_path_through_a_link_stays_below_the_workspace(
+    sets: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    Path("data").rename(elsewhere / "data")
+    Path("data").symlink_to(elsewhere / "data")
+    found = spec(imported("llama-factory", "t.yaml", "dataset: small"))
+    assert found["sources"]["small"]["uri"] == "data/small.jsonl"
 
 
 def test_a_registry_alone_gives_all_of_one_kind() -> None:

@@ -18,7 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "engine": set(),
     "kernels": {"schema"},
     "specs": {"errors", "kinds"},
-    "imports": {"errors", "schema", "specs"},
+    "imports": {"errors", "schema", "sources", "specs"},
     "exchange": {"account", "engine", "errors", "sources", "store"},
     "store": {"errors", "schema"},
     "sources": {"engine", "errors", "kernels", "schema", "specs", "store"},

@@ -32,7 +32,7 @@ def command(
 
     FORMAT is open-instruct (a YAML config, or a script with --dataset_mixer_list), axolotl (a YAML config) or
     llama-factory (a train YAML, or dataset_info.json). What has no equivalent is named in the spec and on
-    stderr. Nothing is fetched, and no data is read.
+    stderr. Nothing is fetched; rows of local files are counted where a number needs it.
     """
     base = workspace_root(out.parent if out is not None else Path())
     draft = read_draft(format_name, file, base, kind)

@@ -1,7 +1,8 @@
 """Lists of datasets that other tools train on, read as mixture specs; one module a format.
 
 The one idea: what a file says is carried over with the same meaning, or it is named as not carried over.
-Nothing is fetched and no data is opened.
+Nothing is fetched; of data nothing is read but how many rows local
+files have, where a number means something else with more or fewer.
 """
 
 from tulu_data.imports.draft import Draft

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tulu_data.errors import SpecError
+from tulu_data.imports.amounts import Take, at_most, part_of, rows_of, take_of
 from tulu_data.imports.draft import Draft, DraftSource, Entry, entry_at, split_of, uri_of
 from tulu_data.schema import Kind
 from tulu_data.specs.base import shown
@@ -31,6 +32,7 @@ _NO_CHATS = {
     "input_output": "segments without roles; records are chats",
     "pretrain": "plain text to go on with; records are chats",
 }
+BY_HAND = "depends on how many rows there are; say how much with take"
 _ROLES = {
     "system": {"system", "developer"}, "user": {"user", "human", "prompter"},
     "assistant": {"assistant", "gpt", "chatgpt", "bot", "model"},
@@ -75,6 +77,7 @@ def _whole(draft: Draft, top: Entry) -> None:
         if top.get(key):
             draft.left.append(top.said(key, text))
     draft.keep_apart(top, "val_set_size")
+    draft.take_seed(top)
     rest = top.rest()
     if rest:
         place = top.document.name
@@ -90,14 +93,23 @@ def _add(draft: Draft, entry: Entry, base: Path, folder: Path) -> None:
         reason = why or f"{path!r} is no owner/name of the hub and no file that is there"
         draft.left.append(entry.said(None, f"{reason}; left out"))
         return
-    for uri in uris:
-        at_hub = {"revision": entry.text("revision"), "config": entry.text("name")}
-        plain, cut = split_of(entry.text("split"))
-        named = {**at_hub, "split": None if plain == "train" else plain} if uri.startswith("hf://") else {}
+    plain, cut = split_of(entry.text("split"))
+    split = None if plain == "train" else plain
+    configs: list[str | None] = [*entry.texts("name")] or [None]
+    places = [(uri, config) for uri in uris for config in configs]
+    part = part_of(cut) if cut is not None else None
+    if part and "rows" in part and len(places) > 1:
+        part = None  # they are rows of all of them in a row
+    for uri, config in places:
+        at_hub = {"revision": entry.text("revision"), "config": config, "split": split}
+        named = at_hub if uri.startswith("hf://") else {}
         source = draft.add(uri.removeprefix("hf://"), {"uri": uri, **named, **keys})
         if why:
             source.notes.append(why)
-        _amount(draft, entry, source, cut)
+        _amount(source, entry.count("shards") or 1, part, base)
+    if cut is not None:
+        some = "takes certain rows there; here as many are drawn"
+        draft.left.append(entry.said("split", f"the slice [{cut}] {some if part else BY_HAND}"))
     entry.used.add("ds_type")  # the names of the files say it
     for key in entry.rest():
         loading = "how a dataset is loaded, not what is in it" if key in _LOADING else None
@@ -106,14 +118,17 @@ def _add(draft: Draft, entry: Entry, base: Path, folder: Path) -> None:
         draft.left.append(entry.said(key, text))
 
 
-def _amount(draft: Draft, entry: Entry, source: DraftSource, cut: str | None) -> None:
-    """Carry over how much of a dataset is taken."""
-    shards = entry.count("shards") or 1
+def _amount(source: DraftSource, shards: int, part: Take | None, base: Path) -> None:
+    """Carry over how much of a dataset is taken: a part, and of this one of so many shards."""
+    take = part or take_of({})
+    if "rows" in take:
+        take = at_most(take["rows"], rows_of(source.keys["uri"], base))
     if shards > 1:
-        source.keys["take"] = {"fraction": round(1 / shards, 12)}
-        source.notes.append(f"the first of {shards} shards there; here as large a part, drawn by record")
-    if cut is not None:
-        draft.left.append(entry.said("split", f"the slice [{cut}]; say how much with take"))
+        how, much = next(iter(take.items()))
+        take = {"rows": much // shards} if how == "rows" else {"fraction": round(much / shards, 12)}
+        source.notes.append(f"one of {shards} shards of the shuffled rows there; here as many are drawn")
+    if "all" not in take:
+        source.keys["take"] = take
 
 
 def _uris(entry: Entry, path: str, base: Path, folder: Path) -> list[str]:

@@ -4,6 +4,7 @@ The one idea: every key of the other tool's file ends in a source, in a step, or
 tick off what they have used, and the rest is named. It knows no format.
 """
 
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -39,6 +40,10 @@ class Draft:
     sources: list[DraftSource] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     """Steps, as they are written."""
+    seed: int | None = None
+    """The seed that shuffles there, None where none is named."""
+    size: int | None = None
+    """Rows that sources with a weight share."""
     validation: float | None = None
     """Share of the records that is kept apart for validation."""
     left: list[str] = field(default_factory=list)
@@ -52,6 +57,15 @@ class Draft:
         elif size:
             text = f"{size} rows for validation; say with splits what share they are"
             self.left.append(top.said(key, text))
+
+    def take_seed(self, top: "Entry") -> None:
+        """Carry over the seed, which shuffles there too, if a mixture may have it."""
+        seed = top.values.get("seed")
+        if isinstance(seed, str) and seed.isdecimal():
+            seed = int(seed)
+        if isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**63:
+            top.used.add("seed")
+            self.seed = seed
 
     def add(self, name: str, keys: Mapping[str, Any]) -> DraftSource:
         """Add a source under a name of its own."""
@@ -169,10 +183,16 @@ def hub_uri(name: str) -> str | None:
 
 
 def written(path: Path, base: Path) -> str:
-    """Write a path as a spec has it: relative to the workspace, or absolute where it lies elsewhere."""
-    full = path.resolve()
-    return (
-        full.relative_to(base.resolve()).as_posix()
-        if full.is_relative_to(base.resolve())
-        else full.as_posix()
-    )
+    """Write a path as a spec has it: relative to the workspace, or absolute where it lies elsewhere.
+
+    A path below the workspace stays one, wherever links on it lead.
+    """
+    for full, root in ((_absolute(path), _absolute(base)), (path.resolve(), base.resolve())):
+        if full.is_relative_to(root):
+            return full.relative_to(root).as_posix()
+    return _absolute(path).as_posix()
+
+
+def _absolute(path: Path) -> Path:
+    """Return a path from the root, without `..`, its links left as they are."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links

@@ -5,12 +5,13 @@ file alone makes a mixture, the registry one of everything in it that has the ki
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tulu_data.errors import SpecError, nearest
-from tulu_data.imports.draft import Draft, Entry, entry_at, hub_uri, uri_of, written
+from tulu_data.imports.amounts import at_most, counted_rows, exactly, interleaved, rows_of, take_of
+from tulu_data.imports.draft import Draft, DraftSource, Entry, entry_at, hub_uri, uri_of, written
 from tulu_data.schema import Kind
 from tulu_data.specs.base import shown
 from tulu_data.specs.document import read_document
@@ -43,7 +44,7 @@ def _registry(top: Entry, file: Path, base: Path, kind: Kind) -> Draft:
     """Make a mixture of all datasets of a registry that have a kind."""
     draft = Draft(kind=kind)
     for name in top.values:
-        _add(draft, _entry(top, name), name, base, file.parent, {})
+        _add(draft, _entry(top, name), name, base, file.parent, None)
     return draft
 
 
@@ -66,14 +67,20 @@ def _config(top: Entry, file: Path, base: Path, kind: Kind | None) -> Draft:
     info = _info(top, file)
     registry = entry_at(read_document(info), (), read_document(info).data)
     assert registry is not None, info
-    take = _take(draft, top)
+    most = top.count("max_samples")
+    if most is not None:
+        text = f"{most}: the first rows of each dataset there; here as many are drawn"
+        draft.left.append(top.said("max_samples", text))
+    added: list[DraftSource | None] = []
     for name in (one for one in names if one):
         if name not in registry.values:
             text = f"no dataset {name!r} in {info}{nearest(name, registry.values)}; left out"
             draft.left.append(top.said("dataset", text))
+            added.append(None)
         else:
-            _add(draft, _entry(registry, name), name, base, info.parent, take)
-    _mixing(draft, top, [one for one in names if one])
+            added.append(_add(draft, _entry(registry, name), name, base, info.parent, most))
+    _mixing(draft, top, [one for one in names if one], added, base)
+    draft.take_seed(top)
     rest = top.rest()
     if rest:
         place = top.document.name
@@ -96,48 +103,97 @@ def _info(top: Entry, file: Path) -> Path:
     return found
 
 
-def _take(draft: Draft, top: Entry) -> dict[str, Any]:
-    """Return how much of every dataset is taken."""
-    most = top.count("max_samples")
-    if most is None:
-        return {}
-    text = f"{most}: the first rows of each dataset there, fewer where it has fewer; here so many are drawn"
-    draft.left.append(top.said("max_samples", text))
-    return {"rows": most}
-
-
-def _mixing(draft: Draft, top: Entry, names: list[str]) -> None:
-    """Name how datasets are mixed and split, as far as a mixture does it otherwise."""
+def _mixing(
+    draft: Draft, top: Entry, names: Sequence[str], added: Sequence[DraftSource | None], base: Path
+) -> None:
+    """Say how datasets are mixed and split, or name what a mixture does otherwise."""
     strategy, probs = top.text("mix_strategy") or "concat", top.get("interleave_probs")
     if strategy != "concat" or probs is not None:
         each = probs if isinstance(probs, list) else [part.strip() for part in str(probs or "").split(",")]
+        told = _interleave(draft, strategy, [each, [1] * len(added)][probs is None], added, base)
         weights = ", ".join(f"{n} {p}" for n, p in zip(names, each, strict=False))
-        text = f"{strategy} by probabilities ({weights}): give size, and each source take: {{weight: ...}}"
-        draft.left.append(top.said("mix_strategy", text))
+        by_hand = f"{strategy} by probabilities ({weights}): give size, and each source take: {{weight: ...}}"
+        draft.left.append(top.said("mix_strategy", told or by_hand))
     if top.get("eval_dataset"):
         text = "datasets for evaluation; import them as a mixture of their own"
         draft.left.append(top.said("eval_dataset", text))
     draft.keep_apart(top, "val_size")
 
 
-def _add(draft: Draft, entry: Entry, name: str, base: Path, folder: Path, take: dict[str, Any]) -> None:
-    """Add a dataset of the registry, or say why it is left out."""
+def _interleave(
+    draft: Draft, strategy: str, probs: Sequence[object], added: Sequence[DraftSource | None], base: Path
+) -> str | None:
+    """Share a size out by probabilities where the rows of all datasets are known; return what that means."""
+    sources = [source for source in added if source is not None]
+    rows = [rows_of(source.keys["uri"], base) for source in sources]
+    taken = [counted_rows(take_of(source.keys), have) for source, have in zip(sources, rows, strict=True)]
+    weights = [weight for weight in map(_probability, probs) if weight is not None]
+    known = [have for have in taken if have is not None]
+    there = [have for have in rows if have is not None]
+    ends = {"interleave_under": "the first dataset is", "interleave_over": "all datasets are"}.get(strategy)
+    if ends is None or not len(known) == len(weights) == len(added) == len(probs):
+        return None
+    found = interleaved(there, known, weights, all_used=strategy == "interleave_over")
+    if found is None:
+        return None
+    draft.size, copies = found
+    for source, weight, often in zip(sources, weights, copies, strict=True):
+        source.keys["take"] = {"weight": weight}
+        source.notes = []  # on rows that a take of its own repeats
+        if often > 1:
+            source.keys["max_repetition"] = often
+    return (
+        f"{strategy}: rows are drawn one by one there until {ends} used up; here size is what that comes to"
+    )
+
+
+def _probability(said: object) -> float | None:
+    """Return a probability, None where it is none."""
+    try:
+        found = float(str(said))
+    except ValueError:
+        return None
+    return found if 0 < found <= 1 else None
+
+
+def _add(
+    draft: Draft, entry: Entry, name: str, base: Path, folder: Path, most: int | None
+) -> DraftSource | None:
+    """Add a dataset of the registry, at most so many rows of it, or say why it is left out."""
     why = _unreadable(draft, entry)
     uri = None if why else _uri(entry, base, folder)
     if uri is None:
         what = why or "no owner/name on the Hugging Face hub and no file"
         draft.left.append(entry.said(None, f"{what}; left out"))
-        return
+        return None
     at_hub = {"config": entry.text("subset"), "split": entry.text("split")}
     at_hub["split"] = None if at_hub["split"] == "train" else at_hub["split"]
     keys = {"uri": uri, **(at_hub if uri.startswith("hf://") else {}), **_layout(draft, entry)}
-    number = entry.count("num_samples")
-    amount = {"rows": number} if number is not None else take
-    source = draft.add(name, {**keys, "take": amount or None})
-    if number is not None and take:
-        source.notes.append("the registry's num_samples goes before max_samples")
+    source = draft.add(name, keys)
+    _amount(source, entry.count("num_samples"), most, base)
     entry.used.update(("ms_hub_url", "om_hub_url"))  # the same dataset on other hubs
     entry.leave_rest(draft)
+    return source
+
+
+def _amount(source: DraftSource, number: int | None, most: int | None, base: Path) -> None:
+    """Say how much is taken: so many rows, repeated where there are fewer, of these at most so many."""
+    if number is None and most is None:
+        return
+    rows = rows_of(source.keys["uri"], base)
+    if number is None:
+        assert most is not None
+        take = at_most(most, rows)
+        unknown = "there all of it where it has fewer rows; then write take: {all: true}"
+    else:
+        take = exactly(number if most is None else min(number, most), rows)
+        unknown = "there rows are repeated where it has fewer; then write how often: take: {epochs: ...}"
+    if "all" not in take:
+        source.keys["take"] = take
+    if rows is None:
+        source.notes.append(unknown)
+    elif "epochs" in take:
+        source.notes.append(f"more rows are taken there than the {rows} that it has: each is repeated")
 
 
 def _unreadable(draft: Draft, entry: Entry) -> str | None:

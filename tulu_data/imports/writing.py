@@ -19,7 +19,10 @@ _WIDTH = 110
 def spec_text(draft: Draft, *, name: str, origin: str) -> str:
     """Return a mixture spec; `origin` says what it was made of."""
     lines = [*_comment(f"Imported from {origin}."), *_left(draft)]
-    lines += ["version: 1", f"name: {_scalar(name)}", f"kind: {draft.kind}", "seed: 42"]
+    lines += ["version: 1", f"name: {_scalar(name)}", f"kind: {draft.kind}"]
+    lines.append(f"seed: {42 if draft.seed is None else draft.seed}")
+    if draft.size is not None:
+        lines.append(f"size: {draft.size}")
     if not draft.steps:
         lines += _comment(
             "Nothing was decontaminated there; a step instead: {step: decontaminate, against: [evals/]}"
