@@ -43,7 +43,7 @@ def test_a_plan_is_told_source_by_source_and_group_by_group(place: Place) -> Non
     ref = lines[-1].split()[1]
     assert lines == [
         "source  read  quarantined  dropped  left  rows  repetition    share  licences",
-        "a         30            0        4    26    26           1   43.33%  mit",
+        "a         30            0        4    26    26           1   43.34%  mit",
         "b          9            1        0     8    14        1.75   23.33%  gpl-3.0, odc-by",
         "c         62            0        0    62    20           1   33.33%  unknown",
         "total    101            1        4    96    60       1.111  100.00%",

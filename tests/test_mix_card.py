@@ -15,7 +15,7 @@ from version_fixtures import say, stored
 
 from tulu_data.cli.main import VERBS, group
 from tulu_data.errors import SpecError
-from tulu_data.mix.card import HUB_LICENCES, front_matter, render_card, shares
+from tulu_data.mix.card import HUB_LICENCES, front_matter, render_card
 from tulu_data.store import SourceEntry, Version
 
 TRAIN = "A train leaves the harbour town at nine and reaches the capital at noon; how long is the ride"
@@ -97,16 +97,6 @@ def test_every_table_adds_up(version: Version) -> None:
         "mit": number(rows[0]["rows"]), "odc-by": 20, "unknown": 1,
     }  # fmt: skip
     assert number(rows_of_all["rows"]) == version.num_rows
-
-
-@given(counts=st.lists(st.integers(0, 10**9), min_size=1, max_size=40))
-def test_shares_make_a_hundred_and_are_near_to_the_truth(counts: list[int]) -> None:
-    found = shares(counts)
-    total = sum(counts)
-    assert round(sum(found), 6) == (100 if total else 0)
-    for count, share in zip(counts, found, strict=True):
-        assert abs(share - (100 * count / total if total else 0)) < 0.01
-        assert share or count * 10_000 < total or not total
 
 
 def test_what_was_found_of_suites_stands_in_the_card(version: Version) -> None:

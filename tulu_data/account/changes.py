@@ -67,8 +67,16 @@ def key_changes(before: Any, after: Any, path: KeyPath = ()) -> Iterator[KeyChan
             yield from key_changes(before.get(key, ABSENT), after.get(key, ABSENT), (*path, key))
     elif path == ("steps",) and isinstance(before, list) and isinstance(after, list):
         yield from _step_changes(before, after)
-    elif before != after or type(before) is not type(after):
+    elif not _alike(before, after):
         yield KeyChange(path=path, before=before, after=after)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Tell whether two values are written alike; to Python, 0 and false are equal."""
+    if ABSENT in (one, other):
+        return one is other
+    texts = (dumps(value, sort_keys=True, default=str) for value in (one, other))
+    return next(texts) == next(texts)
 
 
 def renamed(changes: Iterable[KeyChange]) -> dict[str, str]:

@@ -63,8 +63,11 @@ def _print_causes(found: "Difference") -> None:
 
 def _print_sources(found: "Difference") -> None:
     """Print what became of every source."""
-    from tulu_data.report.tables import percent, table
+    from tulu_data.report.tables import table
+    from tulu_data.store.percent import Parts
 
+    *sources, _ = found.shares
+    parts = [Parts({one.source: one.rows[side] or 0 for one in sources}) for side in (0, 1)]
     has_tokens = any(count is not None for one in found.shares for count in one.tokens)
     more = ("tokens before", "tokens after") if has_tokens else ()
     names = ("rows before", "rows after", "share before", "share after", "kept", "added", "removed")
@@ -76,7 +79,10 @@ def _print_sources(found: "Difference") -> None:
             getattr(change, name) if change else sum(getattr(other, name) for other in found.rows.sources)
             for name in ("kept", "added", "removed", "moved_in", "moved_out")
         ]
-        cells = [_count(n) for n in one.rows] + ["-" if s is None else percent(s) for s in one.share]
+        cells = [_count(n) for n in one.rows] + [
+            "-" if one.share[side] is None else parts[side].text(*([one.source] if change else changes))
+            for side in (0, 1)
+        ]
         cells += [f"{n:,}" for n in counts] + [_count(n) for n in (one.tokens if has_tokens else ())]
         made.add_row(escape(one.source), *cells, style=None if change else "bold")
     click.echo()

@@ -18,7 +18,7 @@ from tulu_data.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tulu_data.mix import Plan
     from tulu_data.mix.summary import Line
@@ -60,6 +60,7 @@ def command(
 def print_plan(plan: "Plan", as_json: bool) -> None:
     """Print what a build would write."""
     from tulu_data.mix.summary import summarise
+    from tulu_data.store.percent import Parts
 
     ref, summary = f"{plan.mixture.name}@{plan.content_id[:8]}", summarise(plan)
     if as_json:
@@ -72,10 +73,15 @@ def print_plan(plan: "Plan", as_json: bool) -> None:
     console = results()
     many = len(summary.sources) > 1
     lines = [*summary.sources, *([total] if many else [])]
-    print_table(console, _table("source", lines, total=many), without_zeros=True)
+    sources = plan.mixture.sources
+    parts = Parts({line.name: line.rows for line in summary.sources})
+    shares = [*(parts.text(line.name) for line in summary.sources), parts.whole]
+    print_table(console, _table("source", lines, shares, total=many), without_zeros=True)
     if summary.groups:
+        grouped = [[name for name in sources if sources[name].group == line.name] for line in summary.groups]
         click.echo()
-        print_table(console, _table("group", summary.groups), without_zeros=True)
+        made = _table("group", summary.groups, [parts.text(*names) for names in grouped])
+        print_table(console, made, without_zeros=True)
     if summary.splits:
         click.echo()
         print_table(console, _split_table(summary.splits))
@@ -85,17 +91,18 @@ def print_plan(plan: "Plan", as_json: bool) -> None:
 
 def _split_table(splits: "Mapping[str, int]") -> Table:
     """Make the table of splits."""
-    from tulu_data.report.tables import percent, table
+    from tulu_data.report.tables import table
+    from tulu_data.store.percent import Parts
 
-    made = table("split", ">rows", ">share")
+    made, parts = table("split", ">rows", ">share"), Parts(splits)
     for name, rows in splits.items():
-        made.add_row(escape(name), f"{rows:,}", percent(rows / max(1, sum(splits.values()))))
+        made.add_row(escape(name), f"{rows:,}", parts.text(name))
     return made
 
 
-def _table(what: str, lines: "list[Line] | tuple[Line, ...]", *, total: bool = False) -> Table:
+def _table(what: str, lines: "Sequence[Line]", shares: "Sequence[str]", *, total: bool = False) -> Table:
     """Make the table of sources, or of groups; the last line may be the total."""
-    from tulu_data.report.tables import percent, table
+    from tulu_data.report.tables import table
 
     with_tokens = lines[0].tokens is not None
     columns = ["read", "quarantined", "dropped", "left", "rows", "repetition", "share"]
@@ -104,7 +111,7 @@ def _table(what: str, lines: "list[Line] | tuple[Line, ...]", *, total: bool = F
     for i, line in enumerate(lines):
         counts = [line.read, sum(line.quarantined.values()), sum(line.dropped.values()), line.left, line.rows]
         cells = [f"{count:,}" for count in counts]
-        cells += ["-" if line.repetition is None else f"{line.repetition:.4g}", percent(line.share)]
+        cells += ["-" if line.repetition is None else f"{line.repetition:.4g}", shares[i]]
         cells += [f"{line.tokens:,}"] if with_tokens else []
         is_total = total and i == len(lines) - 1
         licences = "" if is_total else ", ".join(line.licences)

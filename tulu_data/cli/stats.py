@@ -82,8 +82,10 @@ def _parts(found: "Stats") -> "list[tuple[str, Figures]]":
 
 def _print_sources(console: "Console", found: "Stats") -> None:
     """Print how much every source and tag brings."""
-    from tulu_data.report.tables import percent, table
+    from tulu_data.report.tables import table
+    from tulu_data.store.percent import Parts
 
+    parted = Parts({name: one.rows for name, one in found.sources.items()})
     roles = [role for role, count in found.total.roles.items() if count]
     has_tokens = found.total.tokens is not None
     names = ("rows", "share", "records", "prompts", *roles, "characters", *(["tokens"] if has_tokens else []))
@@ -92,7 +94,8 @@ def _print_sources(console: "Console", found: "Stats") -> None:
         for name, one in parts:
             counts = [one.records, one.prompts, *(one.roles[role] for role in roles), one.characters]
             counts += [one.tokens or 0] if has_tokens else []
-            cells = (f"{one.rows:,}", percent(one.share), *(f"{count:,}" for count in counts))
+            of = found.tagged[name] if title == "tag" else [name] if name in found.sources else found.sources
+            cells = (f"{one.rows:,}", parted.text(*of), *(f"{count:,}" for count in counts))
             made.add_row(escape(name), *cells, style="bold" if title == "source" and name == "total" else "")
         if parts:
             print_table(console, made, without_zeros=True)

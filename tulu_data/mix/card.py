@@ -15,6 +15,7 @@ from tulu_data.schema import Kind
 from tulu_data.specs.licences import UNKNOWN
 from tulu_data.specs.mixture import Mixture
 from tulu_data.store import Manifest, SourceEntry
+from tulu_data.store.percent import Parts
 from tulu_data.store.version import TRAIN
 
 HUB_LICENCES = frozenset({
@@ -76,8 +77,8 @@ def render_card(manifest: Manifest, spec: Mapping[str, Any]) -> str:
     return environment.from_string(CARD).render(
         manifest=manifest, front=front_matter(manifest), ref=f"{manifest.name}@{manifest.content_id[:8]}",
         description=str(manifest.card.get("description") or DESCRIPTION).strip(),
-        split_shares=shares(list(manifest.splits.values())),
-        shares=shares([s.rows for s in sources]), total=_total(sources), licences=_by_licence(sources),
+        split_parts=Parts(manifest.splits), parts=Parts({s.name: s.rows for s in sources}),
+        total=_total(sources), licences=_by_licence(sources),
         tags=_by_tag(sources, spec), left=list(_left(sources)), hits=_hits(manifest), clean=_clean(manifest),
         tokens=_tokens(sources), tokenizer=spec.get("tokenizer"), columns=COLUMNS[manifest.kind],
         licences_of=licences_of, attached=_attached(spec),
@@ -127,18 +128,6 @@ def cell(text: object) -> str:
     return " ".join(str(text).split()).replace("|", "\\|")
 
 
-def shares(counts: Sequence[int]) -> list[float]:
-    """Return each count in percent with two decimals, so that they add up to 100 (largest remainders)."""
-    total = sum(counts)
-    if not total:
-        return [0.0] * len(counts)
-    parts = [divmod(count * 10_000, total) for count in counts]
-    missing = 10_000 - sum(whole for whole, _ in parts)
-    order = sorted(range(len(parts)), key=lambda k: (-parts[k][1], k))
-    up = set(order[:missing])
-    return [(whole + (k in up)) / 100 for k, (whole, _) in enumerate(parts)]
-
-
 def _total(sources: Sequence[SourceEntry]) -> dict[str, int]:
     """Add up the columns of the table of sources."""
     return {
@@ -165,14 +154,21 @@ def _by_licence(sources: Sequence[SourceEntry]) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _by_tag(sources: Sequence[SourceEntry], spec: Mapping[str, Any]) -> dict[str, int]:
+class Tagged(NamedTuple):
+    """The sources of a tag."""
+
+    rows: int
+    names: list[str]
+
+
+def _by_tag(sources: Sequence[SourceEntry], spec: Mapping[str, Any]) -> dict[str, Tagged]:
     """Count rows by tag; a source may have several."""
     rows = {source.name: source.rows for source in sources}
-    found: dict[str, int] = {}
+    found: dict[str, list[str]] = {}
     for name, source in (spec.get("sources") or {}).items():
         for tag in source.get("tags") or ():
-            found[tag] = found.get(tag, 0) + rows.get(name, 0)
-    return found
+            found.setdefault(tag, []).extend([name] if name in rows else [])
+    return {tag: Tagged(sum(rows[name] for name in names), names) for tag, names in found.items()}
 
 
 def _attached(spec: Mapping[str, Any]) -> dict[str, dict[str, str]]:

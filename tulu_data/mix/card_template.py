@@ -23,14 +23,14 @@ no chat template){% endif %}; content id `{{ manifest.content_id }}`, built {{ m
 | not drawn | kept | licence | uri | revision |
 |---|--:|--:|{% if tokens is not none %}--:|{% endif %}--:|--:|--:|--:|--:|---|---|---|
 {% for s in manifest.sources -%}
-| {{ s.name | cell }} | {{ s.rows | number }} | {{ shares[loop.index0] | percent }} \
+| {{ s.name | cell }} | {{ s.rows | number }} | {{ parts.text(s.name) }} \
 {% if tokens is not none %}| {{ s.tokens | number }} {% endif -%}
 | {{ s.read | number }} | {{ s.quarantined.values() | sum | number }} \
 | {{ s.dropped.values() | sum | number }} | {{ s.not_drawn | number }} | {{ s.kept | number }} \
 | {{ licences_of(s) | join(", ") | cell }} | `{{ s.uri | cell }}` \
 | {% if s.revision %}`{{ s.revision[:12] | cell }}`{% endif %} |
 {% endfor -%}
-| **total** | **{{ total.rows | number }}** | **{{ shares | sum | percent }}** \
+| **total** | **{{ total.rows | number }}** | **{{ parts.whole }}** \
 {% if tokens is not none %}| **{{ tokens | number }}** {% endif -%}
 | **{{ total.read | number }}** | **{{ total.quarantined | number }}** | **{{ total.dropped | number }}** \
 | **{{ total.not_drawn | number }}** | **{{ total.kept | number }}** | | | |
@@ -45,8 +45,8 @@ Source {{ name | cell }} is a query over {% for one, what in seen.items() %}{{ "
 {% if tags %}
 | tag | rows | share |
 |---|--:|--:|
-{% for tag, rows in tags.items() -%}
-| {{ tag | cell }} | {{ rows | number }} | {{ (100 * rows / manifest.rows) | percent }} |
+{% for tag, tagged in tags.items() -%}
+| {{ tag | cell }} | {{ tagged.rows | number }} | {{ parts.text(*tagged.names) }} |
 {% endfor %}
 A source may have several tags, so these need not add up.
 {% endif %}
@@ -55,9 +55,9 @@ A source may have several tags, so these need not add up.
 | split | rows | share |
 |---|--:|--:|
 {% for split, rows in manifest.splits.items() -%}
-| {{ split }} | {{ rows | number }} | {{ split_shares[loop.index0] | percent }} |
+| {{ split }} | {{ rows | number }} | {{ split_parts.text(split) }} |
 {% endfor -%}
-| **total** | **{{ manifest.splits.values() | sum | number }}** | **{{ split_shares | sum | percent }}** |
+| **total** | **{{ manifest.splits.values() | sum | number }}** | **{{ split_parts.whole }}** |
 
 A record is in one split by its id, whatever else is in the version.
 

@@ -78,6 +78,8 @@ class Stats:
     sources: dict[str, Figures]
     tags: dict[str, Figures] = field(default_factory=dict)
     """A source may have several tags, so these overlap."""
+    tagged: dict[str, list[str]] = field(default_factory=dict)
+    """Sources of each tag."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values."""
@@ -100,14 +102,16 @@ def stats(
     by_build = {s.name: None if split else s.tokens for s in version.manifest.sources}
     told = {name: columns.figures(columns.of([i]), by_build[name]) for i, name in enumerate(names)}
     everything = _sum(by_build, names)
+    tagged = _tags(spec, names)
     return Stats(
         version=version.ref, kind=kind, split=split, splits=version.manifest.splits,
         tokenizer=tokenizer or (spec.get("tokenizer") if count or everything is not None else None),
         total=columns.figures(np.arange(len(columns)), everything), sources=told,
         tags={
             tag: columns.figures(columns.of([names.index(one) for one in members]), _sum(by_build, members))
-            for tag, members in _tags(spec, names).items()
+            for tag, members in tagged.items()
         },
+        tagged=tagged,
     )  # fmt: skip
 
 
