@@ -1,6 +1,8 @@
 """The licence gate: who is let in, what is carried on, and what is said where."""
 
 import json
+import shutil
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from mixture_fixtures import Place, chats
 from pydantic import ValidationError
 
+from tulu_data.account.books import book_faults
 from tulu_data.errors import PlanError, SpecError
 from tulu_data.mix.licences import check_licences, licence_warnings
 from tulu_data.sources.location import ResolvedSource
@@ -186,3 +189,35 @@ def test_what_is_let_in_is_allowed_and_not_denied(allow: list[str], deny: list[s
         return
     may = (not named or licence in licence_ids(named)) and licence not in licence_ids(deny)
     assert (gate.refuses(licence) is None) == may
+
+
+def test_a_version_of_versions_counts_rows_by_licence_as_their_sources_have_them(place: Place) -> None:
+    place.write("d.jsonl", chats(40, "d"))
+    place.write("e.jsonl", chats(50, "e"))
+    first = {
+        "d": {"uri": "d.jsonl", "licence": "mit"}, "a": {"uri": "a.jsonl"},
+        "e": {"uri": "e.jsonl", "licence": ["apache-2.0", "odc-by"]},
+    }  # fmt: skip
+    place.mix(first, name="one", splits={"late": {"fraction": 0.3}})
+    place.mix({"one": {"uri": "one@latest", "take": {"rows": 30}}, "b": {"uri": "b.jsonl"}}, name="two")
+    sources = {
+        "two": {"uri": "two@latest", "take": {"epochs": 1.5}, "licence": "cc0-1.0"},
+        "late": {"uri": "one@latest", "split": "late"}, "c": {"uri": "c.jsonl", "licence": "mit"},
+    }  # fmt: skip
+    version = place.mix(sources, name="three")
+    of = {"a": "unknown", "b": "unknown", "c": "mit", "d": "mit", "e": "apache-2.0 and odc-by"}
+    rows = [(row["source"], of[row["messages"][0]["content"][0]]) for row in version.table().to_pylist()]
+    # What nobody had stated of `two` the spec states.
+    rows = [(s, "cc0-1.0" if s == "two" and one == "unknown" else one) for s, one in rows]
+    for entry in version.manifest.sources:
+        expected = Counter(licence for source, licence in rows if source == entry.name)
+        assert entry.licence_rows == (expected if entry.name != "c" else {}), entry.name
+    card = (version.path / "README.md").read_text().partition("## Licences")[2]
+    for licence, count in Counter(licence for _, licence in rows).items():
+        assert f"| {licence} | {count} |" in card
+    assert not [*book_faults(version.path, version.manifest)]
+    two = place.store.resolve("two")
+    shutil.rmtree(place.store.resolve("one").path)
+    place.mix({"two": {"uri": f"two@{two.content_id}"}}, name="four")
+    (lost,) = place.store.resolve("four").manifest.sources
+    assert lost.licence_rows == {"apache-2.0 and mit and odc-by and unknown": 30, "unknown": 3}

@@ -38,6 +38,9 @@ def _sum_faults(entry: SourceEntry) -> Iterator[Fault]:
         yield Fault(
             where=where, what=f"{entry.read:,} read, but {out:,} quarantined, dropped, not drawn and kept"
         )
+    licensed = sum(entry.licence_rows.values())
+    if entry.licence_rows and licensed != entry.rows:
+        yield Fault(where=where, what=f"{entry.rows:,} rows, but {licensed:,} counted by licence")
     rows = sum(file.rows for file in entry.files)
     if entry.files and rows != entry.read:
         yield Fault(where=where, what=f"{entry.read:,} read, but its files have {rows:,} rows")

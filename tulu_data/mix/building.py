@@ -16,6 +16,7 @@ from tulu_data import __version__
 from tulu_data.engine.local import default_workers, ordered_map
 from tulu_data.kernels.gather import Batches, Run
 from tulu_data.mix.card import prose, render_card
+from tulu_data.mix.carried import with_licence_rows
 from tulu_data.mix.inputs import Inputs, quarantined_table, resolve_inputs
 from tulu_data.mix.plan import Plan
 from tulu_data.mix.pool import Pool, batch_count
@@ -72,11 +73,12 @@ def mix(file: MixtureFile, settings: Settings) -> Built:
 def build(file: MixtureFile, prepared: Prepared, settings: Settings) -> Version:
     """Write the planned version."""
     plan, inputs, findings = prepared.plan, prepared.inputs, prepared.findings
+    sources = with_licence_rows(plan, prepared.pool, settings.store)
     spec = resolved_spec(plan.mixture, inputs.revisions, inputs.versions)
     manifest = Manifest(
         name=plan.mixture.name, kind=plan.mixture.kind, rows=plan.rows, card=prose(file.mixture),
         content_id=plan.content_id, recipe_id=inputs.recipe_id,
-        created=utc_now(), shards=(), splits=plan.splits, sources=plan.sources, inputs=inputs.others,
+        created=utc_now(), shards=(), splits=plan.splits, sources=sources, inputs=inputs.others,
         step_versions=STEP_VERSIONS,
         duplicates=findings.duplicates, decontamination=findings.decontamination, warnings=plan.warnings,
         software={"tulu-data": __version__, "pyarrow": installed("pyarrow"), "numpy": installed("numpy")},

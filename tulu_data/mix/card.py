@@ -149,8 +149,9 @@ def _by_licence(sources: Sequence[SourceEntry]) -> dict[str, int]:
     """Count rows by licence, the most first; those of several licences count as one of all of them."""
     found: dict[str, int] = {}
     for source in sources:
-        said = " and ".join(licences_of(source))
-        found[said] = found.get(said, 0) + source.rows
+        counts = source.licence_rows or {" and ".join(licences_of(source)): source.rows}
+        for said, rows in counts.items():
+            found[said] = found.get(said, 0) + rows
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 

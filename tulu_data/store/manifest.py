@@ -58,6 +58,8 @@ class SourceEntry(_Entry):
     revision: str | None = None
     licences: tuple[str, ...] = ()
     """Licences of its records; `unknown` stands for records of which none is known."""
+    licence_rows: dict[str, int] = {}
+    """Rows in the version by licence, where the source is a stored version of several; else empty."""
     files: tuple[FileEntry, ...] = ()
     read: int
     quarantined: dict[str, int] = {}
