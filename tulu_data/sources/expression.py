@@ -165,7 +165,7 @@ def _refused_functions() -> frozenset[str]:
         )
         .fetchall()
     )
-    return frozenset(str(row[0]) for row in rows) | {"getenv"}
+    return frozenset(str(row[0]) for row in rows) | {"getenv", "current_setting"}
 
 
 @cache
