@@ -76,6 +76,28 @@ def test_what_is_no_data_file_by_its_name_and_a_name_that_is_nearly_there_are_to
     )
 
 
+def test_a_folder_of_a_tokenizer_beside_others_and_a_part_that_no_layout_has_are_told() -> None:
+    Path("models/tiny").mkdir(parents=True)
+    Path("a.jsonl").touch()
+    Path("m.yaml").write_text(
+        HEAD + NONE + "tokenizer: models/tinny\nsources: {a: {uri: a.jsonl, columns: {promt: question}}}\n"
+    )
+    code, output = check("m.yaml")
+    assert (code, output.splitlines()) == (
+        1,
+        [
+            f"m.yaml:5:12 tokenizer: models/tinny: no such file; searched {Path.cwd() / 'models'}; did you "
+            f"mean "
+            "'tiny'?",
+            "m.yaml:6:39 sources.a.columns.promt: no part 'promt'; did you mean 'prompt'? (parts of kind "
+            "sft: chosen, completion, history, input, instruction, messages, output, prompt, rejected, "
+            "system, text, tools)",
+        ],
+    )
+    Path("m.yaml").write_text(HEAD + NONE + "tokenizer: owner/name\nsources: {a: {uri: a.jsonl}}\n")
+    assert check("m.yaml") == (0, "m.yaml: ok\n")
+
+
 @pytest.mark.parametrize(
     ("query", "attach", "text"),
     [

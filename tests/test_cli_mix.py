@@ -158,6 +158,31 @@ def test_an_unknown_column_in_a_condition_is_told(place: Place) -> None:
     assert text.startswith(f"mixtures/m.yaml:7:12 sources.a.where: {expected}")
 
 
+def test_of_layers_the_one_that_rows_do_not_fit_is_the_place(place: Place) -> None:
+    place.write("p.jsonl", [{"prompt": "a", "chosen": "b", "rejected": "c"}])
+    place.spec({"a": {"uri": "a.jsonl", "licence": "mit"}}, licences={"allow": ["mit"]})
+    for settings, start in [
+        (
+            ["kind=preference"],
+            "--set kind=preference: kind: does not go with mixtures/m.yaml:9:5 sources.a: a.jso",
+        ),
+        (
+            ["sources.a.uri=p.jsonl"],
+            "--set sources.a.uri=p.jsonl: sources.a.uri: does not go with mixtures/m.yaml",
+        ),
+        (
+            ["sources.a.licence="],
+            "--set sources.a.licence=: sources.a.licence: its removal does not go with ",
+        ),
+        (
+            ["licences.deny=[mit]", "licences.allow="],
+            "--set licences.allow=: licences.allow: its removal does no",
+        ),
+    ]:
+        given = [word for setting in settings for word in ("--set", setting)]
+        assert error("mix", "mixtures/m.yaml", *given).startswith(start)
+
+
 DAY = "2024-07-01"
 
 
@@ -229,7 +254,8 @@ def test_a_folder_without_a_tokenizer_is_told(place: Place, files: dict[str, str
     for name, content in files.items():
         (place.root / "tok" / name).write_text(content)
     place.spec({"a": {"uri": "a.jsonl"}}, tokenizer=f"{place.root}/tok")
-    assert error("mix", "mixtures/m.yaml").startswith(text.format(root=place.root))
+    said = error("mix", "mixtures/m.yaml")
+    assert said.startswith(f"mixtures/m.yaml:4:12 {text.format(root=place.root)}")
 
 
 def test_a_folder_of_a_tokenizer_that_is_not_there_is_told_without_the_hub(
@@ -242,7 +268,8 @@ def test_a_folder_of_a_tokenizer_that_is_not_there_is_told_without_the_hub(
     (place.root / "models").mkdir()
     for name in ("models/nope", "./nope"):
         place.spec({"a": {"uri": "a.jsonl"}}, tokenizer=name)
-        assert error("mix", "mixtures/m.yaml").startswith(f"tokenizer: no folder {place.root / name}; give")
+        where = "mixtures/m.yaml:4:12 tokenizer"
+        assert error("mix", "mixtures/m.yaml").startswith(f"{where}: no folder {place.root / name}; give")
 
 
 def test_a_disk_that_is_full_while_a_source_is_read_is_told(

@@ -136,7 +136,11 @@ def test_what_a_card_names_is_held_against_the_gate(place: Place) -> None:
          "5:21 licences.unknown: expected one of error, warn, found 'warm'; did you mean 'warn'?"),
         ("{alow: [mit]}",
          "5:12 licences.alow: unknown key 'alow'; did you mean 'allow'? (known: allow, deny, unknown)"),
-        ("5", "5:11 licences: expected a mapping of keys to values, found 5"),
+        (
+            "5",
+            "5:11 licences: expected a mapping of keys to values, found 5; write it as in licences: {allow: "
+            "[mit, apache-2.0], unknown: warn}",
+        ),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_gate_is_told_at_its_place(place: Place, said: str, expected: str) -> None:

@@ -107,6 +107,17 @@ def test_all_shortfalls_are_told_at_once_at_their_places(place: Place) -> None:
     ]
 
 
+def test_a_shortfall_names_no_epochs_that_a_spec_may_not_say_and_no_size_that_is_nothing(
+    place: Place,
+) -> None:
+    with pytest.raises(PlanError, match=r"take \{all: true\}$"):
+        place.plan({"a": {"uri": "a.jsonl", "take": {"rows": 1001}}})
+    with pytest.raises(
+        PlanError, match=r"have 0 \(a 0; 5 short\); check where and the steps, or remove size"
+    ):
+        place.plan({"a": {"uri": "a.jsonl", "where": "1 = 2", "take": {"weight": 1}}}, size=5)
+
+
 def test_a_token_budget_that_cannot_be_filled_is_a_shortfall(place: Place) -> None:
     with pytest.raises(
         PlanError, match=r"sources.a.take: asks for 100000 tokens, \d+ are left after the steps"

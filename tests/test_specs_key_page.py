@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tulu_data.specs.base import Spec, validate
+from tulu_data.specs.base import EXAMPLE, Spec, validate
 from tulu_data.specs.document import parse_document
 from tulu_data.specs.editor_schema import mixture_schema
-from tulu_data.specs.key_page import EXAMPLE, spec_page
+from tulu_data.specs.key_page import spec_page
 
 ROOT = Path(__file__).parents[1]
 SCHEMA: dict[str, Any] = {

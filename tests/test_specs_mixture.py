@@ -31,7 +31,8 @@ MISTAKES = [
     (
         "an unknown key of the mixture",
         HEAD + NONE + ONE + "sede: 1\n",
-        "6:1 sede: unknown key 'sede'; did you mean 'seed'? (known: assert, card, decontaminate, description, "
+        "6:1 sede: unknown key 'sede'; did you mean 'seed'? (known: assert, card, decontaminate, "
+        "description, "
         "extends, groups, kind, licences, max_repetition, name, seed, size, sources, splits, steps, "
         "temperature, tokenizer, version)",
     ),
@@ -39,7 +40,8 @@ MISTAKES = [
         "an unknown key of a source",
         source("lisence: mit"),
         "7:23 sources.bee.lisence: unknown key 'lisence'; did you mean 'licence'? (known: adapter, "
-        "attach, columns, config, group, licence, max_repetition, quality, revision, split, tags, take, uri, verifier, "
+        "attach, columns, config, group, licence, max_repetition, quality, revision, split, tags, take, "
+        "uri, verifier, "
         "where)",
     ),
     (
@@ -59,7 +61,8 @@ MISTAKES = [
     (
         "no name",
         "version: 1\nkind: sft\n" + NONE + ONE,
-        "1:1 key 'name' is missing; add `name:` (Name of the dataset in the store: at most 100 small letters, digits, `_`, `.` and `-`)",
+        "1:1 key 'name' is missing; add `name:` (Name of the dataset in the store: at most 100 small "
+        "letters, digits, `_`, `.` and `-`)",
     ),
     (
         "no kind",
@@ -74,12 +77,14 @@ MISTAKES = [
     (
         "no sources",
         HEAD + NONE,
-        "1:1 key 'sources' is missing; add `sources:` (Named inputs; the name enters ranks and the content id)",
+        "1:1 key 'sources' is missing; add `sources:` (Named inputs; the name enters ranks and the content "
+        "id)",
     ),
     (
         "a source without a uri",
         HEAD + NONE + "sources:\n  a: {take: {all: true}}\n",
-        "6:6 sources.a: key 'uri' is missing; add `uri:` (`hf://owner/name`, `s3://` or `gs://bucket/key`, a path or glob of the workspace, or `name@version`)",
+        "6:6 sources.a: key 'uri' is missing; add `uri:` (`hf://owner/name`, `s3://` or `gs://bucket/key`, "
+        "a path or glob of the workspace, or `name@version`)",
     ),
     (
         "rows that are no whole number",
@@ -213,7 +218,8 @@ MISTAKES = [
     (
         "a bound where nothing repeats",
         source("take: {rows: 5}, max_repetition: 2"),
-        "7:40 sources.bee.max_repetition: only a weight and epochs repeat records, this take does not; remove it",
+        "7:40 sources.bee.max_repetition: only a weight and epochs repeat records, this take does not; "
+        "remove it",
     ),
     (
         "a bound that is no whole number",
@@ -288,7 +294,8 @@ MISTAKES = [
     (
         "a mixture compared with its own newest version",
         steps("step: dedup, against: [m@0a1b, m@latest]"),
-        "7:37 steps[0].against[1]: 'm@latest' is what this mixture builds, so a build would drop what the one "
+        "7:37 steps[0].against[1]: 'm@latest' is what this mixture builds, so a build would drop what the "
+        "one "
         "before kept; name one version, m@ID",
     ),
     (
@@ -322,7 +329,8 @@ MISTAKES = [
     (
         "no near-duplicates",
         steps("step: dedup, near: false"),
-        "7:25 steps[0].near: expected true or keys and values, found false; remove the key to drop none of them",
+        "7:25 steps[0].near: expected true or keys and values, found false; remove the key to drop none of "
+        "them",
     ),
     (
         "a threshold for a search",
@@ -337,7 +345,8 @@ MISTAKES = [
     (
         "near-duplicates of whole records",
         steps("step: dedup, key: record, near: true"),
-        "7:32 steps[0].near: key: record compares no texts; choose conversation, prompt or answer, or remove near",
+        "7:32 steps[0].near: key: record compares no texts; choose conversation, prompt or answer, or "
+        "remove near",
     ),
     (
         "a recall that signatures cannot give",
@@ -348,7 +357,8 @@ MISTAKES = [
     (
         "decontaminate without suites",
         steps("step: decontaminate", rest=""),
-        "6:5 steps[0]: key 'against' is missing; add `against:` (Eval suite files or folders, relative to the workspace)",
+        "6:5 steps[0]: key 'against' is missing; add `against:` (Eval suite files or folders, relative to "
+        "the workspace)",
     ),
     (
         "decontaminate with no suites",
@@ -445,7 +455,8 @@ MISTAKES = [
     (
         "another scheme",
         HEAD + NONE + "sources:\n  a: {uri: ftp://b/x.jsonl}\n",
-        "6:12 sources.a.uri: scheme 'ftp://' is not supported; use hf://owner/name, s3://bucket/key, gs://bucket/key, "
+        "6:12 sources.a.uri: scheme 'ftp://' is not supported; use hf://owner/name, s3://bucket/key, "
+        "gs://bucket/key, "
         "sql:SELECT ..., a path, or name@version",
     ),
     (
@@ -556,19 +567,22 @@ MISTAKES = [
     (
         "an unknown assertion",
         HEAD + NONE + ONE + "assert: [{min_row: 5}]\n",
-        "6:11 assert[0].min_row: unknown key 'min_row'; did you mean 'min_rows'? (known: max_repetition, max_rows, "
+        "6:11 assert[0].min_row: unknown key 'min_row'; did you mean 'min_rows'? (known: max_repetition, "
+        "max_rows, "
         "max_share, max_tokens, min_rows, min_share, min_tokens)",
     ),
     (
         "two bounds in an assertion",
         HEAD + NONE + ONE + "assert: [{min_rows: 5, max_rows: 6}]\n",
-        "6:10 assert[0]: give exactly one of min_rows, max_rows, min_tokens, max_tokens, min_share, max_share, "
+        "6:10 assert[0]: give exactly one of min_rows, max_rows, min_tokens, max_tokens, min_share, "
+        "max_share, "
         "max_repetition (found min_rows, max_rows)",
     ),
     (
         "assertions that are no list",
         HEAD + NONE + ONE + "assert: {min_rows: 5}\n",
-        "6:9 assert: expected a list, found a mapping",
+        "6:9 assert: expected a list, found a mapping; write it as in assert: [{min_rows: 1000}, "
+        "{max_repetition: 2}]",
     ),
     (
         "a bound that is a word",
@@ -715,13 +729,15 @@ def test_check_reads_mixtures_of_the_current_folder_and_leaves_locks_aside() -> 
     assert code == 1
     assert (
         output
-        == "mixtures/a.yaml: ok\nmixtures/deep/b.yaml:1:1 key 'sources' is missing; add `sources:` (Named inputs; the name enters ranks and the content id)\n"
+        == "mixtures/a.yaml: ok\nmixtures/deep/b.yaml:1:1 key 'sources' is missing; add `sources:` (Named "
+        "inputs; the name enters ranks and the content id)\n"
     )
     code, output = check("--json")
     assert json.loads(output) == {
         "mixtures/a.yaml": [],
         "mixtures/deep/b.yaml": [
-            "mixtures/deep/b.yaml:1:1 key 'sources' is missing; add `sources:` (Named inputs; the name enters ranks and the content id)"
+            "mixtures/deep/b.yaml:1:1 key 'sources' is missing; add `sources:` (Named inputs; the name "
+            "enters ranks and the content id)"
         ],
     }
 

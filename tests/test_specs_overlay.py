@@ -122,7 +122,7 @@ MISTAKES = [
     ),
     (
         "extends: base.yaml\nsources: {web: {tags: 5, uri: s://x}}\n",
-        "top.yaml:2:23 sources.web.tags: expected a list, found 5",
+        "top.yaml:2:23 sources.web.tags: expected a list, found 5; write it as in tags: [math, synthetic]",
     ),
     (
         "extends: base.yaml\nsources: {new: {take: {rows: 1}}}\n",
@@ -160,7 +160,8 @@ def test_mistakes_in_several_files_are_told_at_once_the_named_spec_first() -> No
     written("base.yaml", BASE.replace("rows: 5", "rows: five").replace("[refusal]", "[refusals]"))
     assert problems("extends: base.yaml\nseed: x\n", "sources.books.tags=9") == [
         "top.yaml:2:7 seed: expected a whole number, found 'x'",
-        "--set sources.books.tags=9: sources.books.tags: expected a list, found 9",
+        "--set sources.books.tags=9: sources.books.tags: expected a list, found 9; write it as in tags: "
+        "[math, synthetic]",
         "base.yaml:6:38 sources.web.take.rows: expected a whole number, found 'five'",
         "base.yaml:9:27 steps[0].drop[0]: expected one of date, empty_turn, identity, keyword, language, "
         "refusal, repetition, found 'refusals'; did you mean 'refusal'?",
@@ -231,7 +232,11 @@ BAD_SETTINGS = [
         "--set steps.drop=1: steps: has no keys, so no 'drop'; found a list; name an entry by its "
         "number, as in [0]",
     ),
-    ("steps[2].drop=1", "--set steps[2].drop=1: steps: no entry [2], the last is [1]"),
+    (
+        "steps[2].drop=1",
+        "--set steps[2].drop=1: steps: no entry [2], the last is [1]; to make it longer "
+        "write the whole list, steps=[...]",
+    ),
     ("sources[0]=1", "--set sources[0]=1: sources: [0] counts the entries of a list, found keys and values"),
     (
         "sources.wed=",

@@ -116,7 +116,8 @@ def _short(unit: str, wanted: int, have: int, gone: str | None) -> str:
         return f"{text}: {gone}; remove the source, or drop its matching records only (action: drop)"
     if have == 0:
         return f"{text}; check where and the steps, or remove the source"
-    return f"{text}; take {{all: true}}, or {{epochs: {_up(wanted / have)}}} to repeat records"
+    repeated = f", or {{epochs: {_up(wanted / have)}}} to repeat records" if wanted / have <= _MOST else ""
+    return f"{text}; take {{all: true}}{repeated}"
 
 
 def _short_size(mixture: Mixture, stocks: Mapping[str, Stock], left: Mapping[str, Left]) -> str:
@@ -131,7 +132,9 @@ def _short_size(mixture: Mixture, stocks: Mapping[str, Stock], left: Mapping[str
     gone = "".join(f"; {name}: {left[name].gone}" for name in sorted(stocks) if left[name].gone)
     times = -(-size // have) if have else _MOST + 1
     repeated = f", or max_repetition: {times} to repeat records" if times <= _MOST else ""
-    fits = f"; size {most} fits{repeated}" if most else ""
+    fits = (
+        f"; size {most} fits{repeated}" if most else "; check where and the steps, or remove size and weights"
+    )
     return (
         f"asks for {size} {unit}, the weighted sources have {most} ({parts}; {size - most} short){gone}{fits}"
     )

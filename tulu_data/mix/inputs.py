@@ -19,7 +19,7 @@ from tulu_data.engine.local import ordered_map
 from tulu_data.errors import SpecError, StoreError
 from tulu_data.mix.licences import check_licences
 from tulu_data.mix.pins import resolve_all
-from tulu_data.mix.places import told_at_source
+from tulu_data.mix.places import told_at_source, told_at_tokenizer
 from tulu_data.mix.recipe import inputs_id, recipe_id
 from tulu_data.mix.suites import suite_inputs
 from tulu_data.schema import TEXT
@@ -110,7 +110,8 @@ def resolve_inputs(
     compiled = compile_sql(file)
     resolved, versions = resolve_all(file, base, store, frozen=frozen, digests=digests)
     check_licences(file, resolved)
-    counter = _counter(mixture.tokenizer, base) if mixture.tokenizer else None
+    with told_at_tokenizer(file):
+        counter = _counter(mixture.tokenizer, base) if mixture.tokenizer else None
     revisions = {source.name: source.revision for source in resolved if source.revision}
     read = [(source.name, f.origin, f.sha256) for source in resolved for f in source.files]
     others = [("suite", origin, key) for origin, key in suite_inputs(file, base, frozen=frozen)]

@@ -48,7 +48,7 @@ def _refused(file: MixtureFile, gate: Licences, source: ResolvedSource) -> Itera
                 )
                 text = said or "no licence is known"
                 advice = "state it as `licence:` of the source, or say licences: {unknown: warn}"
-                unknown = [("licences", "unknown"), ("licences",)]
+                unknown = [("sources", source.name, "licence"), ("licences", "unknown"), ("licences",)]
                 yield file.document.problem(place, f"{text}; {advice}", against=unknown)
             continue
         why = gate.refuses(licence)

@@ -1,14 +1,14 @@
 """Where in a spec what goes wrong while sources are read is written.
 
 The one idea: an error of reading knows the file and the expression, and the spec knows who asked for them, so
-an error gets its place where both are at hand. It reads nothing and changes no words of an error.
+an error gets its place where both are at hand. It reads nothing.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tulu_data.errors import SourceError
-from tulu_data.sources.adapters import PartError
+from tulu_data.sources.adapters import LayoutError, PartError
 from tulu_data.sources.expression import ExpressionError
 from tulu_data.specs.document import KeyPath
 from tulu_data.specs.mixture import Mixture, MixtureFile
@@ -21,7 +21,21 @@ def told_at_source(file: MixtureFile, names: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except SourceError as error:
-        _put(file, _of_source(file.mixture, names, error), error)
+        path = _of_source(file.mixture, names, error)
+        asked = ("uri", "columns", "adapter") if isinstance(error, LayoutError) else ()
+        against = [("sources", path[1], key) for key in asked] + [("kind",)] * bool(asked)
+        _put(file, path, error, against)
+        raise
+
+
+@contextmanager
+def told_at_tokenizer(file: MixtureFile) -> Iterator[None]:
+    """Put the place of the tokenizer before what loading it raises."""
+    try:
+        yield
+    except SourceError as error:
+        error.args = (str(error).removeprefix("tokenizer: "),)
+        _put(file, ("tokenizer",), error)
         raise
 
 
@@ -32,13 +46,15 @@ def told_at_dates(file: MixtureFile) -> Iterator[None]:
         yield
     except ExpressionError as error:
         for path in _of_dates(file.mixture, error):
+            if path[-1] == "of" and len(file.mixture.sources) > 1:
+                error.args = (f"{error}; name the sources that have dates: {{of: {{NAME: {error.sql}}}}}",)
             _put(file, path, error)
             break
         raise
 
 
-def _put(file: MixtureFile, path: KeyPath, error: SourceError) -> None:
-    error.args = (file.document.problem(path, str(error)),)
+def _put(file: MixtureFile, path: KeyPath, error: SourceError, against: Sequence[KeyPath] = ()) -> None:
+    error.args = (file.document.problem(path, str(error), against=against),)
 
 
 def _of_source(mixture: Mixture, names: Sequence[str], error: SourceError) -> KeyPath:

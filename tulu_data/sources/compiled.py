@@ -124,9 +124,15 @@ def _query_problems(file: MixtureFile) -> Iterator[str]:
 
 def _reading_problems(file: MixtureFile, name: str, source: Source) -> Iterator[str]:
     """Yield what is wrong with an adapter that is named: its kind, and parts that it does not have."""
+    kind = file.mixture.kind
     if source.adapter == "auto":
+        parts = sorted({part for form in FORMS.values() if kind in form.kinds for part in form.parts})
+        for part in source.columns.keys() - {*parts}:
+            text = f"no part {part!r}{nearest(part, parts)} (parts of kind {kind}: {', '.join(parts)})"
+            place = ("sources", name, "columns", part)
+            yield file.document.problem(place, text, key=True, against=[("kind",)])
         return
-    form, kind = FORMS[source.adapter], file.mixture.kind
+    form = FORMS[source.adapter]
     if kind not in form.kinds:
         fitting = ", ".join(sorted(n for n, other in FORMS.items() if kind in other.kinds))
         given = " or ".join(form.kinds)

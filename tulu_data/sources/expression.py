@@ -120,7 +120,7 @@ class Expression(ABC):
             name = str(node.get("function_name", "")).lower()
             if kind == "FUNCTION" and name in _refused_functions():
                 raise self._problem(
-                    f"function {name!r} is not allowed; "
+                    f"function {name.removesuffix('_star')!r} is not allowed; "
                     f"{self._one} sees one row, and gives the same answer for it every time",
                     (),
                 )

@@ -50,10 +50,14 @@ def _named(file: MixtureFile) -> Iterator[_Named]:
                     yield _Named(("steps", i, "against", j), path, found_at)
             if step.decisions is not None:
                 yield _Named(("steps", i, "decisions"), step.decisions, found_at)
-    tokenizer = file.mixture.tokenizer
-    if tokenizer is not None and tokenizer.startswith((".", "/", "~")):
-        # Any other may be the id of one on the hub.
-        yield _Named(("tokenizer",), tokenizer, found_at)
+    if file.mixture.tokenizer is not None:
+        yield _Named(("tokenizer",), file.mixture.tokenizer, _tokenizer_at)
+
+
+def _tokenizer_at(name: str, base: Path) -> None:
+    """Raise SourceError for a folder that is not there; what is no path here may be an id of the hub."""
+    if name.startswith((".", "/", "~")) or ("/" in name and (base / name).parent.is_dir()):
+        found_at(name, base)
 
 
 def _of_source(place: KeyPath, source: Source) -> Iterator[_Named]:

@@ -19,7 +19,7 @@ from tulu_data.errors import LockError, SourceError
 from tulu_data.sources.digests import sha256_of
 from tulu_data.sources.files import SourceFile, find_files
 from tulu_data.sources.query_tables import tables_of, unattached
-from tulu_data.sources.sql import sql_error
+from tulu_data.sources.sql import said, sql_error
 from tulu_data.specs.lock import FilePin, SourcePin
 from tulu_data.specs.source import Source
 from tulu_data.specs.uris import SQL
@@ -106,6 +106,8 @@ def _attach(
             )
         else:
             connection.execute(f"CREATE TABLE {quoted} AS SELECT * FROM {_files(what, base)}")  # noqa: S608
+    except SourceError as error:
+        raise SourceError(f"attach.{name}: {error}") from None
     except (sql_error(), sqlite3.Error) as error:
         raise SourceError(f"attach.{name}: {_said(kind, error)}") from None
 
@@ -196,4 +198,4 @@ def _write(data: pa.Buffer, digest: str, path: Path) -> None:
 
 
 def _wrong(query: str, error: Exception, more: str) -> SourceError:
-    return SourceError(f"{SQL}{query}: {str(error).strip().splitlines()[0]}{more}")
+    return SourceError(f"{SQL}{query}: {said(error)}{more}")

@@ -46,6 +46,13 @@ _own = threading.local()
 _opening = threading.Lock()
 
 
+def said(error: Exception) -> str:
+    """Return what DuckDB says of SQL: its first line, and the names that were meant."""
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    meant = [line for line in lines[1:] if line.startswith(("Candidate", "Did you mean"))]
+    return " ".join([lines[0], *meant[:1]])
+
+
 def sql_error() -> type[Exception]:
     """Return the error that DuckDB raises; importing it takes a while."""
     import duckdb

@@ -137,13 +137,30 @@ def _translate_all(model: type[BaseModel], document: Document, details: list[Err
     for path, words in expected.items():
         # The members of a union each say what they expected; a person reads one sentence.
         text = f"expected {' or '.join(dict.fromkeys(words))}, found {shown(_value_at(document.data, path))}"
-        problems.append(_problem(document, path, text))
+        problems.append(_problem(document, path, text + _as_in(model, document.data, path, words)))
     return [text for _, text in sorted(problems, key=lambda problem: (problem[0].origin, problem))]
 
 
 def _problem(document: Document, path: KeyPath, text: str, *, key: bool = False) -> tuple[Place, str]:
     """Return a problem with the place that it is sorted by: the document's own file comes first."""
     return document.place(path, key=key), document.problem(path, text, key=key)
+
+
+EXAMPLE = re.compile(r"\s?Example: `([^`]*)`\.\s*$")
+"""The end of a docstring under a field: a value as YAML has it."""
+
+
+def _as_in(model: type[BaseModel], data: object, path: KeyPath, expected: list[str]) -> str:
+    """Return an example of the key at or above a path, where something with parts was expected."""
+    if not any(word.startswith(("a list", "a mapping")) for word in expected):
+        return ""
+    for end in range(len(path), 0, -1):
+        types = [t for t in _types_at(model, data, path[: end - 1]) if _is_model(t)]
+        fields = [_fields(t)[key] for t in types if (key := str(path[end - 1])) in _fields(t)]
+        examples = [found for field in fields if (found := EXAMPLE.search(field.description or ""))]
+        if examples:
+            return f"; write it as in {path[end - 1]}: {examples[0][1]}"
+    return ""
 
 
 def _contradiction(document: Document, path: KeyPath, mistake: Mistake) -> tuple[Place, str]:

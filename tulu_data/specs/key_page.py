@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from tulu_data.specs.base import EXAMPLE
 from tulu_data.specs.editor_schema import Schema, mixture_schema
 
-EXAMPLE = re.compile(r" ?Example: `([^`]*)`\.$")
 _OPENING = """\
 # Keys of a mixture spec
 

@@ -48,7 +48,7 @@ def _no_place(where: str, part: str | int, found: Tree) -> str:
         return f"{where}: [{part}] counts the entries of a list, found {what}"
     count = len(found.entries)
     there = f"the last is [{count - 1}]" if count else "the list is empty"
-    return f"{where}: no entry [{part}], {there}"
+    return f"{where}: no entry [{part}], {there}; to make it longer write the whole list, {where}=[...]"
 
 
 def _parsed(setting: str, origin: str, layer: int) -> tuple[KeyPath, Tree]:

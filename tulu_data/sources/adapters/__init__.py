@@ -2,6 +2,6 @@
 
 from tulu_data.sources.adapters.adapt import Adapted, adapt
 from tulu_data.sources.adapters.auto import LAYOUTS, choose, kind_looked_like
-from tulu_data.sources.adapters.parts import PartError
+from tulu_data.sources.adapters.parts import LayoutError, PartError
 
-__all__ = ["LAYOUTS", "Adapted", "PartError", "adapt", "choose", "kind_looked_like"]
+__all__ = ["LAYOUTS", "Adapted", "LayoutError", "PartError", "adapt", "choose", "kind_looked_like"]

@@ -15,7 +15,7 @@ from tulu_data.sources.adapters.chats import is_chat
 from tulu_data.sources.adapters.hh import HH_LAYOUT
 from tulu_data.sources.adapters.layout import Layout
 from tulu_data.sources.adapters.messages import MESSAGES_LAYOUT, SHAREGPT_LAYOUT, THREADS_LAYOUT
-from tulu_data.sources.adapters.parts import alternatives, is_list, is_text
+from tulu_data.sources.adapters.parts import LayoutError, alternatives, is_list, is_text
 from tulu_data.sources.adapters.preference import PREFERENCE_LAYOUT
 from tulu_data.sources.adapters.prompt_completion import PROMPT_COMPLETION_LAYOUT
 from tulu_data.sources.adapters.rlvr import RLVR_LAYOUT
@@ -43,7 +43,7 @@ def choose(schema: pa.Schema, kind: Kind, columns: Mapping[str, str]) -> Adapter
     """Return the one adapter that fits; raise SourceError when none does, or several do."""
     stored = kind_of(schema)
     if stored is not None and stored != kind:
-        raise SourceError(f"holds {stored} records, asked for {kind}; use it in a spec of kind {stored}")
+        raise LayoutError(f"holds {stored} records, asked for {kind}; use it in a spec of kind {stored}")
     looks = _looks_like(schema, columns)
     fitting = fitting_adapters(schema, kind, columns)
     if looks is not None and looks != kind and not columns:
@@ -53,16 +53,16 @@ def choose(schema: pa.Schema, kind: Kind, columns: Mapping[str, str]) -> Adapter
             for name in fitting[:1]
         ]
         cure = f"; {', or '.join(cures)}" if cures else ""
-        raise SourceError(f"looks like {looks} data ({_found(schema)}), asked for {kind}{cure}")
+        raise LayoutError(f"looks like {looks} data ({_found(schema)}), asked for {kind}{cure}")
     if len(fitting) == 1:
         return fitting[0]
     known = "; ".join(f"{x.name}: {x.needs}" for x in LAYOUTS.values() if kind == x.kinds[0])
     if not fitting:
-        raise SourceError(
+        raise LayoutError(
             f"no adapter for kind {kind} fits ({_found(schema)}); needed are {known}; "
             f"map names, as in columns: {{{_proposed(schema, kind)}}}"
         )
-    raise SourceError(
+    raise LayoutError(
         f"several adapters fit ({_found(schema)}): {', '.join(fitting)}; "
         f"say which, for example adapter: {fitting[0]}"
     )

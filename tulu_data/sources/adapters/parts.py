@@ -16,7 +16,11 @@ from tulu_data.sources.adapters.faults import Faults, Mask
 from tulu_data.sources.json_values import dump
 
 
-class PartError(SourceError):
+class LayoutError(SourceError):
+    """Rows are in no layout that gives records of the kind that is asked for."""
+
+
+class PartError(LayoutError):
     """No column plays a part that a layout needs."""
 
     def __init__(self, text: str, *, part: str, mapped: bool) -> None:
