@@ -244,3 +244,4 @@ def test_renamed_sources_are_paired_by_what_they_read() -> None:
     (named, new) = key_changes({"sources": {"a": same}}, twice)
     assert (named.before, named.after, named.renamed) == ("a", "c", True)
     assert (new.path, new.before) == (("sources", "d"), ABSENT)
+    assert str(new) == 'sources.d: - -> a.jsonl, take {"all": true}'

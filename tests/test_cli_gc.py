@@ -155,7 +155,7 @@ def test_of_what_is_in_the_making_only_that_goes_which_nobody_is_at(workspace: P
         assert names(told["making"]) == left
         assert alive.is_dir()
         text = run().stdout
-        assert f"in the making, or left a moment ago: {', '.join(left)}; gc looks again" in text
+        assert f"left alone, as a process may be at it: {', '.join(left)}; run gc again" in text
     assert names(found("--cache-days", "9", "--yes")["gone"]) == left[:1]
 
 

@@ -47,11 +47,16 @@ class KeyChange:
             return (
                 f"source {self.before} is called {self.after}; names enter draw and order, so rows may change"
             )
-        sides = (
-            "-" if one is ABSENT else _cut(dumps(one, ensure_ascii=False))
-            for one in (self.before, self.after)
-        )
+        sides = (_cut(self._shown(one)) for one in (self.before, self.after))
         return f"{dotted(self.path)}: {' -> '.join(sides)}"
+
+    def _shown(self, value: Any) -> str:
+        """Write a value; of a whole source what matters first."""
+        if value is ABSENT:
+            return "-"
+        if self.path[:1] == ("sources",) and len(self.path) == 2 and isinstance(value, dict):
+            return f"{value.get('uri')}, take {dumps(value.get('take'))}"
+        return dumps(value, ensure_ascii=False)
 
 
 def _cut(text: str) -> str:

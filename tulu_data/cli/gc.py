@@ -70,7 +70,7 @@ def _print(found: "Garbage", *, removed: bool) -> None:
     if found.making:
         # The kernel knows of a folder whose maker is at work, or it was made a moment ago.
         named = ", ".join(piece.name for piece in found.making)
-        click.echo(f"in the making, or left a moment ago: {named}; gc looks again when it is run again")
+        click.echo(f"left alone, as a process may be at it: {named}; run gc again in a minute")
     if not found.gone:
         click.echo("nothing to remove")
         return
