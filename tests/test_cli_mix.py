@@ -168,7 +168,7 @@ def test_of_layers_the_one_that_rows_do_not_fit_is_the_place(place: Place) -> No
         ),
         (
             ["sources.a.uri=p.jsonl"],
-            "--set sources.a.uri=p.jsonl: sources.a.uri: does not go with mixtures/m.yaml",
+            "--set sources.a.uri=p.jsonl: sources.a.uri: p.jsonl: looks like preference d",
         ),
         (
             ["sources.a.licence="],

@@ -82,7 +82,7 @@ def test_files_are_tables_and_join_with_a_database(base: Path) -> None:
         ("sql:SELECT 1; SELECT 2", {}, r"give one SELECT; nothing else is run"),
         ("sql:COPY (SELECT 1) TO 'x.csv'", {}, r"give one SELECT; nothing else is run"),
         ("sql:SELECT * FROM read_text('t.db')", {}, r"Cannot access file|disabled by configuration"),
-        ("sql:SELECT 1", {"db": "sqlite:none.db"}, r"none.db: no such database file"),
+        ("sql:SELECT 1", {"db": "sqlite:none.db"}, r"attach.db: none.db: no such file; searched .*; mend"),
         ("sql:SELECT 1", {"db": "none.parquet"}, r"none.parquet: no such file"),
         ("sql:SELECT * FROM db.x", {"db": "sqlite:more.jsonl"}, r"attach.db: cannot be read \(file is not a"),
     ],

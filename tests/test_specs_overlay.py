@@ -320,8 +320,8 @@ CONTRADICTIONS = [
     (
         "",
         ["sources.web.take.rows="],
-        "--set sources.web.take.rows=: sources.web.take.rows: its removal does not go with base.yaml:6:31 "
-        "sources.web.take: give exactly one of all, epochs, fraction, rows, tokens, weight (found none)",
+        "--set sources.web.take.rows=: sources.web.take.rows: give exactly one of all, epochs, fraction, "
+        "rows, tokens, weight (found none)",
     ),
     (
         "",

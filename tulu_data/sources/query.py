@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from tulu_data.errors import LockError, SourceError
 from tulu_data.sources.digests import sha256_of
-from tulu_data.sources.files import SourceFile, find_files
+from tulu_data.sources.files import SourceFile, find_files, found_at
 from tulu_data.sources.query_tables import tables_of, unattached
 from tulu_data.sources.sql import said, sql_error
 from tulu_data.specs.lock import FilePin, SourcePin
@@ -129,9 +129,9 @@ def _said(kind: str, error: Exception) -> str:
 
 
 def _database(place: str, base: Path) -> Path:
-    path = base / Path(place).expanduser()
+    path = found_at(place, base)[0]
     if not path.is_file():
-        raise SourceError(f"{place}: no such database file in {base}")
+        raise SourceError(f"{place}: is a folder; give the file of a database")
     return path
 
 

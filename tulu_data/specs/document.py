@@ -58,7 +58,8 @@ class Document:
             return f"{self.where(path, key=key)} {shown + ': ' if shown else ''}{text}"
         place = self.removed.get(culprit) or self.place(culprit)
         what = "its removal does" if culprit in self.removed else "does"
-        other = f"{what} not go with {self.where(path, key=key)} {shown}: " if shown else ""
+        is_part = culprit[: len(path)] == path
+        other = "" if is_part else f"{what} not go with {self.where(path, key=key)} {shown}: "
         return f"{self._written(place)} {dotted(culprit)}: {other}{text}"
 
     def culprit(self, path: KeyPath, *, key: bool = False, against: Sequence[KeyPath] = ()) -> KeyPath:
