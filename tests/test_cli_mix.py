@@ -51,7 +51,7 @@ def test_mix_prints_where_every_row_went_and_what_is_next(place: Place) -> None:
     assert lines[1].split() == ["a", "12", "1", "1", "0", "10", "10"]
     assert lines[3:] == [
         f"built  {version.ref}  10 rows  sft",
-        f"  {version.path}",
+        f"  store/m/{version.content_id}",
         f"next: tulu-data show {version.ref}",
     ]
     assert result.stderr.splitlines() == [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.markup import escape
 
-from tulu_data.cli.console import counted, print_json, print_table, results, stage, warn
+from tulu_data.cli.console import counted, print_json, print_table, results, shown, stage, warn
 from tulu_data.cli.hints import typed
 from tulu_data.cli.options import (
     json_option,
@@ -87,7 +87,7 @@ def _print_version(
     word = "already built" if existed else "built"
     rows = counted(version.num_rows, "row")
     console.print(f"\n[bold]{word}[/bold]  {version.ref}  {rows}  {manifest.kind}", soft_wrap=True)
-    console.print(f"  {escape(str(version.path))}", soft_wrap=True)
+    console.print(f"  {escape(shown(version.path))}", soft_wrap=True)
     if moved:
         console.print(f"  the newest of {version.name} again; before, that was {version.name}@{moved[:8]}")
     show = typed("show", version.ref, store=how.store)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from tulu_data.cli.console import counted, print_json, stage
+from tulu_data.cli.console import counted, print_json, shown, stage
 from tulu_data.cli.hints import typed
 from tulu_data.cli.options import json_option, open_store, store_option, workspace_root
 
@@ -35,5 +35,5 @@ def command(uri: str, store: Path | None, as_json: bool) -> None:
         return
     word = "already there" if existed else "pulled"
     click.echo(f"{word}  {version.ref}  {counted(version.num_rows, 'row')}  {version.kind}")
-    click.echo(f"  {version.path}")
+    click.echo(f"  {shown(version.path)}")
     click.echo(f"next: {typed('show', version.ref, store=opened)}")

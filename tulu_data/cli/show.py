@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.markup import escape
 
-from tulu_data.cli.console import counted, print_json, print_table, results
+from tulu_data.cli.console import counted, print_json, print_table, results, shown
 from tulu_data.cli.dedup_report import searched
 from tulu_data.cli.hints import typed
 from tulu_data.cli.options import json_option, open_store, store_option, workspace_root
@@ -58,7 +58,7 @@ def _print_accounts(console: "Console", version: "Version", tags: "Sequence[str]
         f"{'  tagged ' if tags else ''}{', '.join(tags)}",
         soft_wrap=True,
     )
-    console.print(f"  {escape(str(version.path))}\n  content id {m.content_id}\n", soft_wrap=True)
+    console.print(f"  {escape(shown(version.path))}\n  content id {m.content_id}\n", soft_wrap=True)
     print_table(console, source_table(m.sources), without_zeros=True)
     if m.splits:
         told = ", ".join(f"{split} {counted(rows, 'row')}" for split, rows in m.splits.items())
