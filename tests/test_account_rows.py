@@ -245,3 +245,24 @@ def test_renamed_sources_are_paired_by_what_they_read() -> None:
     assert (named.before, named.after, named.renamed) == ("a", "c", True)
     assert (new.path, new.before) == (("sources", "d"), ABSENT)
     assert str(new) == 'sources.d: - -> a.jsonl, take {"all": true}'
+
+
+def test_of_rows_that_say_the_same_the_one_that_stayed_is_what_became_of_the_record(place: Place) -> None:
+    place.write("web.jsonl", [*chats(20, "web"), *chats(20, "web"), *chats(3, "web")])
+    place.write("math.jsonl", [*chats(10, "math"), chat("web 3")])
+    steps = [{"step": "dedup", "prefer": ["web"]}]
+    take = {"web": {"uri": "web.jsonl", "take": {"rows": 18}}, "math": {"uri": "math.jsonl"}}
+    old = place.mix(take, steps=steps)
+    new = place.mix({**take, "web": {"uri": "web.jsonl", "take": {"rows": 5}}}, steps=steps)
+    assert why(changes(place, old, new).removed) == [("web", None, "not drawn", 13)]
+    steps = [*steps, {"step": "filter", "drop": [{"keyword": {"words": ["web"]}}]}]
+    new = place.mix(take | {"web": {"uri": "web.jsonl"}}, steps=steps)
+    assert why(changes(place, old, new).removed) == [("web", "filter", "keyword", 18)]
+    unpreferred = place.mix({"web": {"uri": "web.jsonl"}, "math": {"uri": "math.jsonl"}}, steps=[
+        {"step": "dedup", "prefer": ["math"]}
+    ])  # fmt: skip
+    whole = place.mix({"web": {"uri": "web.jsonl"}, "math": {"uri": "math.jsonl"}}, steps=[
+        {"step": "dedup", "prefer": ["web"]}
+    ])  # fmt: skip
+    moved = {(one.source, one.moved_in, one.moved_out) for one in changes(place, whole, unpreferred).sources}
+    assert moved == {("web", 0, 1), ("math", 1, 0)}

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tulu_data.errors import StoreError
@@ -18,6 +19,9 @@ from tulu_data.store import Version
 
 ID = ["high", "low"]
 """Columns of an id: its two halves."""
+_NO_CLUSTERS = pa.schema(
+    [*((name, pa.large_string()) for name in ("id", "source", "origin")), ("kept", pa.bool_())]
+).empty_table()
 KEY = [*ID, "source", "copy"]
 """Columns that tell rows of versions apart."""
 
@@ -50,12 +54,33 @@ def side_table(version: Version, name: str, columns: Sequence[str]) -> pa.Table:
 
 
 def dropped_frame(version: Version, names: Sequence[str]) -> pl.DataFrame:
-    """Return ID, source, step and reason of every record that steps left out, once of each source."""
-    table = side_table(version, "dropped", ["id", "source", "step", "reason"])
-    told = frame_of(table.select(["step", "reason"])).with_columns(places_in(names, table.column("source")))
+    """Return ID, source, step and reason of every record that steps left out, once of each source.
+
+    Of several rows of a record it tells what became of the one that stood for the others.
+    """
+    table = side_table(version, "dropped", ["id", "source", "step", "reason", "origin"])
+    told = frame_of(table.select(["step", "reason", "origin"]))
+    told = told.with_columns(places_in(names, table.column("source")))
+    every = id_frame(table.column("id")).hstack(told)
+    standing, place = _standing(version, names), ["source", "origin"]
+    stayed = standing.join(every, on=place, how="anti")
+    first = every.join(standing, on=place, how="semi", maintain_order="left")
     return (
-        id_frame(table.column("id")).hstack(told).unique([*ID, "source"], keep="first", maintain_order=True)
-    )
+        pl.concat([first, every]).drop("origin")
+        .join(stayed, on=[*ID, "source"], how="anti", maintain_order="left")
+        .unique([*ID, "source"], keep="first", maintain_order=True)
+    )  # fmt: skip
+
+
+def _standing(version: Version, names: Sequence[str]) -> pl.DataFrame:
+    """Return ID, source and origin of the records that stand for others after a search for duplicates."""
+    columns = ["id", "source", "origin", "kept"]
+    is_searched = bool(version.manifest.duplicates)
+    table = side_table(version, "clusters", columns) if is_searched else _NO_CLUSTERS
+    mine = pc.is_in(table.column("source"), pa.array(names, pa.large_string()))
+    table = table.filter(pc.and_(table.column("kept"), mine))
+    rest = frame_of(table.select(["origin"])).with_columns(places_in(names, table.column("source")))
+    return id_frame(table.column("id")).hstack(rest)
 
 
 def frame_of(table: pa.Table) -> pl.DataFrame:
