@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tulu_data.mix.amounts import Left, amount
-from tulu_data.mix.draw import Amount, draw, final_order, occurrences
+from tulu_data.mix.draw import Amount, by_rank, draw, final_order, may_repeat, occurrences
 from tulu_data.specs.source import Take
 
 RNG = np.random.default_rng(0)
@@ -18,7 +18,9 @@ def random_ids(count: int) -> np.ndarray:
 
 
 def drawn(ids, amount, seed=42, source="a"):
-    rows, copies = draw(seed, source, ids, amount)
+    rows, copies, kept, different = draw(seed, source, ids, amount)
+    assert kept == len(set(rows.tolist()))
+    assert different == len({*map(tuple, ids[rows].tolist())})
     return {(*ids[r].tolist(), int(c)) for r, c in zip(rows, copies, strict=True)}
 
 
@@ -48,6 +50,24 @@ def test_epochs_repeat_every_record_equally_often(pairs):
     ids = np.array(pairs, np.uint64)
     once, thrice = (Counter((a, b) for a, b, _ in drawn(ids, Amount(n, 0))) for n in (1, 3))
     assert thrice == Counter({key: 3 * count for key, count in once.items()})
+
+
+# Few values in the upper half, in the lower half, or in both: ranks that tie in a part and in all.
+TYING = st.tuples(st.integers(0, 2), st.integers(0, 3)).map(
+    lambda pair: pair[0] << 63 | pair[1] << 31 | pair[1]
+)
+ROWS = st.lists(st.tuples(TYING, st.integers(0, 1), st.integers(0, 1)), max_size=40)
+
+
+@given(ROWS)
+def test_the_order_by_rank_is_that_of_a_sort_by_all_keys(rows):
+    rank, first, second = np.array(rows, np.uint64).reshape(-1, 3).T
+    assert by_rank(rank, (second, first)).tolist() == np.lexsort((second, first, rank)).tolist()
+
+
+@given(st.lists(TYING | st.integers(0, 2**64 - 1), max_size=60))
+def test_a_value_that_is_there_twice_is_seen(values):
+    assert may_repeat(np.array(values, np.uint64)) == (len(set(values)) < len(values))
 
 
 POOL, MORE = random_ids(100_000), random_ids(1_000)

@@ -5,6 +5,7 @@ larger one, and new records elsewhere leave it alone. Pure: numbers in, numbers 
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from tulu_data.kernels.ranks import rank_key, ranks
 
 Index = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
+_HALF = np.uint64(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +29,22 @@ class Amount:
         return self.copies * available + self.extra
 
 
+class Drawn(NamedTuple):
+    """What is drawn from a source."""
+
+    rows: Index
+    """A row of the source for each record drawn, every copy one."""
+    copies: Index
+    """The copy that it is."""
+    kept: int
+    """Different rows among them."""
+    different: int
+    """Different ids among them."""
+
+
 def occurrences(ids: Words) -> tuple[Index, Index]:
     """Return for every row its number among the rows of the same id, and how many those are."""
-    if not _has_ties(np.sort(ids[:, 0])):
+    if not may_repeat(ids[:, 0]):
         return np.zeros(len(ids), np.int64), np.ones(len(ids), np.int64)
     order = np.lexsort((ids[:, 1], ids[:, 0]))
     ordered = ids[order]
@@ -45,7 +60,7 @@ def occurrences(ids: Words) -> tuple[Index, Index]:
 
 def draw_order(seed: int, source: str, ids: Words, copies: Index) -> Index:
     """Return the rows of a source in draw order: by rank, then by id and copy."""
-    return _by_rank(ranks(rank_key(seed, "draw", source), ids, copies), (copies, ids[:, 1], ids[:, 0]))
+    return by_rank(ranks(rank_key(seed, "draw", source), ids, copies), (copies, ids[:, 1], ids[:, 0]))
 
 
 def fitting(seed: int, source: str, ids: Words, tokens: Index, budget: int) -> Amount:
@@ -58,8 +73,8 @@ def fitting(seed: int, source: str, ids: Words, tokens: Index, budget: int) -> A
     return Amount(whole, int(np.searchsorted(sums, rest, side="right")))
 
 
-def draw(seed: int, source: str, ids: Words, amount: Amount) -> tuple[Index, Index]:
-    """Return (row, copy) of every record drawn from a source of `ids`.
+def draw(seed: int, source: str, ids: Words, amount: Amount) -> Drawn:
+    """Draw from a source of `ids`.
 
     Records that a source holds several times are told apart by their copy number: the j-th of m
     equal records is copy j of the first epoch, m + j of the second, and so on.
@@ -71,7 +86,9 @@ def draw(seed: int, source: str, ids: Words, amount: Amount) -> tuple[Index, Ind
     order = np.arange(len(ids)) if none_or_all else draw_order(seed, source, ids, copies)
     chosen = np.sort(order[: amount.extra])
     rows, numbers = zip(*whole, (chosen, copies[chosen]), strict=True)
-    return np.concatenate(rows), np.concatenate(numbers)
+    kept = np.arange(len(ids)) if amount.copies else chosen
+    different = len(kept) if not len(ids) or count.max() == 1 else len(np.unique(ids[kept], axis=0))
+    return Drawn(np.concatenate(rows), np.concatenate(numbers), kept=len(kept), different=different)
 
 
 def final_order(seed: int, names: list[str], source: Index, ids: Words, copies: Index) -> Index:
@@ -81,18 +98,32 @@ def final_order(seed: int, names: list[str], source: Index, ids: Words, copies: 
         mine = np.flatnonzero(source == number)
         rank[mine] = ranks(rank_key(seed, "order", name), ids[mine], copies[mine])
     by_name = np.argsort(np.argsort(names)) if names else np.zeros(0, np.int64)
-    return _by_rank(rank, (copies, by_name[source], ids[:, 1], ids[:, 0]))
+    return by_rank(rank, (copies, by_name[source], ids[:, 1], ids[:, 0]))
 
 
-def _by_rank(rank: Words, further: tuple[npt.NDArray[np.integer], ...]) -> Index:
+def by_rank(rank: Words, further: tuple[npt.NDArray[np.integer], ...]) -> Index:
     """Return the order by rank, ties by `further` keys, the last one first."""
-    order: Index = np.argsort(rank, kind="stable")
-    # Equal ranks are rare, and sorting by all keys costs five times as much.
-    if _has_ties(rank[order]):
-        order = np.lexsort((*further, rank))
+    order = _radix_order(rank)
+    ordered = rank[order]
+    # The upper halves decide but for a few; sorting by all keys costs many times as much.
+    tied = np.flatnonzero(ordered[1:] >> _HALF == ordered[:-1] >> _HALF)
+    if len(tied):
+        at = np.union1d(tied, tied + 1)
+        among = order[at]
+        order[at] = among[np.lexsort((*(key[among] for key in further), rank[among]))]
     return order
 
 
-def _has_ties(ordered: Words) -> bool:
-    """Tell whether a sorted array holds a value twice."""
-    return bool((ordered[1:] == ordered[:-1]).any())
+def _radix_order(rank: Words) -> Index:
+    """Return the order by the upper 32 bits, 16 at a time, for which numpy sorts by counting."""
+    upper = (rank >> _HALF).astype(np.uint32)
+    order: Index = np.argsort(upper.astype(np.uint16), kind="stable")
+    return order[np.argsort((upper >> np.uint32(16)).astype(np.uint16)[order], kind="stable")]
+
+
+def may_repeat(words: Words) -> bool:
+    """Tell whether a value is there twice; all but those that meet another in a table are there once."""
+    slots = (words >> np.uint64(64 - min(25, max(8, len(words).bit_length() + 4)))).astype(np.int64)
+    count = np.bincount(slots)
+    met = np.sort(words[count[slots] > 1])
+    return bool((met[1:] == met[:-1]).any())

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from tulu_data.errors import PlanError
 from tulu_data.mix.amounts import Left, amounts
 from tulu_data.mix.assertions import check_assertions
-from tulu_data.mix.draw import draw, final_order, fitting, occurrences
+from tulu_data.mix.draw import Drawn, draw, final_order, fitting, occurrences
 from tulu_data.mix.inputs import SourceInput
 from tulu_data.mix.licences import licence_warnings
 from tulu_data.mix.pool import Index, Pool
@@ -60,25 +60,25 @@ def make_plan(file: MixtureFile, pool: Pool, tokens: Index | None) -> Plan:
     alive = pool.alive_by_source()
     left = {name: _left(mixture, name, pool, entries, tokens) for name, entries in alive.items()}
     taken = amounts(file, left)
-    drawn: dict[str, tuple[Index, Index]] = {}
+    drawn: dict[str, tuple[Index, Drawn]] = {}
     for name, entries in alive.items():
-        rows, copies = draw(mixture.seed, name, pool.ids[entries], taken.amounts[name])
-        drawn[name] = entries[rows], copies
+        of = draw(mixture.seed, name, pool.ids.take(entries, axis=0), taken.amounts[name])
+        drawn[name] = entries[of.rows], of
     entry = np.concatenate([drawn[name][0] for name in names])
-    copy = np.concatenate([drawn[name][1] for name in names])
-    sources = tuple(_source_entry(pool, i, drawn[name][0], tokens) for i, name in enumerate(names))
+    copy = np.concatenate([drawn[name][1].copies for name in names])
+    sources = tuple(_source_entry(pool, i, *drawn[name], tokens) for i, name in enumerate(names))
     if not len(entry):
         raise PlanError(f"{file.path}: no rows are left for the version: {_where_rows_went(sources, pool)}")
-    source = pool.source[entry].astype(np.int64)
-    check_assertions(file, sources, lambda: _most(names, source, pool.ids[entry]))
-    order = final_order(mixture.seed, names, source, pool.ids[entry], copy)
-    rows_of, order = _split(mixture, pool.ids[entry], order)
-    entry, copy, source = entry[order], copy[order], source[order]
+    source, ids = pool.source[entry].astype(np.int64), pool.ids.take(entry, axis=0)
+    check_assertions(file, sources, lambda: _most(names, source, ids))
+    order = final_order(mixture.seed, names, source, ids, copy)
+    rows_of, order = _split(mixture, ids, order)
+    entry, copy, source, ids = entry[order], copy[order], source[order], ids.take(order, axis=0)
     return Plan(
         mixture=mixture, sources=sources, entry=entry, copy=copy,
-        different={name: _different(pool.ids[drawn[name][0]]) for name in names},
+        different={name: drawn[name][1].different for name in names},
         splits=rows_of,
-        content_id=content_id_of_splits(mixture.kind, rows_of, pool.ids[entry], names, source, copy),
+        content_id=content_id_of_splits(mixture.kind, rows_of, ids, names, source, copy),
         warnings=(*taken.warnings, *_warnings(file, pool, sources), *_empty(rows_of)),
     )  # fmt: skip
 
@@ -87,11 +87,6 @@ def _most(names: Sequence[str], source: Index, ids: Words) -> dict[str, int]:
     """Return for every source how often that record of it is in the version which is there most often."""
     count = occurrences(ids)[1]
     return {name: int(count[source == at].max(initial=0)) for at, name in enumerate(names)}
-
-
-def _different(ids: Words) -> int:
-    """Count different ids."""
-    return int((occurrences(ids)[0] == 0).sum())
 
 
 def _split(mixture: Mixture, ids: Words, order: Index) -> tuple[dict[str, int], Index]:
@@ -118,15 +113,14 @@ def _left(mixture: Mixture, name: str, pool: Pool, entries: Index, tokens: Index
     )  # fmt: skip
 
 
-def _source_entry(pool: Pool, number: int, drawn: Index, tokens: Index | None) -> SourceEntry:
+def _source_entry(pool: Pool, number: int, entries: Index, drawn: Drawn, tokens: Index | None) -> SourceEntry:
     """Account for every row of a source: read = quarantined + dropped + not drawn + kept."""
     source = pool.sources[number]
     quarantined = source.quarantined()
     offered = int((pool.source == number).sum())
     where = source.read - sum(quarantined.values()) - offered
     dropped = ({"where": where} if source.where is not None else {}) | pool.dropped_by_reason(number)
-    kept = len(np.unique(drawn))
-    not_drawn = source.read - sum(quarantined.values()) - sum(dropped.values()) - kept
+    not_drawn = source.read - sum(quarantined.values()) - sum(dropped.values()) - drawn.kept
     assert not_drawn >= 0
     assert source.where is not None or where == 0, f"{source.name}: {where} rows are unaccounted for"
     return SourceEntry(
@@ -135,8 +129,8 @@ def _source_entry(pool: Pool, number: int, drawn: Index, tokens: Index | None) -
         files=tuple(
             FileEntry(origin=f.file.origin, sha256=f.file.sha256, rows=f.read) for f in source.files
         ),
-        read=source.read, quarantined=quarantined, dropped=dropped, not_drawn=not_drawn, kept=kept,
-        rows=len(drawn), tokens=None if tokens is None else int(tokens[drawn].sum()),
+        read=source.read, quarantined=quarantined, dropped=dropped, not_drawn=not_drawn, kept=drawn.kept,
+        rows=len(entries), tokens=None if tokens is None else int(tokens[entries].sum()),
     )  # fmt: skip
 
 

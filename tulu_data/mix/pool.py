@@ -215,7 +215,7 @@ def make_pool(sources: Sequence[SourceInput]) -> Pool:
         lines=np.concatenate([np.zeros(0, np.int64), *(b.column("row").to_numpy() for _, b in batches)]),
         source=np.concatenate([np.full(len(rows), number, np.int32) for number, _, rows in found]),
         row=np.concatenate([rows + first[at] for _, at, rows in found]),
-        ids=np.concatenate([words[at][rows] for _, at, rows in found]),
+        ids=np.concatenate([words[at].take(rows, axis=0) for _, at, rows in found]),
         quality=np.concatenate([*map(_qualities, sources)]) if says else None,
         reason=np.zeros(count, np.int16), tokens=np.full(count, NONE),
     )  # fmt: skip

@@ -32,15 +32,14 @@ def content_id(
     copies: npt.NDArray[np.integer],
 ) -> str:
     """Hash the records of a version in their order: ids (n, 2), index into sources (n,), copies (n,)."""
-    rows = np.empty(len(ids), _ROW)
-    rows["id"] = ids
     keys = np.array([sha256(name.encode()).digest()[:8] for name in sources], dtype="V8")
-    rows["source"] = keys[source] if len(ids) else rows["source"]
-    rows["copy"] = copies
     head = b"tulu-data version 1\0" + kind.encode() + b"\0" + len(ids).to_bytes(8, "little")
     root = sha256(head)
     for start in range(0, len(ids), LEAF_ROWS):
-        root.update(sha256(rows[start : start + LEAF_ROWS].tobytes()).digest())
+        leaf = slice(start, start + LEAF_ROWS)
+        rows = np.empty(len(ids[leaf]), _ROW)
+        rows["id"], rows["source"], rows["copy"] = ids[leaf], keys[source[leaf]], copies[leaf]
+        root.update(sha256(rows.tobytes()).digest())
     return root.hexdigest()
 
 
