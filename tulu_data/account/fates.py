@@ -16,7 +16,6 @@ import pyarrow as pa
 from tulu_data.account.offered import kept_files, spec_of
 from tulu_data.account.sought import Sought, places_of
 from tulu_data.account.tables import side_table
-from tulu_data.kernels.id_words import id_words
 from tulu_data.mix.draw import draw_order, occurrences
 from tulu_data.schema import TEXT
 from tulu_data.sources.cache import NormalisedFile
@@ -152,7 +151,7 @@ class Made:
             names = [f"{file.file.origin}:{row}" for row in file.table.column("row").to_pylist()]
             left = [at for at in held if names[at] not in gone]
             origins += [names[at] for at in left]
-            parts.append(id_words(file.table.column("id"))[left])
+            parts.append(file.ids[left])
         if origin not in origins or len(origins) != entry.kept + entry.not_drawn:
             return {}
         ids = np.concatenate(parts)

@@ -14,7 +14,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tulu_data.kernels.id_words import id_words
 from tulu_data.mix.inputs import SourceInput
 from tulu_data.schema import TEXT
 from tulu_data.sources.cache import NormalisedFile
@@ -198,7 +197,6 @@ def make_pool(sources: Sequence[SourceInput]) -> Pool:
     """Gather the records that the sources offer."""
     files = _files(sources)
     first = np.cumsum([0, *(file.table.num_rows for file in files)])
-    words = [id_words(file.table.column("id")) for file in files]
     place = {id(file): number for number, file in enumerate(files)}
     found = [
         (number, place[id(file)], source.rows(file))
@@ -212,10 +210,10 @@ def make_pool(sources: Sequence[SourceInput]) -> Pool:
         sources=tuple(sources), batches=tuple(batch for _, batch in batches),
         starts=np.cumsum([0, *(batch.num_rows for _, batch in batches)]),
         origins=tuple(origin for origin, _ in batches),
-        lines=np.concatenate([np.zeros(0, np.int64), *(b.column("row").to_numpy() for _, b in batches)]),
+        lines=np.concatenate([np.zeros(0, np.int64), *(file.lines for file in files)]),
         source=np.concatenate([np.full(len(rows), number, np.int32) for number, _, rows in found]),
         row=np.concatenate([rows + first[at] for _, at, rows in found]),
-        ids=np.concatenate([words[at].take(rows, axis=0) for _, at, rows in found]),
+        ids=np.concatenate([files[at].ids.take(rows, axis=0) for _, at, rows in found]),
         quality=np.concatenate([*map(_qualities, sources)]) if says else None,
         reason=np.zeros(count, np.int16), tokens=np.full(count, NONE),
     )  # fmt: skip

@@ -28,8 +28,8 @@ from tulu_data.sources.where import Where
 from tulu_data.store.locks import making
 
 Rows = npt.NDArray[np.int64]
-_RECORDS, _BAD, _META = "records.arrow", "bad.arrow", "meta.json"
-_LAYOUT = 2
+_RECORDS, _NUMBERS, _BAD, _META = "records.arrow", "numbers.uint64", "bad.arrow", "meta.json"
+_LAYOUT = 3
 """Raised when other files lie in a folder of the cache, or the same ones otherwise."""
 
 
@@ -53,6 +53,10 @@ class NormalisedFile:
     """In `normalised_schema(kind)`, memory-mapped, in file order."""
     bad: pa.Table
     """In `rows.BAD`."""
+    ids: npt.NDArray[np.uint64]
+    """The ids of the records as two words each."""
+    lines: Rows
+    """The row of the file that each record is."""
     read: int
     held: dict[str, Held]
     """What each condition, given by its SQL, holds for."""
@@ -106,7 +110,13 @@ def _open(file: SourceFile, folder: Path, wheres: Sequence[Where]) -> Normalised
     table = pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
     bad = pa.ipc.open_file(pa.memory_map(str(folder / _BAD))).read_all()
     held = {w.sql: _held(file, w, folder, table, bad) for w in wheres}
-    return NormalisedFile(file=file, folder=folder, table=table, bad=bad, read=read, held=held, mapped=mapped)
+    # Read and not mapped: all are wanted, and a page that is mapped costs more than its bytes.
+    numbers = np.fromfile(folder / _NUMBERS, np.uint64)
+    ids, lines = numbers[: 2 * len(table)].reshape(-1, 2), numbers[2 * len(table) :].view(np.int64)
+    return NormalisedFile(
+        file=file, folder=folder, table=table, bad=bad, ids=ids, lines=lines, read=read, held=held,
+        mapped=mapped,
+    )  # fmt: skip
 
 
 def cache_key(file: SourceFile, reading: Reading) -> str:
@@ -126,6 +136,7 @@ def _write(
 
     with _new_folder(folder) as new:
         made = write_records(file, reading, wheres, new / _RECORDS, workers)
+        np.concatenate([made.numbers.ids.ravel(), made.numbers.rows.view(np.uint64)]).tofile(new / _NUMBERS)
         replace_table(new / _BAD, made.bad)
         for where, held in zip(wheres, made.held, strict=True):
             _write_held(new / _held_name(where), Held(*map(np.flatnonzero, held)))

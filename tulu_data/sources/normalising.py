@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tulu_data.kernels.id_words import id_words
 from tulu_data.schema import normalised_schema
 from tulu_data.sources.files import SourceFile
 from tulu_data.sources.reading import Reading
@@ -23,11 +24,21 @@ from tulu_data.sources.where import Where
 Truth = npt.NDArray[np.bool_]
 
 
+class Numbers(NamedTuple):
+    """What records are in numbers."""
+
+    ids: npt.NDArray[np.uint64]
+    """Two words for each."""
+    rows: npt.NDArray[np.int64]
+    """The row of the file that each is."""
+
+
 class Normalised(NamedTuple):
     """What there is of a file besides its records."""
 
     bad: pa.Table
     """In `rows.BAD`."""
+    numbers: Numbers
     held: list[tuple[Truth, Truth]]
     """Of each condition, for which records and for which bad rows it holds."""
     read: int
@@ -40,9 +51,12 @@ def write_records(
     schema = normalised_schema(reading.kind)
     none = pa.RecordBatch.from_pylist([], schema)
     scanned: list[Scanned] = []
+    ids, rows = [np.zeros((0, 2), np.uint64)], [np.zeros(0, np.int64)]
     with pa.OSFile(str(target), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
         for part in scan_file(file, reading, wheres, workers=workers):
             writer.write_batch(part.records)
+            ids.append(id_words(part.records.column("id")))
+            rows.append(part.records.column("row").to_numpy())
             # Records are on disk now. A slice would hold on to them.
             scanned.append(replace(part, records=none))
     held = [
@@ -50,7 +64,8 @@ def write_records(
         for i in range(len(wheres))
     ]
     bad = pa.concat_tables([BAD.empty_table(), *(s.bad for s in scanned)])
-    return Normalised(bad=bad, held=held, read=sum(s.read for s in scanned))
+    numbers = Numbers(np.concatenate(ids), np.concatenate(rows))
+    return Normalised(bad=bad, numbers=numbers, held=held, read=sum(s.read for s in scanned))
 
 
 def held_of(file: SourceFile, where: Where, numbers: Sequence[pa.ChunkedArray]) -> list[Truth]:
