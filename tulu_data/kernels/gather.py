@@ -6,25 +6,35 @@ place. Arrow's own `take` on chunked nested columns joins whole columns first, w
 memory does not survive.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import errno
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tulu_data.kernels.addresses import copy_from, read_byte, read_half, read_word
+from tulu_data.kernels.addresses import PREAD, copy_from, read_byte, read_file, read_half, read_word
 from tulu_data.kernels.jit import inner, kernel
 from tulu_data.schema import MESSAGE, MESSAGES
 
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-Rows = tuple[Index, Index]
-"""Numbers of batches, and rows of these."""
-Run = tuple[int, int, Callable[[], None]]
-"""Batches from one number up to another, and what is called when texts of theirs were read."""
-_LARGE = 1 << 22
-"""Bytes of a column from which it is worth letting go of the memory that they were read from."""
+_MAPPED = 512
+"""Bytes of texts, one after another, up to which they are copied from mapped memory."""
+
+
+class Run(NamedTuple):
+    """The batches of one mapped file."""
+
+    first: int
+    """The number of the first of them."""
+    behind: int
+    """The number after the last."""
+    file: int
+    """The file, open for reading."""
+    address: int
+    """Where it is mapped."""
 
 
 class Batches:
@@ -35,15 +45,18 @@ class Batches:
     ) -> None:
         """Note where the columns of `schema` lie in every batch, which stays alive as long as this.
 
-        `runs` are the batches of each file, in order: what they call when a large column of theirs was read
-        may let go of its memory.
+        `runs` are batches of mapped files, which stay open as long as this. What is long is read from the
+        file, since of a page that is mapped for one text most is never asked for, and each costs its mapping.
         """
         self._batches, self._schema = tuple(batches), schema
-        self._runs = tuple(runs) or ((0, len(batches), lambda: None),)
-        self._columns = {f.name: _addresses(b.column(f.name) for b in batches) for f in schema}
+        files = np.full((len(batches), 2), -1, np.int64)
+        for run in runs if PREAD else ():
+            files[run.first : run.behind] = run.file, run.address
+        self._columns = {f.name: _addresses((b.column(f.name) for b in batches), files) for f in schema}
         self._children = {
             field.name: [
-                _addresses(b.column(field.name).values.field(i) for b in batches) for i in range(len(MESSAGE))
+                _addresses((b.column(field.name).values.field(i) for b in batches), files)
+                for i in range(len(MESSAGE))
             ]
             for field in schema
             if field.type == MESSAGES
@@ -51,72 +64,44 @@ class Batches:
 
     def gather(self, numbers: Index, rows: Index) -> pa.RecordBatch:
         """Return as row i the row `rows[i]` of batch `numbers[i]`."""
-        (found,) = self.gather_each([(numbers, rows)])
-        return found
-
-    def gather_each(self, wanted: Sequence[Rows]) -> list[pa.RecordBatch]:
-        """Return a batch for each (numbers, rows); a file is gone through once for all of them."""
         columns = [
-            self._messages(field.name, wanted)
+            self._messages(field.name, numbers, rows)
             if field.type == MESSAGES
-            else self._texts(self._columns[field.name], wanted)
+            else _texts(self._columns[field.name], numbers, rows)
             for field in self._schema
         ]
-        return [
-            pa.RecordBatch.from_arrays([*each], schema=self._schema) for each in zip(*columns, strict=True)
-        ]
+        return pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
-    def _messages(self, name: str, wanted: Sequence[Rows]) -> list[pa.Array]:
+    def _messages(self, name: str, numbers: Index, rows: Index) -> pa.Array:
         """Gather one messages column: lists first, then the texts of their messages."""
-        lists = [_lists(self._columns[name], numbers, rows) for numbers, rows in wanted]
-        texts = [self._texts(child, [elements for _, _, elements in lists]) for child in self._children[name]]
-        found = []
-        for (offsets, valid, _), children in zip(lists, zip(*texts, strict=True), strict=True):
-            values = pa.StructArray.from_arrays([*children], fields=list(MESSAGE))
-            buffers = [_bitmap(valid), pa.py_buffer(offsets.astype(np.int32))]
-            found.append(pa.Array.from_buffers(MESSAGES, len(valid), buffers, children=[values]))
-        return found
-
-    def _texts(self, texts: Index, wanted: Sequence[Rows]) -> list[pa.Array]:
-        """Gather one text column, file after file."""
-        made = [_measured(texts, numbers, rows) for numbers, rows in wanted]
-        for first, behind, read in self._runs:
-            for (numbers, rows), one in zip(wanted, made, strict=True):
-                begin, end = np.searchsorted(numbers, (first, behind), sorter=one.order).tolist()
-                _copy(texts, numbers, rows, one.order[begin:end], one.offsets, one.data)
-            if sum(one.data.size for one in made) > _LARGE:
-                read()
-        return [
-            pa.Array.from_buffers(
-                pa.large_string(),
-                len(one.valid),
-                [_bitmap(one.valid), pa.py_buffer(one.offsets), pa.py_buffer(one.data)],
-            )
-            for one in made
-        ]
+        offsets, valid, elements = _lists(self._columns[name], numbers, rows)
+        texts = [_texts(child, *elements) for child in self._children[name]]
+        values = pa.StructArray.from_arrays(texts, fields=list(MESSAGE))
+        buffers = [_bitmap(valid), pa.py_buffer(offsets.astype(np.int32))]
+        return pa.Array.from_buffers(MESSAGES, len(valid), buffers, children=[values])
 
 
-class _Column(NamedTuple):
-    """A text column of a result."""
-
-    order: Index
-    """Its places in the order of batches: memory is read from its beginning to its end."""
-    offsets: Index
-    valid: Mask
-    data: npt.NDArray[np.uint8]
-
-
-def _measured(texts: Index, numbers: Index, rows: Index) -> _Column:
-    """Lay out a text column whose bytes are still to be copied."""
+def _texts(texts: Index, numbers: Index, rows: Index) -> pa.Array:
+    """Gather one text column, from the beginning of the files to their end."""
     size = len(rows)
     offsets, valid = np.zeros(size + 1, np.int64), np.zeros(size, np.bool_)
-    order = np.argsort(numbers, kind="stable")
+    order = _by_number(numbers)
     _measure_texts(texts, numbers, rows, order, offsets, valid)
     np.cumsum(offsets, out=offsets)
-    return _Column(order, offsets, valid, np.empty(offsets[-1], np.uint8))
+    data = np.empty(offsets[-1], np.uint8)
+    if not _copy(texts, numbers, rows, order, offsets, data, PREAD):
+        raise OSError(errno.EIO, "a file of the cache ends before what was read of it")
+    buffers = [_bitmap(valid), pa.py_buffer(offsets), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.large_string(), size, buffers)
 
 
-def _lists(lists: Index, numbers: Index, rows: Index) -> tuple[Index, Mask, Rows]:
+def _by_number(numbers: Index) -> Index:
+    """Return the order by number; numpy sorts those of 16 bits by counting."""
+    small = numbers.astype(np.uint16) if numbers.max(initial=0) < 1 << 16 else numbers
+    return np.argsort(small, kind="stable")
+
+
+def _lists(lists: Index, numbers: Index, rows: Index) -> tuple[Index, Mask, tuple[Index, Index]]:
     """Return offsets and validity of a column of lists, and where their elements are."""
     size = len(rows)
     offsets, valid = np.zeros(size + 1, np.int64), np.zeros(size, np.bool_)
@@ -130,8 +115,8 @@ def _lists(lists: Index, numbers: Index, rows: Index) -> tuple[Index, Mask, Rows
     return offsets, valid, (batch_of, row_of)
 
 
-def _addresses(arrays: Iterable[pa.Array]) -> Index:
-    """Return for each array where it lies: validity (0: all valid), its first bit, offsets, bytes."""
+def _addresses(arrays: Iterable[pa.Array], files: Index) -> Index:
+    """Return for each array where it lies: validity (0: all valid), its first bit, offsets, bytes, file."""
     found = []
     for array in arrays:
         # The values of a list have no buffer of their own.
@@ -141,7 +126,7 @@ def _addresses(arrays: Iterable[pa.Array]) -> Index:
         begin = offsets.address + array.offset * width if offsets is not None else 0
         content = data[0].address if data and data[0] is not None and array.type != MESSAGES else 0
         found.append((validity.address if validity is not None else 0, array.offset, begin, content))
-    return np.array(found, np.int64).reshape(-1, 4)
+    return np.hstack([np.array(found, np.int64).reshape(-1, 4), files])
 
 
 def _bitmap(valid: Mask) -> pa.Buffer | None:
@@ -181,14 +166,51 @@ def _measure_lists(arrays: Index, numbers: Index, rows: Index, offsets: Index, v
 
 @kernel
 def _copy(
-    arrays: Index, numbers: Index, rows: Index, order: Index, offsets: Index, out: npt.NDArray[np.uint8]
-) -> None:
-    """Copy the bytes of the texts at some places of the result."""
-    for i in order:
+    arrays: Index,
+    numbers: Index,
+    rows: Index,
+    order: Index,
+    offsets: Index,
+    out: npt.NDArray[np.uint8],
+    reader: int,
+) -> bool:
+    """Copy the bytes of the texts at some places of the result; tell whether all were there."""
+    at = 0
+    while at < order.size:
+        i = order[at]
+        number, last = numbers[i], i
         size = offsets[i + 1] - offsets[i]
-        if size:
-            begin = read_word(arrays[numbers[i], 2] + rows[i] * 8)
-            copy_from(out, offsets[i], arrays[numbers[i], 3] + begin, size)
+        at += 1
+        if not size:
+            continue
+        begin = read_word(arrays[number, 2] + rows[i] * 8)
+        # What lies together there and here is copied at once: the messages of a record.
+        while at < order.size and order[at] == last + 1 and numbers[last + 1] == number:
+            end = read_word(arrays[number, 2] + rows[last + 1] * 8 + 8)
+            if rows[last + 1] != rows[last] + 1 or end - begin != offsets[last + 2] - offsets[i]:
+                break
+            size, last, at = end - begin, last + 1, at + 1
+        if not _copy_run(arrays, number, begin, size, out, offsets[i], reader):
+            return False
+    return True
+
+
+@inner
+def _copy_run(
+    arrays: Index, number: int, begin: int, size: int, out: npt.NDArray[np.uint8], to: int, reader: int
+) -> bool:
+    """Copy bytes of the texts of an array; tell whether all were there."""
+    address, file = arrays[number, 3] + begin, arrays[number, 4]
+    if size <= _MAPPED or file < 0:
+        copy_from(out, to, address, size)
+        return True
+    done = 0
+    while done < size:
+        came = read_file(reader, file, out, to + done, size - done, address - arrays[number, 5] + done)
+        if came <= 0:
+            return False
+        done += came
+    return True
 
 
 @kernel

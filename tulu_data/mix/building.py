@@ -4,8 +4,9 @@
 copied once from the memory-mapped files to the version.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version as installed
 
 import numpy as np
@@ -29,10 +30,8 @@ from tulu_data.store.refs import find_built
 from tulu_data.store.writer import utc_now
 
 BATCH_BYTES = 16 << 20
-_AT_ONCE = 6
-"""Batches that are gathered in one way through the files."""
-HELD_BYTES = 5 << 28
-"""Bytes of files that stay mapped while rows are read from all over them; such pages count as one's own."""
+MAPPED_BYTES = 7 << 28
+"""Bytes of files that texts are copied from as they are mapped; such pages count as one's own."""
 _READ = {"uri", "revision", "files"}
 DROPPED = pa.schema(
     [(name, pa.large_string()) for name in ("id", "source", "origin", "step", "reason", "evidence")]
@@ -113,27 +112,18 @@ def gathered(prepared: Prepared, workers: int) -> Iterator[pa.RecordBatch]:
     step = max(1, min(1 << 17, BATCH_BYTES * rows // max(text, 1)))
     content = Batches(pool.batches, pa.schema([ID, *CONTENT[plan.mixture.kind]]), [*_runs(pool)])
 
-    cuts = list(_cuts(plan, step))
-
-    def some(first: int) -> list[pa.RecordBatch]:
-        return list(_batches(prepared, content, cuts[first : first + _AT_ONCE]))
-
-    for made in ordered_map(some, range(0, len(cuts), _AT_ONCE), workers):
-        yield from made
+    return ordered_map(partial(_batch, prepared, content), _cuts(plan, step), workers)
 
 
 def _runs(pool: Pool) -> Iterator[Run]:
-    """Yield the batches of each file; of files beyond HELD_BYTES, memory is let go when they were read."""
-    held, first = 0, 0
+    """Yield where the batches of each file lie of which texts are read, and not copied as they are mapped."""
+    mapped, first = 0, 0
     for file in pool.files:
-        held += file.table.nbytes
+        mapped += file.table.nbytes
         behind = first + batch_count(file)
-        yield first, behind, file.release if held > HELD_BYTES else _hold
+        if mapped > MAPPED_BYTES:
+            yield Run(first, behind, file.opened.number, pa.py_buffer(file.mapped).address)
         first = behind
-
-
-def _hold() -> None:
-    """Let go of nothing."""
 
 
 def _cuts(plan: Plan, step: int) -> Iterator[tuple[int, int]]:
@@ -145,18 +135,14 @@ def _cuts(plan: Plan, step: int) -> Iterator[tuple[int, int]]:
         start += rows
 
 
-def _batches(
-    prepared: Prepared, content: Batches, cuts: Sequence[tuple[int, int]]
-) -> Iterator[pa.RecordBatch]:
-    """Gather the rows of the version between some cuts."""
-    pool, plan = prepared.pool, prepared.plan
-    entries = [plan.entry[start:end] for start, end in cuts]
-    gathered = content.gather_each([pool.places_of(each) for each in entries])
-    for batch, each, (start, end) in zip(gathered, entries, cuts, strict=True):
-        copies = pa.array(plan.copy[start:end].astype(np.int32))
-        provenance = [pool.source_of(each), pool.origin_of(each), copies]
-        columns = [*batch.columns, *provenance]
-        yield pa.RecordBatch.from_arrays(columns, schema=version_schema(plan.mixture.kind))
+def _batch(prepared: Prepared, content: Batches, cut: tuple[int, int]) -> pa.RecordBatch:
+    """Gather the rows of the version between two cuts."""
+    pool, plan, (start, end) = prepared.pool, prepared.plan, cut
+    entries = plan.entry[start:end]
+    gathered = content.gather(*pool.places_of(entries))
+    copies = pa.array(plan.copy[start:end].astype(np.int32))
+    columns = [*gathered.columns, pool.source_of(entries), pool.origin_of(entries), copies]
+    return pa.RecordBatch.from_arrays(columns, schema=version_schema(plan.mixture.kind))
 
 
 def dropped_table(pool: Pool) -> pa.Table:

@@ -42,6 +42,19 @@ class Held(NamedTuple):
     """Places of bad rows among those of the file."""
 
 
+class Opened:
+    """A file that is open for reading as long as somebody has this."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it; raise OSError where it cannot be."""
+        self.number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+
+    def __del__(self) -> None:
+        """Close it."""
+        if hasattr(self, "number"):
+            os.close(self.number)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NormalisedFile:
     """One file's records, mapped from the cache."""
@@ -60,15 +73,17 @@ class NormalisedFile:
     read: int
     held: dict[str, Held]
     """What each condition, given by its SQL, holds for."""
-    mapped: mmap.mmap | None = None
-    """The memory that the table lies in; None where there is none."""
+    mapped: mmap.mmap
+    """The memory that the table lies in."""
+    opened: Opened
+    """The file that is mapped there."""
 
     def release(self) -> None:
         """Let go of what was read of the table; it is read again where it is asked for.
 
         Pages of a file that are mapped count as a process's own, though any of them can be had again.
         """
-        if self.mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        if hasattr(mmap, "MADV_DONTNEED"):
             self.mapped.madvise(mmap.MADV_DONTNEED)
 
     def rows(self, where: str | None) -> Rows:
@@ -105,8 +120,8 @@ def normalised(
 def _open(file: SourceFile, folder: Path, wheres: Sequence[Where]) -> NormalisedFile:
     """Map a file's records from its folder of the cache."""
     read = json.loads((folder / _META).read_bytes())["read"]
-    with (folder / _RECORDS).open("rb") as source:
-        mapped = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
+    opened = Opened(folder / _RECORDS)
+    mapped = mmap.mmap(opened.number, 0, access=mmap.ACCESS_READ)
     table = pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
     bad = pa.ipc.open_file(pa.memory_map(str(folder / _BAD))).read_all()
     held = {w.sql: _held(file, w, folder, table, bad) for w in wheres}
@@ -115,7 +130,7 @@ def _open(file: SourceFile, folder: Path, wheres: Sequence[Where]) -> Normalised
     ids, lines = numbers[: 2 * len(table)].reshape(-1, 2), numbers[2 * len(table) :].view(np.int64)
     return NormalisedFile(
         file=file, folder=folder, table=table, bad=bad, ids=ids, lines=lines, read=read, held=held,
-        mapped=mapped,
+        mapped=mapped, opened=opened,
     )  # fmt: skip
 
 
