@@ -109,11 +109,13 @@ def test_no_splits_leave_all_in_train() -> None:
         ),
         ("{a: {fraction: 1}}", "6:24 splits.a.fraction: must be below 1, found 1"),
         ("{a: {fraction: 0}}", "6:24 splits.a.fraction: must be above 0, found 0"),
-        ("{a: 0.1}", "6:13 splits.a: expected a mapping of keys to values, found 0.1"),
+        ("{a: 0.1}", "6:13 splits.a: expected a mapping of keys to values, found 0.1; "
+            "write it as in splits: {validation: {fraction: 0.01}}"),
         ("{a: {rows: 5}}", "6:13 splits.a: key 'fraction' is missing; add `fraction:` (Share of "
             "the records, above 0 and below 1)\n"
          "m.yaml:6:14 splits.a.rows: unknown key 'rows' (known: fraction)"),
-        ("[0.1]", "6:9 splits: expected a mapping of names to values, found a list"),
+        ("[0.1]", "6:9 splits: expected a mapping of names to values, found a list; "
+            "write it as in splits: {validation: {fraction: 0.01}}"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_splits_is_told_at_its_place(
