@@ -37,7 +37,7 @@ writer.SHARD_BYTES = 1
 written(Store(Path(sys.argv[1])), [f"question {{i}}" for i in range(45)], time="2030-01-02")
 """
 HOOKS = {
-    "in the middle of a shard": "dies_at(writer._HashingFile, 'write', lambda f, data: f.file.size > 2000)",
+    "in the middle of a shard": "dies_at(writer._Sink, 'write', lambda f, data: f.file.size > 2000)",
     "after a shard": "dies_at(writer.os, 'fsync', after=True)",
     "before the manifest": "dies_at(writer, '_write_synced', lambda p, d: p.name == 'manifest.json')",
     "in the middle of the manifest": (

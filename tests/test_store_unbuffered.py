@@ -1,6 +1,7 @@
 """A file written past the page cache holds what an ordinary one would, or says why not."""
 
 import errno
+import hashlib
 import os
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def write(path: Path, parts: list[bytes]) -> int:
         for part in parts:
             assert file.write(part) == len(part)
         file.close()
+        assert file.sha256 == hashlib.sha256(b"".join(parts)).hexdigest()
         return file.size
 
 
@@ -62,8 +64,9 @@ def test_a_full_disk_is_told_and_the_pieces_come_back(tmp_path, monkeypatch):
     with Pieces() as pieces:
         monkeypatch.setattr(os, "pwrite", full)
         file = UnbufferedFile(tmp_path / "file", pieces)
+        # Many more than there are pieces: the first that fails is told, and not at the end alone.
         with pytest.raises(OSError, match="No space left"):
-            file.write(b"x" * (3 * BLOCK))
+            file.write(b"x" * (9 * BLOCK))
         file.abandon()
         monkeypatch.undo()
         other = UnbufferedFile(tmp_path / "other", pieces)

@@ -184,14 +184,14 @@ def test_a_full_disk_is_one_clear_error_and_the_store_is_as_it_was(
 ) -> None:
     written(store, TEXTS[:5])
     before = tree(store)
-    real = writer._HashingFile.write
+    real = writer._Sink.write
 
     def full(self: object, data: bytes) -> int:
         if self.file.size > 2000:  # type: ignore[attr-defined]
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return real(self, data)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(writer._HashingFile, "write", full)
+    monkeypatch.setattr(writer._Sink, "write", full)
     with pytest.raises(StoreError) as caught:
         written(store, TEXTS)
     assert str(caught.value) == (

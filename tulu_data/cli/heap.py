@@ -8,9 +8,9 @@ does nothing under another, and is for the process of a command alone.
 import ctypes
 import sys
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Numbers of glibc's parameters, see mallopt(3)."""
-_KEPT, _LARGEST = 1 << 26, 1 << 25
+_KEPT, _LARGEST = 1 << 28, 1 << 25
 """Free bytes at the end of a heap that stay with it, and bytes of the largest piece that lies in a heap."""
 
 
@@ -20,3 +20,5 @@ def keep_freed() -> None:
     if mallopt is not None:
         mallopt(_TRIM_THRESHOLD, _KEPT)
         mallopt(_MMAP_THRESHOLD, _LARGEST)
+        # A heap of a thread's own gives all back that is free, and what one thread made another one frees.
+        mallopt(_ARENA_MAX, 1)

@@ -20,8 +20,8 @@ from tulu_data.schema import MESSAGE, MESSAGES
 
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-_MAPPED = 512
-"""Bytes of texts, one after another, up to which they are copied from mapped memory."""
+_SHORT = 64
+"""Bytes that texts of a column have on average up to which they are copied from mapped memory."""
 
 
 class Run(NamedTuple):
@@ -45,8 +45,8 @@ class Batches:
     ) -> None:
         """Note where the columns of `schema` lie in every batch, which stays alive as long as this.
 
-        `runs` are batches of mapped files, which stay open as long as this. What is long is read from the
-        file, since of a page that is mapped for one text most is never asked for, and each costs its mapping.
+        `runs` are batches of mapped files, which stay open as long as this: columns of long texts are read
+        from the file, so that of the mapped memory only the pages of the others are ever touched.
         """
         self._batches, self._schema = tuple(batches), schema
         files = np.full((len(batches), 2), -1, np.int64)
@@ -117,7 +117,7 @@ def _lists(lists: Index, numbers: Index, rows: Index) -> tuple[Index, Mask, tupl
 
 def _addresses(arrays: Iterable[pa.Array], files: Index) -> Index:
     """Return for each array where it lies: validity (0: all valid), its first bit, offsets, bytes, file."""
-    found = []
+    found, texts, size = [], 0, 0
     for array in arrays:
         # The values of a list have no buffer of their own.
         validity, offsets, *data = array.buffers()[:3]
@@ -125,8 +125,13 @@ def _addresses(arrays: Iterable[pa.Array], files: Index) -> Index:
         # An array without rows may have no buffers, and nobody asks for its rows.
         begin = offsets.address + array.offset * width if offsets is not None else 0
         content = data[0].address if data and data[0] is not None and array.type != MESSAGES else 0
+        texts += len(array)
+        size += data[0].size if content else 0
         found.append((validity.address if validity is not None else 0, array.offset, begin, content))
-    return np.hstack([np.array(found, np.int64).reshape(-1, 4), files])
+    is_long = size > _SHORT * texts
+    return np.hstack(
+        [np.array(found, np.int64).reshape(-1, 4), files if is_long else np.full_like(files, -1)]
+    )
 
 
 def _bitmap(valid: Mask) -> pa.Buffer | None:
@@ -201,7 +206,7 @@ def _copy_run(
 ) -> bool:
     """Copy bytes of the texts of an array; tell whether all were there."""
     address, file = arrays[number, 3] + begin, arrays[number, 4]
-    if size <= _MAPPED or file < 0:
+    if file < 0:
         copy_from(out, to, address, size)
         return True
     done = 0

@@ -1,15 +1,17 @@
-"""A file that is written past the system's page cache, while the next bytes are being made.
+"""A file that is hashed and written past the system's page cache, while the next bytes are being made.
 
 The one idea: a version is written once and read much later, so its gigabytes need not push out what is read
-now, nor cost the copies that a page cache makes; and the disk works while the caller does. Where a file
-system does not write so, the file is an ordinary one. What is written is on the disk when `close` returns.
-It does not know what it writes.
+now, nor cost the copies that a page cache makes; and one thread hashes and the disk works while the caller
+does. Where a file system does not write so, the file is an ordinary one. What is written is on the disk when
+`close` returns. It does not know what it writes.
 """
 
 import errno
 import mmap
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
@@ -17,7 +19,7 @@ BLOCK = 4096
 """Size and place of what is written directly are multiples of this."""
 PIECE = 1 << 23
 """Bytes that are written at a time."""
-_PIECES = 3
+_PIECES = 4
 
 
 class UnbufferedFile:
@@ -26,7 +28,8 @@ class UnbufferedFile:
     def __init__(self, path: Path, pieces: "Pieces") -> None:
         """Create the file; raise OSError where it cannot be, then or in a later call."""
         self._pieces, self._size, self._filled = pieces, 0, 0
-        self._written: Future[None] | None = None
+        self._under_way: deque[tuple[memoryview, Future[None], Future[None]]] = deque()
+        self._digest = sha256()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         self._file, self._is_direct = _opened(path, flags)
         self._piece = pieces.take()
@@ -36,8 +39,13 @@ class UnbufferedFile:
         """Return the bytes that were given so far."""
         return self._size + self._filled
 
+    @property
+    def sha256(self) -> str:
+        """Return the hash of the bytes, in hexadecimal digits; the file is closed."""
+        return self._digest.hexdigest()
+
     def write(self, data: bytes) -> int:
-        """Take all of some bytes."""
+        """Take all of some bytes; raise OSError where those before could not be written."""
         view = memoryview(data).cast("B")
         done = 0
         while done < len(view):
@@ -54,11 +62,9 @@ class UnbufferedFile:
         try:
             size = self.size
             if self._filled:
-                if self._is_direct:
-                    # The last block is written whole and cut off again.
-                    self._filled = -(-self._filled // BLOCK) * BLOCK
                 self._hand_over()
-            self._wait()
+            while self._under_way:
+                self._finish()
             os.ftruncate(self._file, size)
             self._size = size
             os.fsync(self._file)
@@ -69,50 +75,59 @@ class UnbufferedFile:
         """Close the file as it is; what is not written is lost."""
         if self._file >= 0:
             file, self._file = self._file, -1
-            if self._written is not None:
-                self._written.exception()
+            for piece, hashed, written in self._under_way:
+                wait((hashed, written))
+                self._pieces.give(piece)
+            self._under_way.clear()
             self._pieces.give(self._piece)
             os.close(file)
 
     def _hand_over(self) -> None:
-        """Let the piece be written, in its turn, and go on with another."""
-        self._wait()
-        piece, begin, end = self._piece, self._size, self._size + self._filled
-        self._size, self._filled = end, 0
+        """Let the piece be hashed and written, in its turn, and go on with another."""
+        piece, begin, count = self._piece, self._size, self._filled
+        self._size, self._filled = begin + count, 0
+        # The last block of a file is written whole and cut off again.
+        whole = -(-count // BLOCK) * BLOCK if self._is_direct else count
+        hashed = self._pieces.hasher.submit(self._digest.update, piece[:count])
+        written = self._pieces.writer.submit(self._write, piece[:whole], begin)
+        self._under_way.append((piece, hashed, written))
+        if len(self._under_way) == _PIECES - 1:
+            self._finish()
         self._piece = self._pieces.take()
-        self._written = self._pieces.writer.submit(self._write, piece, begin, end)
 
-    def _write(self, piece: memoryview, begin: int, end: int) -> None:
+    def _write(self, piece: memoryview, begin: int) -> None:
+        done = 0
+        while done < len(piece):
+            count = os.pwrite(self._file, piece[done:], begin + done)
+            if self._is_direct and done + count < len(piece):
+                count = count // BLOCK * BLOCK
+            if not count:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            done += count
+
+    def _finish(self) -> None:
+        """Wait for the first piece that is under way; raise the OSError that it met."""
+        piece, hashed, written = self._under_way.popleft()
         try:
-            at = begin
-            while at < end:
-                done = os.pwrite(self._file, piece[at - begin : end - begin], at)
-                if self._is_direct and at + done < end:
-                    done = done // BLOCK * BLOCK
-                if not done:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                at += done
+            hashed.result()
+            written.result()
         finally:
             self._pieces.give(piece)
 
-    def _wait(self) -> None:
-        """Wait for the piece before; raise the OSError that it met."""
-        if self._written is not None:
-            self._written.result()
-
 
 class Pieces:
-    """Memory that pieces are gathered in, and the thread that writes them: for one file after another."""
+    """Memory that pieces are gathered in, and threads that hash and write them: file after file."""
 
     def __init__(self) -> None:
         # Fresh maps begin at the beginning of a page, as direct writes must.
         self._free = [memoryview(mmap.mmap(-1, PIECE)) for _ in range(_PIECES)]
-        self.writer = ThreadPoolExecutor(1)
+        self.hasher, self.writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.hasher.shutdown()
         self.writer.shutdown()
 
     def take(self) -> memoryview:

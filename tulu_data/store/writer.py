@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
@@ -243,30 +242,29 @@ def _write_split(
     batch = next(stream, None)
     while batch is not None or not written:
         path, rows = folder / f"{len(written)}.tmp", 0
-        sink = _HashingFile(UnbufferedFile(path, pieces))
+        file = UnbufferedFile(path, pieces)
         try:
-            with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), version_schema(kind)) as writer:
-                while batch is not None and sink.file.size < SHARD_BYTES:
+            with pa.ipc.new_stream(pa.PythonFile(_Sink(file), mode="w"), version_schema(kind)) as writer:
+                while batch is not None and file.size < SHARD_BYTES:
                     writer.write_batch(batch)
                     rows += batch.num_rows
                     batch = next(stream, None)
-            sink.file.close()
+            file.close()
         finally:
-            sink.file.abandon()
-        written.append((path, rows, sink.file.size, sink.digest.hexdigest()))
+            file.abandon()
+        written.append((path, rows, file.size, file.sha256))
     for i, (path, rows, size, digest) in enumerate(written):
         final = path.rename(folder / f"data-{i:05d}-of-{len(written):05d}.arrow")
         yield ShardEntry(file=final.name, rows=rows, bytes=size, sha256=digest)
 
 
-class _HashingFile:
-    """A write-only file that hashes what passes through."""
+class _Sink:
+    """A file as Arrow writes to it, which does not close it."""
 
     def __init__(self, file: UnbufferedFile) -> None:
-        self.file, self.digest, self.closed = file, sha256(), False
+        self.file, self.closed = file, False
 
     def write(self, data: bytes) -> int:
-        self.digest.update(data)
         return self.file.write(data)
 
     def flush(self) -> None:
