@@ -29,7 +29,7 @@ OURS = [sys.executable, "-m", "tulu_data"]
 NOTE = """\
 {rows:,} rows of 19 sources, {size:.2f} GB of parquet that hold {text:.2f} GB, {files} files, written by
 `bench/mixture_corpus.py`; files in the page cache. Ours: medians of {runs}, shortest and longest in
-brackets; it hashes every input and every shard, gives every record its id and accounts for each row.
+brackets; `first` hashes every input; all hash every shard, and account for each row.
 `datasets`: one run each; `plain` selects rows of one loaded dataset by index, `mixer` goes the way of
 open-instruct's mixer, source by source. Their `first` has an empty cache, `other weights` all that the first
 left. Resident memory counts the pages of mapped files."""

@@ -11,10 +11,8 @@ record of kind K, all integers unsigned 64-bit little-endian:
     tool_calls := 2^64-1 when null | size(text) text
 
 A null column leaves nothing behind, so a nullable column that joins the schema later changes no
-id of a record without it. The numba kernels lay out whole batches; hashlib does the hashing.
+id of a record without it. Kernels lay out whole batches; OpenSSL does the hashing.
 """
-
-from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +20,13 @@ import pyarrow as pa
 
 from tulu_data.kernels.buffers import Messages, Text, messages_of, text_of
 from tulu_data.kernels.copying import copy, store
+from tulu_data.kernels.digests import sha256_digests
 from tulu_data.kernels.jit import inner, kernel
 from tulu_data.schema import CONTENT, MESSAGES, Kind
 
 ID_BYTES = 16
+_DIGITS = np.frombuffer(bytes(range(256)).hex().encode(), "V2")
+"""The two hexadecimal digits of each byte."""
 _NULL = -1
 """All bits set, as a size that no text has."""
 
@@ -35,15 +36,15 @@ Offsets = npt.NDArray[np.int64]
 
 def record_ids(batch: pa.RecordBatch, kind: Kind) -> pa.Array:
     """Return the ids of a batch as 32 hexadecimal digits each (large_string)."""
-    return pa.array([digest.hex() for digest in content_digests(batch, kind)], pa.large_string())
+    digits = _DIGITS[content_digests(batch, kind)].tobytes()
+    offsets = np.arange(batch.num_rows + 1, dtype=np.int64) * (2 * ID_BYTES)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(digits)]
+    return pa.Array.from_buffers(pa.large_string(), batch.num_rows, buffers)
 
 
-def content_digests(batch: pa.RecordBatch, kind: Kind) -> list[bytes]:
-    """Return the first ID_BYTES of the sha256 of every record's canonical bytes."""
-    buffer, ends = canonical_bytes(batch, kind)
-    view, stops = memoryview(buffer.data), ends.tolist()
-    starts = [0, *stops[:-1]]
-    return [sha256(view[a:b]).digest()[:ID_BYTES] for a, b in zip(starts, stops, strict=False)]
+def content_digests(batch: pa.RecordBatch, kind: Kind) -> Bytes:
+    """Return the first ID_BYTES of the sha256 of every record's canonical bytes: (n, ID_BYTES)."""
+    return sha256_digests(*canonical_bytes(batch, kind))[:, :ID_BYTES]
 
 
 def canonical_bytes(batch: pa.RecordBatch, kind: Kind) -> tuple[Bytes, Offsets]:
