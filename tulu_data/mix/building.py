@@ -30,7 +30,7 @@ from tulu_data.store.refs import find_built
 from tulu_data.store.writer import utc_now
 
 BATCH_BYTES = 16 << 20
-MAPPED_BYTES = 9 << 28
+MAPPED_BYTES = 10 << 28
 """Bytes of files that texts are copied from as they are mapped; such pages count as one's own."""
 _READ = {"uri", "revision", "files"}
 DROPPED = pa.schema(
