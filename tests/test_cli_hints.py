@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tulu_data.cli.hints import again, typed
@@ -132,6 +132,7 @@ WORD = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1
 
 
 @given(word=WORD, many=st.lists(WORD, max_size=3), number=st.integers(0, 9), flag=st.booleans())
+@example(word="-0", many=["-1"], number=0, flag=False)
 @settings(max_examples=60, deadline=None)
 def test_a_command_that_is_said_again_means_the_same(
     word: str, many: list[str], number: int, flag: bool

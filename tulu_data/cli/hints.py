@@ -51,11 +51,16 @@ def in_folder(folder: Path, *words: str) -> str:
 def again(**changed: object) -> str:
     """Return the running command with the words that it was given, but for some parameters."""
     context = click.get_current_context()
-    words: list[str] = []
+    arguments: list[str] = []
+    options: list[str] = []
     for parameter in context.command.params:
         name = parameter.name or ""
         if name in changed or context.get_parameter_source(name) in _GIVEN:
-            words += _words(parameter, changed.get(name, context.params[name]))
+            given = _words(parameter, changed.get(name, context.params[name]))
+            (options if isinstance(parameter, click.Option) else arguments).extend(given)
+    # An argument that begins like an option is one, unless it is said that no more of these come.
+    is_odd = any(word.startswith("-") for word in arguments)
+    words = [*options, "--", *arguments] if is_odd else [*arguments, *options]
     return f"tulu-data {shlex.join([*context.command_path.split()[1:], *words])}"
 
 
