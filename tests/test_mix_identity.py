@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mixture_fixtures import Place, chat, chats, key
 
-from tulu_data.mix import build, find_existing, mix, prepare, resolve_inputs
+from tulu_data.mix import build, building, find_existing, mix, prepare, resolve_inputs
 
 STEPS = [
     {"step": "filter", "drop": ["empty_turn"]},
@@ -36,6 +36,18 @@ def place(tmp_path: Path) -> Place:
 
 def built(place: Place, sources: dict | None = None, **more) -> str:
     return place.mix(sources or SPEC, **({"steps": STEPS} | more)).content_id
+
+
+def test_texts_that_are_read_and_texts_that_are_mapped_are_the_same(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = {"a": {"uri": "a.jsonl"}, "long": {"uri": "long.jsonl"}}
+    place.write("long.jsonl", chats(20, "a long question " * 20))
+    mapped = place.mix(long, name="mapped")
+    monkeypatch.setattr(building, "MAPPED_BYTES", 0)
+    read = place.mix(long, name="read")
+    assert read.content_id == mapped.content_id
+    assert read.table().equals(mapped.table())
 
 
 def reordered(place: Place, name: str) -> None:

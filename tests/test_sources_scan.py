@@ -1,6 +1,8 @@
 """A file read through its adapter with conditions, and the cache of what came out."""
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,6 +125,28 @@ def test_a_file_is_normalised_once_and_mapped_from_then_on(
     assert again.rows("n > 1").tolist() == [1, 2]
     assert again.bad_rows("n > 1").equals(first.bad_rows("n > 1"))
     assert again.bad_rows(None).equals(first.bad)
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="asks the system which files are open")
+def test_a_normalised_file_is_open_once_until_somebody_reads_from_it(
+    written: Callable[..., SourceFile], tmp_path: Path
+) -> None:
+    def count() -> int:
+        return len(list(Path("/dev/fd").iterdir()))
+
+    file = written(LINES)
+    normalise(file, SFT, [], tmp_path / "cache")
+    before = count()
+    found = normalise(file, SFT, [], tmp_path / "cache")
+    assert count() == before + 1
+    opened = found.opened()
+    assert os.pread(opened.number, 6, 0) == b"ARROW1"
+    assert count() == before + 2
+    del opened
+    assert count() == before + 1
+    shutil.rmtree(tmp_path / "cache")
+    with pytest.raises(SourceError, match=r"cannot be read again \(No such file or directory\)"):
+        found.opened()
 
 
 def test_a_new_condition_on_a_cached_file_gives_what_the_first_scan_would(

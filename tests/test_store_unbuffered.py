@@ -68,6 +68,12 @@ def test_a_full_disk_is_told_and_the_pieces_come_back(tmp_path, monkeypatch):
         with pytest.raises(OSError, match="No space left"):
             file.write(b"x" * (9 * BLOCK))
         file.abandon()
+        taken = [pieces.take() for _ in range(unbuffered._PIECES)]
+        assert len({id(piece) for piece in taken}) == len(taken)
+        with pytest.raises(IndexError):
+            pieces.take()
+        for piece in taken:
+            pieces.give(piece)
         monkeypatch.undo()
         other = UnbufferedFile(tmp_path / "other", pieces)
         other.write(b"y" * (2 * unbuffered.PIECE + 5))

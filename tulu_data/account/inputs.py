@@ -1,7 +1,7 @@
 """What a spec reads, as it is now, beside what a version was made of.
 
 The one idea: every file is hashed and compared with what the version recorded; a file that is gone, one that
-changed and one that is new are told apart, each with its source. It decides nothing and writes nothing.
+changed and one that is new are told apart, each with its source. It decides nothing.
 """
 
 from collections.abc import Iterator, Mapping

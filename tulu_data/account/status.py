@@ -2,7 +2,7 @@
 
 The one idea: the newest version of the spec's name says what it was made of, and that is compared with what
 a build would read now, by the same hashes. Queries of files here are run. No network is asked, no record is
-read and nothing is written.
+read, and nothing is written but digests of files, which the store keeps.
 """
 
 from collections.abc import Iterator, Mapping

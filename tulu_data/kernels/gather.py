@@ -35,6 +35,8 @@ class Run(NamedTuple):
     """The file, open for reading."""
     address: int
     """Where it is mapped."""
+    held: object = None
+    """What keeps the file open as long as somebody has it."""
 
 
 class Batches:
@@ -48,9 +50,9 @@ class Batches:
         `runs` are batches of mapped files, which stay open as long as this: columns of long texts are read
         from the file, so that of the mapped memory only the pages of the others are ever touched.
         """
-        self._batches, self._schema = tuple(batches), schema
+        self._batches, self._schema, self._runs = tuple(batches), schema, tuple(runs)
         files = np.full((len(batches), 2), -1, np.int64)
-        for run in runs if PREAD else ():
+        for run in self._runs if PREAD else ():
             files[run.first : run.behind] = run.file, run.address
         self._columns = {f.name: _addresses((b.column(f.name) for b in batches), files) for f in schema}
         self._children = {

@@ -122,7 +122,8 @@ def _runs(pool: Pool) -> Iterator[Run]:
         mapped += file.table.nbytes
         behind = first + batch_count(file)
         if mapped > MAPPED_BYTES:
-            yield Run(first, behind, file.opened.number, pa.py_buffer(file.mapped).address)
+            opened = file.opened()
+            yield Run(first, behind, opened.number, pa.py_buffer(file.mapped).address, held=opened)
         first = behind
 
 

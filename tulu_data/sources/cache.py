@@ -74,9 +74,17 @@ class NormalisedFile:
     held: dict[str, Held]
     """What each condition, given by its SQL, holds for."""
     mapped: mmap.mmap
-    """The memory that the table lies in."""
-    opened: Opened
-    """The file that is mapped there."""
+    """The memory that the table lies in; Python keeps a file open for it."""
+
+    def opened(self) -> Opened:
+        """Open the file that is mapped, to read from it; one that nobody reads so would count twice as open.
+
+        Raises SourceError where it cannot be.
+        """
+        try:
+            return Opened(self.folder / _RECORDS)
+        except OSError as error:
+            raise SourceError(f"{self.folder}: cannot be read again ({error.strerror})") from None
 
     def release(self) -> None:
         """Let go of what was read of the table; it is read again where it is asked for.
@@ -120,8 +128,8 @@ def normalised(
 def _open(file: SourceFile, folder: Path, wheres: Sequence[Where]) -> NormalisedFile:
     """Map a file's records from its folder of the cache."""
     read = json.loads((folder / _META).read_bytes())["read"]
-    opened = Opened(folder / _RECORDS)
-    mapped = mmap.mmap(opened.number, 0, access=mmap.ACCESS_READ)
+    with (folder / _RECORDS).open("rb") as records:
+        mapped = mmap.mmap(records.fileno(), 0, access=mmap.ACCESS_READ)
     table = pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
     bad = pa.ipc.open_file(pa.memory_map(str(folder / _BAD))).read_all()
     held = {w.sql: _held(file, w, folder, table, bad) for w in wheres}
@@ -130,7 +138,7 @@ def _open(file: SourceFile, folder: Path, wheres: Sequence[Where]) -> Normalised
     ids, lines = numbers[: 2 * len(table)].reshape(-1, 2), numbers[2 * len(table) :].view(np.int64)
     return NormalisedFile(
         file=file, folder=folder, table=table, bad=bad, ids=ids, lines=lines, read=read, held=held,
-        mapped=mapped, opened=opened,
+        mapped=mapped,
     )  # fmt: skip
 
 

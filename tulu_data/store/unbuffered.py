@@ -84,6 +84,8 @@ class UnbufferedFile:
 
     def _hand_over(self) -> None:
         """Let the piece be hashed and written, in its turn, and go on with another."""
+        if len(self._under_way) == _PIECES - 1:
+            self._finish()
         piece, begin, count = self._piece, self._size, self._filled
         self._size, self._filled = begin + count, 0
         # The last block of a file is written whole and cut off again.
@@ -91,8 +93,6 @@ class UnbufferedFile:
         hashed = self._pieces.hasher.submit(self._digest.update, piece[:count])
         written = self._pieces.writer.submit(self._write, piece[:whole], begin)
         self._under_way.append((piece, hashed, written))
-        if len(self._under_way) == _PIECES - 1:
-            self._finish()
         self._piece = self._pieces.take()
 
     def _write(self, piece: memoryview, begin: int) -> None:
