@@ -2,7 +2,8 @@
 
 The one idea: the key is the file's sha256, how it is read and the version of the code that reads,
 so a cached file is never stale; it is whole when its folder exists, because the folder is renamed
-into place last. Two processes may do the same work; one result wins, both are right.
+into place last. Two processes may do the same work; one result wins, both are right. What a machine that went
+down left torn, by its sizes and sums, is made anew.
 """
 
 import hashlib
@@ -11,8 +12,9 @@ import mmap
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -28,8 +30,8 @@ from tulu_data.sources.where import Where
 from tulu_data.store.locks import making
 
 Rows = npt.NDArray[np.int64]
-_RECORDS, _NUMBERS, _BAD, _META = "records.arrow", "numbers.uint64", "bad.arrow", "meta.json"
-_LAYOUT = 3
+_RECORDS, _NUMBERS, _BAD, _META = "records.arrow", "numbers.int64", "bad.arrow", "meta.json"
+_LAYOUT = 4
 """Raised when other files lie in a folder of the cache, or the same ones otherwise."""
 
 
@@ -111,9 +113,15 @@ def normalise(
 ) -> NormalisedFile:
     """Return a file's records, reading it only when the cache lacks them or what a condition holds for."""
     folder = cache / cache_key(file, reading)
-    if not (folder / _META).is_file():
+    found = _open(file, folder, wheres)
+    if found is None:
+        # Without its last file, or torn by a machine that went down.
+        shutil.rmtree(folder, ignore_errors=True)
         _write(file, reading, wheres, folder, workers)
-    return _open(file, folder, wheres)
+        found = _open(file, folder, wheres)
+    if found is None:
+        raise SourceError(f"{folder}: does not hold what was written there; choose another store")
+    return found
 
 
 def normalised(
@@ -121,25 +129,35 @@ def normalised(
 ) -> NormalisedFile | None:
     """Return a file's records where the cache has them, and what all conditions hold for."""
     folder = cache / cache_key(file, reading)
-    wanted = [folder / _META, *(folder / _held_name(where) for where in wheres)]
-    return _open(file, folder, wheres) if all(path.is_file() for path in wanted) else None
+    is_known = all(_read_numbers(folder / _held_name(where)) is not None for where in wheres)
+    return _open(file, folder, wheres) if is_known else None
 
 
-def _open(file: SourceFile, folder: Path, wheres: Sequence[Where]) -> NormalisedFile:
-    """Map a file's records from its folder of the cache."""
-    read = json.loads((folder / _META).read_bytes())["read"]
+def _open(file: SourceFile, folder: Path, wheres: Sequence[Where]) -> NormalisedFile | None:
+    """Map a file's records from its folder of the cache; None where that is not there or torn."""
+    about, numbers = _about(folder), _read_numbers(folder / _NUMBERS)
+    if about is None or numbers is None:
+        return None
     with (folder / _RECORDS).open("rb") as records:
         mapped = mmap.mmap(records.fileno(), 0, access=mmap.ACCESS_READ)
     table = pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
     bad = pa.ipc.open_file(pa.memory_map(str(folder / _BAD))).read_all()
     held = {w.sql: _held(file, w, folder, table, bad) for w in wheres}
-    # Read and not mapped: all are wanted, and a page that is mapped costs more than its bytes.
-    numbers = np.fromfile(folder / _NUMBERS, np.uint64)
-    ids, lines = numbers[: 2 * len(table)].reshape(-1, 2), numbers[2 * len(table) :].view(np.int64)
+    ids, lines = numbers[: 2 * len(table)].view(np.uint64).reshape(-1, 2), numbers[2 * len(table) :]
     return NormalisedFile(
-        file=file, folder=folder, table=table, bad=bad, ids=ids, lines=lines, read=read, held=held,
+        file=file, folder=folder, table=table, bad=bad, ids=ids, lines=lines, read=about["read"], held=held,
         mapped=mapped,
     )  # fmt: skip
+
+
+def _about(folder: Path) -> dict[str, int] | None:
+    """Return what was noted of a folder, None where a file of it is not as large as it was."""
+    # Absent, torn or foreign: all the same.
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        about: dict[str, int] = json.loads((folder / _META).read_bytes())
+        if all((folder / name).stat().st_size == about[name] for name in (_RECORDS, _BAD)):
+            return about
+    return None
 
 
 def cache_key(file: SourceFile, reading: Reading) -> str:
@@ -159,11 +177,12 @@ def _write(
 
     with _new_folder(folder) as new:
         made = write_records(file, reading, wheres, new / _RECORDS, workers)
-        np.concatenate([made.numbers.ids.ravel(), made.numbers.rows.view(np.uint64)]).tofile(new / _NUMBERS)
+        _write_numbers(new / _NUMBERS, made.numbers.ids.ravel().view(np.int64), made.numbers.rows)
         replace_table(new / _BAD, made.bad)
         for where, held in zip(wheres, made.held, strict=True):
             _write_held(new / _held_name(where), Held(*map(np.flatnonzero, held)))
-        (new / _META).write_text(json.dumps({"read": made.read}), "utf-8")
+        sizes = {name: (new / name).stat().st_size for name in (_RECORDS, _BAD)}
+        (new / _META).write_text(json.dumps({"read": made.read, **sizes}), "utf-8")
 
 
 @contextmanager
@@ -193,15 +212,15 @@ def _new_folder(folder: Path) -> Iterator[Path]:
 def _held(file: SourceFile, where: Where, folder: Path, table: pa.Table, bad: pa.Table) -> Held:
     """Return what a condition holds for from the cache, evaluating it first where it is new."""
     path = folder / _held_name(where)
-    if not path.is_file():
+    known = _read_numbers(path)
+    if known is None:
         from tulu_data.sources.normalising import held_of
 
         held = held_of(file, where, [table.column("row"), bad.column("row")])
-        _write_held(path, Held(*map(np.flatnonzero, held)))
-    with path.open("rb") as source:
-        count, *_ = np.fromfile(source, np.int64, 1)
-        places = np.fromfile(source, np.int64)
-    return Held(records=places[:count], bad=places[count:])
+        found = Held(*map(np.flatnonzero, held))
+        _write_held(path, found)
+        return found
+    return Held(records=known[1 : known[0] + 1], bad=known[known[0] + 1 :])
 
 
 def _held_name(where: Where) -> str:
@@ -210,8 +229,25 @@ def _held_name(where: Where) -> str:
 
 def _write_held(path: Path, held: Held) -> None:
     """Write what a condition holds for: how many records these are, their places, those of bad rows."""
-    with _replacing(path) as name:
-        np.concatenate([[len(held.records)], held.records, held.bad]).astype(np.int64).tofile(name)
+    _write_numbers(path, np.array([len(held.records)]), held.records, held.bad)
+
+
+def _write_numbers(path: Path, *parts: Rows) -> None:
+    """Write numbers behind a sum of their bytes: whether they reached the disk shows when they are read."""
+    numbers = np.concatenate(parts).astype(np.int64)
+    with _replacing(path) as name, Path(name).open("wb") as sink:
+        np.array([zlib.crc32(numbers.data)]).astype(np.int64).tofile(sink)
+        numbers.tofile(sink)
+
+
+def _read_numbers(path: Path) -> Rows | None:
+    """Read numbers, None where they are not there or torn."""
+    # Read and not mapped: all are wanted, and a page that is mapped costs more than its bytes.
+    with suppress(OSError):
+        found = np.fromfile(path, np.int64)
+        if len(found) and zlib.crc32(found[1:].data) == found[0]:
+            return found[1:]
+    return None
 
 
 def replace_table(path: Path, table: pa.Table) -> None:
