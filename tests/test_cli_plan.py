@@ -95,6 +95,21 @@ def test_settings_change_the_plan_and_not_the_spec(place: Place) -> None:
     assert (place.root / "mixtures" / "m.yaml").read_text("utf-8") == before
 
 
+def test_a_try_with_settings_leaves_no_lock_that_the_spec_is_refused_for(place: Place) -> None:
+    store = CliRunner().invoke(group, ["mix", "mixtures/m.yaml"], prog_name="tulu-data")
+    assert store.exit_code == 0, store.output
+    assert run("--set", "sources.c={uri: m@latest, take: {weight: 1}}", "--set", "name=other").exit_code == 0
+    assert not (place.root / "mixtures" / "m.lock.yaml").exists()
+    assert run("--frozen").exit_code == 0
+
+
+def test_what_would_fit_is_no_more_than_records_may_be_repeated(place: Place) -> None:
+    place.spec({"c": {"uri": "c.jsonl", "take": {"rows": 100}}})
+    assert "take {all: true}, or {epochs: 1.62} to repeat records" in str(run().exception)
+    told = str(run("--set", "max_repetition=1").exception)
+    assert told.endswith("62 are left after the steps (38 short); take {all: true}")
+
+
 def test_a_shortfall_is_an_error_that_says_what_would_fit(place: Place) -> None:
     done = run("--set", "size=500")
     assert isinstance(done.exception, PlanError)

@@ -142,7 +142,8 @@ def test_no_rows_at_all_is_an_error_that_says_where_they_went(place: Place) -> N
         )
     assert str(caught.value) == (
         f"{place.root}/mixtures/m.yaml: no rows are left for the version: 5 read, of them 1 quarantined, "
-        "1 empty_turn, 3 not drawn; check the sources, where, the steps and takes"
+        "1 empty_turn, 3 not drawn; c.jsonl:3: no messages (messages is empty); check the sources, where, "
+        "the steps and takes"
     )
 
 

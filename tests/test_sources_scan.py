@@ -247,3 +247,28 @@ def test_what_a_machine_that_went_down_left_torn_is_made_anew(
     assert (again.ids.tolist(), again.lines.tolist()) == (first.ids.tolist(), first.lines.tolist())
     assert again.rows("n > 1").tolist() == [1, 2]
     assert again.read == first.read
+
+
+@pytest.mark.parametrize("when", ["first", "later"])
+def test_a_file_that_is_changed_while_it_is_read_is_refused_and_kept_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text("\n".join(good(n) for n in range(3)), "utf-8")
+    file, cache = source_file(path, "x.jsonl"), tmp_path / "cache"
+    if when == "later":
+        normalise(file, SFT, [], cache)
+    name = "scan_file" if when == "first" else "scan_values"
+    real = getattr(normalising, name)
+
+    def edited(*given: object, **more: object) -> object:
+        path.write_text("\n".join(good(n) for n in range(3, 6)), "utf-8")
+        return real(*given, **more)
+
+    monkeypatch.setattr(normalising, name, edited)
+    with pytest.raises(SourceError, match=r"^x.jsonl: changed while it was read; run the command again"):
+        normalise(file, SFT, [Where("n > 1")], cache)
+    monkeypatch.undo()
+    again = source_file(path, "x.jsonl")
+    assert normalise(again, SFT, [Where("n > 1")], cache).table.num_rows == 3
+    assert not list(cache.glob("*/held-*")) or again.sha256 != file.sha256

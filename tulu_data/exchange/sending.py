@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -43,7 +44,7 @@ def pack(version: Version, scratch: Path) -> Parcel:
         more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
         raise StoreError(
             f"{version.path}: is damaged: {faults[0]}{more}; nothing was sent; build it again, "
-            f"tulu-data verify {version.ref} says more"
+            f"tulu-data verify {version.ref} --store {quote(str(version.path.parents[1]))} says more"
         )
     files = {
         path.relative_to(version.path).as_posix(): path

@@ -50,7 +50,8 @@ def amounts(file: MixtureFile, left: Mapping[str, Left]) -> Taken:
         have, take = left[name], source.take
         for unit, wanted, there in (("rows", take.rows, have.rows), ("tokens", take.tokens, have.tokens)):
             if wanted is not None and wanted > there:
-                text = _short(unit, wanted, there, have.gone)
+                most = source.max_repetition or file.mixture.max_repetition or _MOST
+                text = _short(unit, wanted, there, have.gone, most)
                 problems.append(file.document.problem(("sources", name, "take"), text))
         if take.weight is None:
             found[name] = amount(take, have)
@@ -109,14 +110,14 @@ def _used_up(mixture: Mixture, shares: Mapping[str, Share], stocks: Mapping[str,
     ]
 
 
-def _short(unit: str, wanted: int, have: int, gone: str | None) -> str:
-    """Describe a source that has fewer rows or tokens than its take asks for."""
+def _short(unit: str, wanted: int, have: int, gone: str | None, most: int) -> str:
+    """Describe a source that has fewer rows or tokens than its take asks for; `most` may each be repeated."""
     text = f"asks for {wanted} {unit}, {have} are left after the steps ({wanted - have} short)"
     if gone:
         return f"{text}: {gone}; remove the source, or drop its matching records only (action: drop)"
     if have == 0:
         return f"{text}; check where and the steps, or remove the source"
-    repeated = f", or {{epochs: {_up(wanted / have)}}} to repeat records" if wanted / have <= _MOST else ""
+    repeated = f", or {{epochs: {_up(wanted / have)}}} to repeat records" if wanted / have <= most else ""
     return f"{text}; take {{all: true}}{repeated}"
 
 

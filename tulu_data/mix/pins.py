@@ -78,7 +78,8 @@ def resolve_all(
         # What is set for once must not move or lose what the spec itself is pinned to.
         kept = {name: pin for name, pin in lock.sources.items() if name not in moving}
         fresh = Lock(sources=fresh.sources | kept, versions=noted | lock.versions)
-    if fresh != lock:
+    # A try leaves nothing behind that the spec as it stands would be refused for.
+    if fresh != lock and (only_pinned or not file.settings):
         _write_down(file.path, fresh, pins_are_new=fresh.sources != lock.sources)
     return Resolved(tuple(resolved), versions)
 

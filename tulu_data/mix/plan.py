@@ -145,7 +145,15 @@ def _where_rows_went(entries: Sequence[SourceEntry], pool: Pool) -> str:
     read = sum(entry.read for entry in entries)
     whole = "".join(f"; {name}: {why}" for name, why in sorted(pool.dropped_whole.items()))
     went = f"{', of them ' if parts else ''}{parts}{whole}"
-    return f"{read} read{went}; check the sources, where, the steps and takes"
+    bad = "".join(f"; {text}" for source in pool.sources for text in _first_bad(source))
+    return f"{read} read{went}{bad}; check the sources, where, the steps and takes"
+
+
+def _first_bad(source: SourceInput) -> Iterator[str]:
+    """Say why the first row of each file is no record that is none."""
+    for file in source.files:
+        for row in source.bad(file).slice(0, 1).select(["row", "reason", "detail"]).to_pylist():
+            yield f"{file.file.origin}:{row['row']}: {row['reason']} ({row['detail']})"
 
 
 def _warnings(file: MixtureFile, pool: Pool, entries: Sequence[SourceEntry]) -> list[str]:

@@ -177,6 +177,7 @@ def _write(
 
     with _new_folder(folder) as new:
         made = write_records(file, reading, wheres, new / _RECORDS, workers)
+        file.check()
         _write_numbers(new / _NUMBERS, made.numbers.ids.ravel().view(np.int64), made.numbers.rows)
         replace_table(new / _BAD, made.bad)
         for where, held in zip(wheres, made.held, strict=True):
@@ -217,6 +218,7 @@ def _held(file: SourceFile, where: Where, folder: Path, table: pa.Table, bad: pa
         from tulu_data.sources.normalising import held_of
 
         held = held_of(file, where, [table.column("row"), bad.column("row")])
+        file.check()
         found = Held(*map(np.flatnonzero, held))
         _write_held(path, found)
         return found

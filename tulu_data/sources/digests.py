@@ -58,16 +58,20 @@ FRESH = Digests(None)
 """Hashes every file."""
 
 
-def _state(seen: os.stat_result) -> list[int]:
-    """Return what changes when a file does."""
-    return [seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns]
+def state_of(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file does; raise OSError where it cannot be looked at."""
+    return _state(path.stat())
 
 
-def _known(path: Path, state: list[int]) -> str | None:
+def _state(seen: os.stat_result) -> tuple[int, ...]:
+    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
+
+
+def _known(path: Path, state: tuple[int, ...]) -> str | None:
     """Return the digest that was kept of a file in this state."""
     # Absent, torn or foreign: all the same.
     with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(path.read_bytes())
-        if kept["state"] == state:
+        if kept["state"] == list(state):
             return str(kept["sha256"])
     return None

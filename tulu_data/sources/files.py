@@ -9,12 +9,12 @@ import glob
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
 from tulu_data.errors import SourceError, nearest
-from tulu_data.sources.digests import FRESH, Digests
+from tulu_data.sources.digests import FRESH, Digests, state_of
 
 Format = Literal["jsonl", "json", "csv", "tsv", "parquet", "arrow"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -44,6 +44,17 @@ class SourceFile:
     compression: Compression | None = None
     threads: bool = False
     """Its rows are messages of conversation trees: each answer is read with what leads to it."""
+    state: tuple[int, ...] | None = field(default=None, compare=False)
+    """What the disk said of it before it was hashed; None where nobody asked."""
+
+    def check(self) -> None:
+        """Raise SourceError where the file was changed since it was hashed."""
+        try:
+            if self.state is None or state_of(self.path) == self.state:
+                return
+        except OSError:
+            pass  # Gone, which is a change too.
+        raise SourceError(f"{self.origin}: changed while it was read; run the command again")
 
 
 def file_format(name: str) -> tuple[Format, Compression | None] | None:
@@ -64,10 +75,13 @@ def source_file(path: Path, origin: str, digests: Digests = FRESH) -> SourceFile
     if found is None:
         raise _no_data_file(origin)
     try:
+        state = state_of(path)
         digest = digests.of(path)
     except OSError as error:
         raise SourceError(f"{origin}: cannot be read ({error.strerror or error})") from None
-    return SourceFile(origin=origin, path=path, sha256=digest, format=found[0], compression=found[1])
+    return SourceFile(
+        origin=origin, path=path, sha256=digest, format=found[0], compression=found[1], state=state
+    )
 
 
 def _no_data_file(origin: str) -> SourceError:
