@@ -169,6 +169,20 @@ val_set_size: 0.1
 """
 
 
+@pytest.mark.parametrize(
+    ("kind", "columns"),
+    [
+        ("alpaca_chat.load_qa", {"prompt": "question", "completion": "answer"}),
+        ("alpaca_chat.load_camel_ai", {"prompt": "message_1", "completion": "message_2"}),
+    ],
+)
+def test_questions_of_axolotl_are_in_columns_of_their_own(kind: str, columns: dict[str, str]) -> None:
+    (source,) = spec(imported("axolotl", "ax.yml", f"datasets: [{{path: o/n, type: {kind}}}]"))[
+        "sources"
+    ].values()
+    assert (source["adapter"], source["columns"]) == ("prompt_completion", columns)
+
+
 def test_an_axolotl_config_keeps_layouts_and_names_what_is_a_trainers_business() -> None:
     done = imported("axolotl", "ax.yml", AXOLOTL)
     found = spec(done)

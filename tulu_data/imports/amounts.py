@@ -78,7 +78,8 @@ def narrowed(take: Take, part: Take) -> Take | None:
     share = round(much * size, 12)
     if how != "fraction":
         return None
-    return {"fraction": share} if unit == "fraction" else {"rows": int(share)}
+    # A part that holds less than a row is none that could be asked for.
+    return {"fraction": share} if unit == "fraction" else {"rows": int(share)} if int(share) else None
 
 
 def interleaved(

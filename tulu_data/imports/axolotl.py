@@ -143,6 +143,13 @@ def _uris(entry: Entry, path: str, base: Path, folder: Path) -> list[str]:
     return [one for one in found if one is not None and not one.startswith("hf://")]
 
 
+_QUESTIONS = {
+    "alpaca_chat.load_qa": ("question", "answer"),
+    "alpaca_chat.load_camel_ai": ("message_1", "message_2"),
+}
+"""Types whose columns are other ones by axolotl's documentation: that of the question, and of the answer."""
+
+
 def _layout(draft: Draft, entry: Entry) -> tuple[dict[str, Any] | None, str | None]:
     """Return adapter and columns of a type; without them, why. The text may also be a note."""
     said = entry.get("type")
@@ -159,6 +166,9 @@ def _layout(draft: Draft, entry: Entry) -> tuple[dict[str, Any] | None, str | No
         draft.left.append(entry.said("type", f"{second!r}: how prompts are worded is the trainer's business"))
     if head in ("chat_template", "sharegpt"):
         return _chats(draft, entry, sharegpt=head == "sharegpt"), None
+    if first in _QUESTIONS:
+        prompt, completion = _QUESTIONS[first]
+        return {"adapter": "prompt_completion", "columns": {"prompt": prompt, "completion": completion}}, None
     if head in ("alpaca", "alpaca_w_system", "gpteacher", "explainchoice", "alpaca_chat", "oasst"):
         return {"adapter": "alpaca"}, None
     return {}, f"type {name!r} is not known here; the layout is told by the columns"
