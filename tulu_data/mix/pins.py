@@ -14,7 +14,7 @@ from tulu_data.sources.digests import Digests
 from tulu_data.sources.location import ResolvedSource, named, names_version, resolve_source
 from tulu_data.specs.document import KeyPath
 from tulu_data.specs.lock import Lock, SourcePin, check_frozen, fitting_pin, read_lock, write_lock
-from tulu_data.specs.mixture import MixtureFile
+from tulu_data.specs.mixture import MixtureFile, read_mixture
 from tulu_data.specs.source import Source
 from tulu_data.specs.steps import DedupStep
 from tulu_data.specs.uris import is_pinned
@@ -78,10 +78,27 @@ def resolve_all(
         # What is set for once must not move or lose what the spec itself is pinned to.
         kept = {name: pin for name, pin in lock.sources.items() if name not in moving}
         fresh = Lock(sources=fresh.sources | kept, versions=noted | lock.versions)
-    # A try leaves nothing behind that the spec as it stands would be refused for.
-    if fresh != lock and (only_pinned or not file.settings):
+        if not only_pinned:
+            fresh = _without_settings(file, fresh, lock)
+    if fresh != lock:
         _write_down(file.path, fresh, pins_are_new=fresh.sources != lock.sources)
     return Resolved(tuple(resolved), versions)
+
+
+def _without_settings(file: MixtureFile, fresh: Lock, lock: Lock) -> Lock:
+    """Return what of a new lock the spec asks for as it stands, which must not be refused for a try."""
+    try:
+        own = read_mixture(file.path).mixture.sources
+    except SpecError:
+        return lock
+    asked = {name: _question(source) for name, source in own.items()}
+    meant = {name: _question(source) for name, source in file.mixture.sources.items()}
+    pins = {
+        name: pin
+        for name, pin in fresh.sources.items()
+        if name in lock.sources or (name in asked and asked[name] == meant[name])
+    }
+    return Lock(sources=pins, versions=lock.versions)
 
 
 def _write_down(spec: Path, lock: Lock, *, pins_are_new: bool) -> None:
